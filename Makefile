@@ -1,0 +1,35 @@
+# What README, CONTRIBUTING and .ci/run call. Every target builds .venv first where it is missing.
+PYTHON ?= python3.11
+BIN := .venv/bin
+.DEFAULT_GOAL := help
+
+.PHONY: help demo test check format bench clean
+
+help:  ## list the targets
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/'
+
+.venv/.installed: pyproject.toml constraints.txt
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	@touch $@
+
+demo: .venv/.installed  ## learn to hop from ten demonstrations: a plot, a score table and a saved policy
+	$(BIN)/python -m imitax.experiments.demo
+
+test: .venv/.installed  ## the test suite
+	$(BIN)/python -m pytest -n 2
+
+check: .venv/.installed  ## lint, format and types
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/pyright
+
+format: .venv/.installed  ## apply the formatter and the safe lint fixes
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+bench: .venv/.installed  ## speed of one update as a share of the machine's matrix rate
+	$(BIN)/python bench/update_rate.py --json
+
+clean:  ## remove the environment and the caches
+	rm -rf .venv .pytest_cache .ruff_cache

@@ -1,0 +1,29 @@
+"""One paper, one file. This is the one registry: the command line, the loop and the tests find algorithms here."""
+
+from types import ModuleType
+
+from imitax.algorithms import bc, sac
+from imitax.errors import ConfigError
+
+ALGORITHMS: dict[str, ModuleType] = {"bc": bc, "sac": sac}
+"""Modules by name, each with `Config`, `State`, `init`, `update` and `policy`."""
+
+
+def find(name: str) -> ModuleType:
+    """The algorithm's module; hyphens and underscores are the same.
+
+    Raises:
+        ConfigError: there is no algorithm of this name.
+    """
+    try:
+        return ALGORITHMS[name.replace("-", "_")]
+    except KeyError:
+        raise ConfigError(f"unknown algorithm {name!r}; there are {', '.join(ALGORITHMS)}") from None
+
+
+def name_of(cfg: object) -> str:
+    """The name of the algorithm that a configuration belongs to."""
+    for name, module in ALGORITHMS.items():
+        if isinstance(cfg, module.Config):
+            return name
+    raise ConfigError(f"{type(cfg).__name__} is not the configuration of an algorithm")

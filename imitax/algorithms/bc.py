@@ -1,0 +1,72 @@
+"""Behaviour cloning: maximum likelihood of the demonstrated actions (Pomerleau 1991, "Efficient Training of
+Artificial Neural Networks for Autonomous Navigation").
+
+    min_pi  E_E[-log pi(a|s)] + lambda sum(theta^2) / 2
+
+Differs from the reference system: the mean of the tanh-Gaussian is mapped onto the action box in deterministic mode
+too; saturated data actions are pulled into the box by `policy.action_clip`, a documented choice here.
+"""
+
+from dataclasses import dataclass, field
+from typing import ClassVar
+
+import equinox as eqx
+import jax.numpy as jnp
+from jaxtyping import Array, Float, PRNGKeyArray
+
+from imitax.choices.weight_penalty import l2
+from imitax.learner import Learner, OptimizerConfig
+from imitax.networks import Normalizer, Policy, PolicyConfig, Precision, TanhGaussian
+from imitax.types import Batch, Metrics, Spec, Transition
+
+
+@dataclass(frozen=True)
+class Config:
+    """Behaviour cloning."""
+
+    NEEDS: ClassVar[frozenset[str]] = frozenset({"expert"})
+
+    batch_size: int = 256
+    """Transitions in an update."""
+    l2: float = 0.0
+    """lambda, weight of the coupled L2 penalty on all parameters, biases included (the post: 0.01)."""
+    normalize_obs: bool = True
+    """Standardise observations with the statistics of the training demonstrations."""
+    policy: PolicyConfig = field(default_factory=PolicyConfig)
+    optimizer: OptimizerConfig = field(default_factory=OptimizerConfig)
+    precision: Precision = "float32"
+    """Of matrix products: bfloat16 rounds their operands and accumulates in float32."""
+
+
+class State(eqx.Module):
+    """Everything that training changes."""
+
+    actor: Learner[TanhGaussian]
+    normalizer: Normalizer
+
+
+def init(cfg: Config, spec: Spec, normalizer: Normalizer, key: PRNGKeyArray) -> State:
+    """A state before its first update."""
+    actor = TanhGaussian(spec, cfg.policy, key=key, precision=cfg.precision)
+    return State(Learner.create(actor, cfg.optimizer), normalizer)
+
+
+def actor_loss(actor: TanhGaussian, expert: Transition, cfg: Config) -> tuple[Float[Array, ""], Metrics]:
+    """Negative log-likelihood and weight penalty."""
+    nll = -actor.log_prob(expert.obs, expert.action).mean()
+    penalty = cfg.l2 * l2(actor) if cfg.l2 else jnp.zeros(())
+    return nll + penalty, {"nll": nll, "l2": penalty}
+
+
+def update(state: State, batch: Batch, cfg: Config, key: PRNGKeyArray) -> tuple[State, Metrics]:
+    """One update on a batch of demonstrations."""
+    del key
+    expert = state.normalizer.batch(batch).expert
+    assert expert is not None
+    actor, metrics = state.actor.descend(actor_loss, expert, cfg)
+    return State(actor, state.normalizer), metrics
+
+
+def policy(state: State) -> Policy:
+    """The policy that a run evaluates and saves."""
+    return Policy(state.normalizer, state.actor.net)

@@ -1,0 +1,15 @@
+"""Policy extraction: how a policy is made to follow a critic."""
+
+from jaxtyping import Array, Float, PRNGKeyArray
+
+from imitax.networks import Critic, TanhGaussian
+from imitax.types import Metrics
+
+
+def sac_policy_loss(
+    actor: TanhGaussian, critic: Critic, obs: Float[Array, "B O"], alpha: Float[Array, ""], key: PRNGKeyArray
+) -> tuple[Float[Array, ""], Metrics]:
+    """`E[alpha log pi(a|s) - min_i Q_i(s, a)]` with reparametrised actions (Haarnoja et al. 2018b, equation 7)."""
+    action, logp = actor.sample(obs, key)
+    q = critic(obs, action).min(0)  # [B]
+    return (alpha * logp - q).mean(), {"entropy": -logp, "q_policy": q}

@@ -1,0 +1,145 @@
+"""Roll out a policy and keep whole episodes, with their true final observations."""
+
+import itertools
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from typing import Any, Literal
+
+import gymnasium as gym
+import numpy as np
+
+from imitax.datasets.environment import box, identity
+from imitax.datasets.episode import Dataset, Episode
+from imitax.errors import DataError
+
+Policy = Callable[[np.ndarray, int], Any]
+"""From float32 observations [N, O] and the number of the step, for the policy's noise, to actions [N, A]."""
+
+USES = ("training", "evaluation", "collection")
+BLOCK = 2**29
+"""Environment seeds for each use; the blocks lie side by side below 2**31."""
+
+
+def environment_seed(use: Literal["training", "evaluation", "collection"], seed: int, index: int) -> int:
+    """Seed with which the index-th episode of a run is reset.
+
+    Each use has its own block of BLOCK seeds, so nothing is ever evaluated on an episode that it was trained on or
+    that was demonstrated. Within its block a run counts upwards, modulo BLOCK, from a start that
+    `numpy.random.SeedSequence(seed)` draws, so no two of its episodes are alike.
+
+    Raises DataError when seed or index is negative.
+    """
+    if seed < 0 or index < 0:
+        raise DataError(f"seed and index must be at least 0, got {seed} and {index}")
+    start = int(np.random.SeedSequence(seed).generate_state(1)[0])
+    return USES.index(use) * BLOCK + (start + index) % BLOCK
+
+
+def collect(
+    policy: Policy,
+    make_env: Callable[[], gym.Env],
+    *,
+    episodes: int,
+    seed: int,
+    num_envs: int = 8,
+    full_length_only: bool = False,
+    min_return: float | None = None,
+    max_attempts: int | None = None,
+    name: str = "collected",
+) -> Dataset:
+    """Record whole episodes of a policy.
+
+    Episode i is reset with `environment_seed("collection", seed, i)`, and episodes are kept in this order, so what
+    a policy without noise collects does not depend on num_envs, and short episodes are not favoured.
+
+    Args:
+        policy: see `Policy`. It always gets N = num_envs rows; those of idle environments are zero.
+        make_env: builds the environment; it must end every episode, so it needs a time limit.
+        episodes: how many to keep.
+        seed: at least 0.
+        num_envs: how many environments step side by side; at most `episodes` are used.
+        full_length_only: keep only episodes that ran to the time limit without terminating.
+        min_return: keep only episodes with at least this undiscounted return.
+        max_attempts: give up after this many episodes; 20 times `episodes` by default.
+        name: the dataset's.
+
+    Returns:
+        The dataset. Its attributes say how many episodes were attempted and how many of them discarded.
+
+    Raises DataError when a space is not a one-dimensional Box, when the policy's actions have another shape, or when
+    too few of the attempted episodes could be kept.
+    """
+    if episodes < 1 or num_envs < 1:
+        raise DataError(f"episodes and num_envs must be at least 1, got {episodes} and {num_envs}")
+    attempts = 20 * episodes if max_attempts is None else max_attempts
+    kept: list[Episode] = []
+    tried = 0
+    with ExitStack() as stack:
+        envs = [make_env() for _ in range(min(num_envs, episodes))]
+        for env in envs:
+            stack.callback(env.close)
+        box(envs[0].observation_space, "observation")
+        bounds = box(envs[0].action_space, "action")
+        env_id, env_kwargs = identity(envs[0].spec)
+        for episode in _episodes(policy, envs, [environment_seed("collection", seed, i) for i in range(attempts)]):
+            tried += 1
+            full = episode.truncated and not episode.terminated
+            if (full or not full_length_only) and (min_return is None or episode.ret >= min_return):
+                kept.append(episode)
+            if len(kept) == episodes:
+                break
+    if len(kept) < episodes:
+        raise DataError(
+            f"only {len(kept)} of {attempts} episodes could be kept, {episodes} are wanted; train the policy further, "
+            "ask less of it, or raise max_attempts"
+        )
+    return Dataset(
+        episodes=tuple(kept),
+        env_id=env_id,
+        env_kwargs=env_kwargs,
+        name=name,
+        action_low=tuple(bounds.low.tolist()),
+        action_high=tuple(bounds.high.tolist()),
+        attributes={
+            "collection_seed": str(seed),
+            "attempted_episodes": str(tried),
+            "discarded_episodes": str(tried - episodes),
+            "gymnasium": gym.__version__,
+        },
+    )
+
+
+def _episodes(policy: Policy, envs: list[gym.Env], seeds: list[int]) -> Iterator[Episode]:
+    """One episode for each seed, in their order, in waves of one seed for each environment."""
+    steps = itertools.count()
+    for start in range(0, len(seeds), len(envs)):
+        yield from _wave(policy, envs, seeds[start : start + len(envs)], steps)
+
+
+def _wave(policy: Policy, envs: list[gym.Env], seeds: list[int], steps: Iterator[int]) -> list[Episode]:
+    shape = (len(envs), *(envs[0].action_space.shape or ()))
+    current = np.zeros((len(envs), *(envs[0].observation_space.shape or ())), np.float32)
+    for row, seed in enumerate(seeds):
+        current[row] = envs[row].reset(seed=seed)[0]
+    observations = [[obs.copy()] for obs in current[: len(seeds)]]
+    actions: list[list[np.ndarray]] = [[] for _ in seeds]
+    rewards: list[list[float]] = [[] for _ in seeds]
+    ends: dict[int, tuple[bool, bool]] = {}
+    while len(ends) < len(seeds):
+        chosen = np.array(policy(current.copy(), next(steps)), np.float32)  # what is stored is what is executed
+        if chosen.shape != shape:
+            raise DataError(f"the policy must return actions of shape {shape}, got {chosen.shape}")
+        for row in range(len(seeds)):
+            if row in ends:
+                continue
+            current[row], reward, terminated, truncated, _ = envs[row].step(chosen[row])
+            observations[row].append(current[row].copy())
+            actions[row].append(chosen[row])
+            rewards[row].append(float(reward))
+            if terminated or truncated:
+                ends[row] = (bool(terminated), bool(truncated))
+                current[row] = 0
+    return [
+        Episode(np.array(observations[row]), np.array(actions[row]), np.array(rewards[row]), *ends[row])
+        for row in range(len(seeds))
+    ]

@@ -1,0 +1,108 @@
+"""D4RL's file layout: flat arrays in HDF5, one row for each transition."""
+
+import io
+import json
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+
+from imitax.datasets.arrays import NAMES, split
+from imitax.datasets.episode import Dataset, kwargs_json, located
+from imitax.errors import DataError
+from imitax.files import write_atomic
+
+
+def load_d4rl(path: Path | str) -> Dataset:
+    """Read an HDF5 file in D4RL's layout, as `split` describes it; groups (D4RL's infos) are ignored.
+
+    The root attributes `env_id`, `env_kwargs` (JSON), `action_low` and `action_high` fill the dataset's fields,
+    `hash` is compared with what was read, and all others become `attributes`.
+
+    Raises DataError when the file is missing, not HDF5, damaged, or does not hold the layout.
+    """
+    path = Path(path)
+    with located(str(path)):
+        if not path.is_file():
+            raise DataError("there is no such file")
+        if not h5py.is_hdf5(path):
+            raise DataError("this is not an HDF5 file, or it is cut short")
+        known = [name for names in NAMES.values() for name in names]
+        try:
+            with h5py.File(path, "r") as file:
+                arrays = {name: item[()] for name in known if isinstance(item := file.get(name), h5py.Dataset)}
+                attributes = dict(file.attrs)
+        except Exception as error:  # on damaged bytes HDF5 raises anything from OSError to UnicodeDecodeError
+            raise DataError(f"the file is damaged: {error}") from error
+        stored_hash = attributes.pop("hash", None)
+        bounds = {key: attributes.pop(key, None) for key in ("action_low", "action_high")}
+        env_id = attributes.pop("env_id", None)
+        dataset = Dataset(
+            episodes=split(arrays),
+            env_id=None if env_id is None else _text(env_id),
+            env_kwargs=_env_kwargs(_text(attributes.pop("env_kwargs", "{}"))),
+            name=path.stem,
+            attributes={key: _text(value) for key, value in attributes.items()},
+            **{key: None if value is None else tuple(np.asarray(value).tolist()) for key, value in bounds.items()},
+        )
+        if stored_hash is not None and _text(stored_hash) != dataset.hash():
+            raise DataError(
+                "the file is damaged: its content does not match its stored hash; fetch or write it again (if it was "
+                "edited on purpose, delete the attribute 'hash')"
+            )
+    return dataset
+
+
+def save_d4rl(dataset: Dataset, path: Path | str, *, compact: bool = False) -> None:
+    """Write a dataset to an HDF5 file in D4RL's layout: float32, gzip, whole or not at all.
+
+    Args:
+        dataset: what to write.
+        path: the file; missing folders are made, an existing file is replaced.
+        compact: store the next observation only where an episode ends (`final_observations` [E, O]) instead of in
+            every row; half the size, but other libraries will not read it.
+
+    Raises OSError, and leaves `path` as it was, when writing fails.
+    """
+    flat = dataset.transitions()
+    ends = np.cumsum(dataset.lengths) - 1
+    timeouts = np.zeros(len(flat.terminated), bool)
+    timeouts[ends] = [episode.truncated for episode in dataset.episodes]
+    arrays = {"observations": flat.obs, "terminals": flat.terminated, "timeouts": timeouts}
+    if dataset.has_actions:
+        arrays["actions"] = flat.action
+    if dataset.has_rewards:
+        arrays["rewards"] = flat.reward
+    if compact:
+        arrays["final_observations"] = flat.next_obs[ends]
+    else:
+        arrays["next_observations"] = flat.next_obs
+    attributes: dict[str, Any] = {
+        **dataset.attributes,
+        "env_kwargs": kwargs_json(dataset.env_kwargs),
+        "hash": dataset.hash(),
+        "env_id": dataset.env_id,
+        "action_low": dataset.action_low,
+        "action_high": dataset.action_high,
+    }
+    buffer = io.BytesIO()  # compressed in memory, so that the one atomic writer puts it on the disk
+    with h5py.File(buffer, "w") as file:
+        for key, array in arrays.items():
+            file.create_dataset(key, data=array, compression="gzip", shuffle=True)
+        file.attrs.update({key: value for key, value in attributes.items() if value is not None})
+    write_atomic(path, buffer.getvalue())
+
+
+def _text(value: Any) -> str:
+    return value.decode() if isinstance(value, bytes) else str(value)
+
+
+def _env_kwargs(text: str) -> dict[str, Any]:
+    try:
+        kwargs = json.loads(text)
+    except ValueError:
+        kwargs = None
+    if not isinstance(kwargs, dict):
+        raise DataError(f"the attribute env_kwargs must be a JSON object, got {text!r}")
+    return kwargs

@@ -1,0 +1,233 @@
+"""Demonstrations in memory: whole episodes, each with its true final observation."""
+
+import hashlib
+import json
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float, Int
+
+from imitax.errors import DataError
+from imitax.types import Transition
+
+SUBSAMPLE_STREAM = 1
+"""Second word of the NumPy seed sequence `[seed, stream]` that draws the offsets of a subsampled dataset."""
+
+
+@dataclass(frozen=True, eq=False)
+class Episode:
+    """One whole episode of T >= 1 transitions. Arrays are copied to read-only float32.
+
+    `observations[t + 1]` is the true next observation of transition t, also of the last one; storing them once
+    leaves no room for a next observation that disagrees with the following row. Episodes stop for a reason: one
+    that did not terminate was truncated, so `truncated` is set where neither flag is.
+
+    Raises DataError when an array is not numeric, has the wrong number of dimensions or the wrong length.
+    """
+
+    observations: np.ndarray
+    """Float32 [T+1, O], in the environment's units; the last row is what the last action led to."""
+    actions: np.ndarray | None
+    """Float32 [T, A], in the environment's units; None for state-only demonstrations."""
+    rewards: np.ndarray | None
+    """Float32 [T]; None when unknown."""
+    terminated: bool
+    """The MDP ended at the final observation. A time limit is never in it."""
+    truncated: bool
+    """The episode was cut, by a time limit or by the end of the recording."""
+
+    def __post_init__(self):
+        for key, ndim in (("observations", 2), ("actions", 2), ("rewards", 1)):
+            if (value := getattr(self, key)) is not None:
+                object.__setattr__(self, key, _float32(value, key, ndim))
+        steps = len(self)
+        if steps < 1:
+            raise DataError("the episode is empty: it needs at least one transition, so two observations")
+        for key in ("actions", "rewards"):
+            if (value := getattr(self, key)) is not None and len(value) != steps:
+                raise DataError(
+                    f"{steps + 1} observations need {steps} {key}, got {len(value)}: an episode holds one observation "
+                    f"more than {key}, the last being the true final observation"
+                )
+        object.__setattr__(self, "terminated", bool(self.terminated))
+        object.__setattr__(self, "truncated", bool(self.truncated) or not self.terminated)
+
+    def __len__(self) -> int:
+        return len(self.observations) - 1
+
+    @property
+    def ret(self) -> float:
+        """Undiscounted return, summed in float64. Raises DataError without rewards."""
+        if self.rewards is None:
+            raise DataError("the episode has no rewards, so its return is unknown")
+        return float(self.rewards.sum(dtype=np.float64))
+
+
+@dataclass(frozen=True, eq=False)
+class Dataset:
+    """Episodes of one task that agree in their sizes and in what they record.
+
+    Raises DataError when there are no episodes, or when they differ in observation size, action size or in having
+    actions or rewards at all.
+    """
+
+    episodes: tuple[Episode, ...]
+    env_id: str | None = None
+    """Gymnasium id of the environment, None when unknown."""
+    env_kwargs: dict[str, Any] = field(default_factory=dict)
+    """What `gymnasium.make` needs beside the id."""
+    name: str = "dataset"
+    """For messages and records; not part of the content."""
+    action_low: tuple[float, ...] | None = None
+    """Lower bound [A] of the actions, where the file says so."""
+    action_high: tuple[float, ...] | None = None
+    """Upper bound [A] of the actions, where the file says so."""
+    attributes: dict[str, str] = field(default_factory=dict)
+    """Provenance, free form; not part of the content."""
+
+    def __post_init__(self):
+        if not self.episodes:
+            raise DataError("the dataset is empty: it has no episodes")
+        for key in ("observations", "actions", "rewards"):
+            first = _row_shape(self.episodes[0], key)
+            for index, episode in enumerate(self.episodes):
+                if (shape := _row_shape(episode, key)) != first:
+                    raise DataError(
+                        f"episodes disagree: {key} are {_describe(shape)} in episode {index} and {_describe(first)} "
+                        "in episode 0; load them as separate datasets"
+                    )
+        for bound in (self.action_low, self.action_high):
+            if bound is not None and self.action_dim not in (None, len(bound)):
+                raise DataError(f"the action bounds have {len(bound)} dimensions, the actions {self.action_dim}")
+
+    @property
+    def obs_dim(self) -> int:
+        """Observation size O."""
+        return self.episodes[0].observations.shape[1]
+
+    @property
+    def action_dim(self) -> int | None:
+        """Action size A; None when the dataset is state-only."""
+        actions = self.episodes[0].actions
+        return None if actions is None else actions.shape[1]
+
+    @property
+    def has_actions(self) -> bool:
+        """Whether the episodes record actions."""
+        return self.episodes[0].actions is not None
+
+    @property
+    def has_rewards(self) -> bool:
+        """Whether the episodes record rewards."""
+        return self.episodes[0].rewards is not None
+
+    @property
+    def returns(self) -> Float[np.ndarray, "E"]:
+        """Undiscounted return of each episode, float64. Raises DataError without rewards."""
+        return np.array([episode.ret for episode in self.episodes])
+
+    @property
+    def lengths(self) -> Int[np.ndarray, "E"]:
+        """Transitions in each episode."""
+        return np.array([len(episode) for episode in self.episodes])
+
+    @property
+    def transition_count(self) -> int:
+        """Transitions in all episodes together."""
+        return int(self.lengths.sum())
+
+    def hash(self) -> str:
+        """SHA-256 in hex of what the episodes hold, in their order, and of the environment's id and kwargs.
+
+        It covers type, shape and bits of every array and both flags; it does not depend on the file format, the
+        name, the action bounds or the attributes.
+        """
+        digest = hashlib.sha256(json.dumps([self.env_id, kwargs_json(self.env_kwargs)]).encode())
+        for episode in self.episodes:
+            for array in (episode.observations, episode.actions, episode.rewards):
+                if array is None:
+                    digest.update(b"null")
+                else:
+                    digest.update(json.dumps(["<f4", array.shape]).encode())
+                    digest.update(array.astype("<f4", copy=False).tobytes())
+            digest.update(bytes([episode.terminated, episode.truncated]))
+        return digest.hexdigest()
+
+    def transitions(self, subsample: int = 1, seed: int = 0) -> Transition:
+        """All transitions as flat float32 NumPy arrays, episode after episode.
+
+        Args:
+            subsample: K keeps every K-th transition of each episode, from an offset drawn uniformly below K (below
+                the episode's length, if that is shorter, so that every episode keeps at least one transition).
+                A kept transition keeps its own next observation, the one after a single step.
+            seed: draws the offsets; unused for K = 1.
+
+        Returns:
+            N transitions. Without actions, `action` has shape [N, 0]; without rewards, `reward` is zero.
+            `terminated` is True only in the last row of a terminated episode.
+
+        Raises DataError when subsample is below 1 or seed below 0.
+        """
+        if subsample < 1 or seed < 0:
+            raise DataError(f"subsample must be at least 1 and seed at least 0, got {subsample} and {seed}")
+        rng = np.random.default_rng([seed, SUBSAMPLE_STREAM])
+        parts = []
+        for episode in self.episodes:
+            steps = len(episode)
+            rows = np.arange(rng.integers(min(subsample, steps)), steps, subsample)
+            actions = np.zeros((steps, 0), np.float32) if episode.actions is None else episode.actions
+            rewards = np.zeros(steps, np.float32) if episode.rewards is None else episode.rewards
+            parts.append(
+                (
+                    episode.observations[rows],
+                    actions[rows],
+                    rewards[rows],
+                    episode.observations[rows + 1],
+                    (rows == steps - 1) & episode.terminated,
+                )
+            )
+        return Transition(*map(np.concatenate, zip(*parts, strict=True)))
+
+
+def kwargs_json(kwargs: Mapping[str, Any]) -> str:
+    """The environment's kwargs as canonical JSON: keys sorted, tuples and arrays as lists, infinity kept.
+
+    Raises DataError for what JSON cannot hold.
+    """
+    try:
+        return json.dumps(kwargs, sort_keys=True, default=lambda value: value.tolist())
+    except (TypeError, AttributeError) as error:
+        raise DataError(f"env_kwargs must hold numbers, text, lists and dicts only, got {dict(kwargs)!r}") from error
+
+
+@contextmanager
+def located(where: str) -> Iterator[None]:
+    """Puts `where` in front of the message of a DataError that the block raises."""
+    try:
+        yield
+    except DataError as error:
+        raise DataError(f"{where}: {error}") from error
+
+
+def _float32(value: Any, name: str, ndim: int) -> np.ndarray:
+    try:
+        with np.errstate(over="ignore"):  # what float32 cannot hold becomes infinity, and validation reports that
+            array = np.array(value, dtype=np.float32, order="C")
+    except (TypeError, ValueError) as error:
+        raise DataError(f"{name} are not an array of numbers: {error}") from error
+    if array.ndim != ndim:
+        raise DataError(f"{name} must have shape {'[time, size]' if ndim == 2 else '[time]'}, got {list(array.shape)}")
+    array.setflags(write=False)
+    return array
+
+
+def _row_shape(episode: Episode, key: str) -> tuple[int, ...] | None:
+    array = getattr(episode, key)
+    return None if array is None else array.shape[1:]
+
+
+def _describe(shape: tuple[int, ...] | None) -> str:
+    return "missing" if shape is None else "of size " + ("1" if shape == () else str(shape[0]))

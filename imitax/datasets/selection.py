@@ -1,0 +1,64 @@
+"""Which demonstrations an experiment learns from: whole episodes, drawn by seed."""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from imitax.datasets.episode import Dataset
+from imitax.errors import DataError
+
+SELECTION_STREAM = 2
+"""Second word of the NumPy seed sequence `[seed, stream]` that draws the episodes."""
+
+
+@dataclass(frozen=True)
+class Selection:
+    """Episodes to learn from, and episodes held out to validate on."""
+
+    train: Dataset
+    validation: Dataset | None
+    train_indices: tuple[int, ...]
+    """Positions in the dataset that was drawn from, ascending."""
+    validation_indices: tuple[int, ...]
+
+
+def select(dataset: Dataset, *, episodes: int | None, validation_episodes: int = 0, seed: int) -> Selection:
+    """Draw whole episodes without replacement.
+
+    The draw is a prefix of one permutation, made by `numpy.random.default_rng([seed, SELECTION_STREAM])` from the
+    number of episodes alone: under one seed, ten episodes contain the five. Drawn episodes keep the order of the
+    dataset, so the same demonstrations have the same hash whatever the seed that found them.
+
+    Args:
+        dataset: what to draw from.
+        episodes: how many to draw, those held out included; None takes all.
+        validation_episodes: how many of the drawn episodes to hold out.
+        seed: at least 0.
+
+    Raises DataError when a number is out of its range or the dataset has too few episodes.
+    """
+    available = len(dataset.episodes)
+    count = available if episodes is None else episodes
+    if seed < 0:
+        raise DataError(f"the selection's seed must be at least 0, got {seed}")
+    if count < 1:
+        raise DataError(f"episodes must be at least 1, got {count}")
+    if count > available:
+        raise DataError(f"{count} episodes are wanted, but {dataset.name} has too few: {available}")
+    if not 0 <= validation_episodes < count:
+        raise DataError(
+            f"validation_episodes must be at least 0 and below the {count} episodes drawn, which are to leave some to "
+            f"learn from; got {validation_episodes}"
+        )
+    drawn = np.random.default_rng([seed, SELECTION_STREAM]).permutation(available)[:count]
+    train, validation = (tuple(sorted(part.tolist())) for part in np.split(drawn, [count - validation_episodes]))
+    return Selection(
+        train=_take(dataset, train),
+        validation=_take(dataset, validation) if validation else None,
+        train_indices=train,
+        validation_indices=validation,
+    )
+
+
+def _take(dataset: Dataset, indices: tuple[int, ...]) -> Dataset:
+    return replace(dataset, episodes=tuple(dataset.episodes[index] for index in indices))

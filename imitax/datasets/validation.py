@@ -1,0 +1,151 @@
+"""Everything that can be wrong with a dataset's values, found before training and reported at once."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import gymnasium as gym
+import numpy as np
+
+from imitax.datasets.environment import box
+from imitax.datasets.episode import Dataset, kwargs_json
+from imitax.errors import DataError
+
+SHOWN = 5
+"""How many places of one problem a message names."""
+
+
+def validate(
+    dataset: Dataset,
+    *,
+    observation_space: gym.Space | None = None,
+    action_space: gym.Space | None = None,
+    env_id: str | None = None,
+    env_kwargs: Mapping[str, Any] | None = None,
+    need_actions: bool = False,
+    need_rewards: bool = False,
+    action_tolerance: float = 1e-4,
+) -> None:
+    """Check a dataset, and that it fits an environment where one is given.
+
+    Shapes, lengths and emptiness need no check here: an `Episode` or `Dataset` that gets them wrong cannot be made.
+
+    Args:
+        dataset: what to check.
+        observation_space: the environment's; its size must match.
+        action_space: the environment's; size and bounds must match. Without it the dataset's own bounds are used.
+        env_id: the environment's; must match where the dataset names one.
+        env_kwargs: the environment's, compared along with env_id.
+        need_actions: whether missing actions are a problem.
+        need_rewards: whether missing rewards are a problem.
+        action_tolerance: how far beyond the bounds an action may lie, in the action's units (rounding).
+
+    Raises one DataError that lists every problem with its episodes and rows (counted from 0) and what to do.
+    """
+    problems = [
+        *_missing(dataset, need_actions, need_rewards),
+        *_environment(dataset, observation_space, action_space, env_id, env_kwargs),
+        *_not_finite(dataset),
+        *_zeroed_ends(dataset),
+        *_out_of_bounds(dataset, action_space, action_tolerance),
+    ]
+    if problems:
+        raise DataError("\n- ".join([f"{dataset.name} cannot be used as it is:", *problems]))
+
+
+def _missing(dataset: Dataset, need_actions: bool, need_rewards: bool) -> Iterator[str]:
+    if need_actions and not dataset.has_actions:
+        yield "it has no actions, which this algorithm needs; use an algorithm that learns from states only"
+    if need_rewards and not dataset.has_rewards:
+        yield "it has no rewards, which are needed here; record them with the episodes"
+
+
+def _environment(
+    dataset: Dataset,
+    observation_space: gym.Space | None,
+    action_space: gym.Space | None,
+    env_id: str | None,
+    env_kwargs: Mapping[str, Any] | None,
+) -> Iterator[str]:
+    for space, what, size in (
+        (observation_space, "observation", dataset.obs_dim),
+        (action_space, "action", dataset.action_dim),
+    ):
+        if space is None:
+            continue
+        try:
+            (env_size,) = box(space, what).shape
+        except DataError as error:
+            yield str(error)
+            continue
+        if size not in (None, env_size):
+            yield (
+                f"its {what}s have {size} dimensions, the environment's {env_size}; check the "
+                f"environment's id and kwargs (the dataset says {dataset.env_id}, {kwargs_json(dataset.env_kwargs)})"
+            )
+    if env_id is None or dataset.env_id is None:
+        return
+    if env_id != dataset.env_id:
+        yield f"it was recorded in {dataset.env_id}, not in {env_id}; its versions differ, so do not mix them"
+    elif env_kwargs is not None and kwargs_json(env_kwargs) != kwargs_json(dataset.env_kwargs):
+        yield (
+            f"it was recorded with env_kwargs {kwargs_json(dataset.env_kwargs)}, the environment has "
+            f"{kwargs_json(env_kwargs)}; use the same, or pass env_kwargs to load if the recorded ones are wrong"
+        )
+
+
+def _not_finite(dataset: Dataset) -> Iterator[str]:
+    for key in ("observations", "actions", "rewards"):
+        places = []
+        for index, episode in enumerate(dataset.episodes):
+            array = getattr(episode, key)
+            if array is not None and not np.isfinite(array).all():
+                rows = np.flatnonzero(~np.isfinite(array).reshape(len(array), -1).all(axis=1))
+                places.append(f"episode {index} row {rows[0]}" + (f" ({len(rows)} rows)" if len(rows) > 1 else ""))
+        if places:
+            yield f"{key} hold NaN or infinity: {_list(places)}; repair or drop these episodes"
+
+
+def _zeroed_ends(dataset: Dataset) -> Iterator[str]:
+    """Final observations that a loader has overwritten with zeros, as TorchRL's D4RL loader does.
+
+    Where zero is also met on the way, it is a state of the task and no sign of damage.
+    """
+    if any(not episode.observations[:-1].any(axis=1).all() for episode in dataset.episodes):
+        return
+    places = [
+        f"episode {index} row {len(episode)}"
+        for index, episode in enumerate(dataset.episodes)
+        if not episode.observations[-1].any()
+    ]
+    if places:
+        yield (
+            f"final next observations are all zero: {_list(places)}; a loader has overwritten them, so export the "
+            "data again with the true ones, or without next_observations"
+        )
+
+
+def _out_of_bounds(dataset: Dataset, action_space: gym.Space | None, tolerance: float) -> Iterator[str]:
+    if isinstance(action_space, gym.spaces.Box) and action_space.shape == (dataset.action_dim,):
+        low, high = action_space.low, action_space.high
+    else:
+        low, high = dataset.action_low, dataset.action_high
+    if not dataset.has_actions or low is None or high is None:
+        return
+    low, high = np.asarray(low, np.float64), np.asarray(high, np.float64)
+    actions = dataset.transitions().action
+    excess = np.nan_to_num(np.maximum(low - actions, actions - high), nan=-np.inf, posinf=np.inf, neginf=-np.inf)
+    first_rows = np.r_[0, np.cumsum(dataset.lengths)]
+    for dim in np.flatnonzero(excess.max(axis=0) > tolerance):
+        worst = int(excess[:, dim].argmax())
+        index = int(np.searchsorted(first_rows, worst, side="right")) - 1
+        yield (
+            f"actions lie outside the bounds in dimension {dim}: {np.sum(excess[:, dim] > tolerance)} rows, the worst "
+            f"{actions[worst, dim]:g} at episode {index} row {worst - first_rows[index]}, bounds "
+            f"[{low[dim]:g}, {high[dim]:g}]; rescale the actions to the environment's units, or clip them if the "
+            "environment clipped them too"
+        )
+
+
+def _list(places: list[str]) -> str:
+    more = len(places) - SHOWN
+    return ", ".join(places[:SHOWN]) + (f" and {more} more" if more > 0 else "")

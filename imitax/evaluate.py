@@ -1,0 +1,133 @@
+"""Evaluation: vectorised rollouts of several policies at once, and how well they explain demonstrations."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import jax.random as jr
+import numpy as np
+from jaxtyping import Array, Float, PRNGKeyArray
+
+from imitax import seeding
+from imitax.envs import Lanes, Task, rollout
+from imitax.networks import Policy
+from imitax.seeding import Purpose
+from imitax.types import Transition
+
+EPISODE_LIMIT = 10_000
+"""Steps after which an episode is cut where the environment sets no limit of its own."""
+
+ActionMode = Literal["mode", "sample"]
+
+
+@dataclass(frozen=True)
+class Rollouts:
+    """The episodes of one seed's evaluation."""
+
+    returns: np.ndarray
+    """Undiscounted returns, [E]."""
+    lengths: np.ndarray
+    """Steps, [E]."""
+    terminated: np.ndarray
+    """Whether each episode ended by termination rather than a time limit, [E]."""
+
+
+def make_act(policies: Policy, keys: PRNGKeyArray, mode: ActionMode) -> Callable[[Policy, np.ndarray, int], np.ndarray]:
+    """A compiled `(policies, obs [S, N, O], step) -> actions [S, N, A]` for stacked policies of one structure.
+
+    The noise of a sampled action is decided by the seed's key and the step.
+    """
+    static = eqx.partition(policies, eqx.is_array)[1]
+
+    def one(arrays: Policy, obs: Float[Array, "N O"], key: PRNGKeyArray, step: Array) -> Float[Array, "N A"]:
+        return eqx.combine(arrays, static).act(obs, jr.fold_in(key, step), mode)
+
+    compiled = jax.jit(over_seeds(one, len(keys), shared=1))
+
+    def act(policies: Policy, obs: np.ndarray, step: int) -> np.ndarray:
+        return np.asarray(compiled(eqx.filter(policies, eqx.is_array), obs, keys, step))
+
+    return act
+
+
+def over_seeds(f: Callable[..., Any], seeds: int, shared: int = 0) -> Callable[..., Any]:
+    """`f` for arguments that carry a leading axis of seeds, but for the last `shared` ones.
+
+    Several seeds run as a vmap. One seed runs as it is: a batch of one would turn its products into batched ones.
+    """
+
+    def alone(*args: Any) -> Any:
+        own, common = args[: len(args) - shared], args[len(args) - shared :]
+        out = f(*jax.tree.map(lambda x: x[0], own), *common)
+        return jax.tree.map(lambda x: x[None], out)
+
+    def together(*args: Any) -> Any:
+        return jax.vmap(f, in_axes=(0,) * (len(args) - shared) + (None,) * shared)(*args)
+
+    return alone if seeds == 1 else together
+
+
+class Evaluator:
+    """Rolls out one policy a seed, all seeds and episodes side by side, one policy call a step.
+
+    Args:
+        task: the environment.
+        seeds: of the run; they decide the environments' seeds, which are the same at every evaluation.
+        episodes: a seed.
+        purpose: whose range of environment seeds is used; fresh episodes take another index.
+        index: of the set of episodes: 0 is the set that training evaluates on.
+    """
+
+    def __init__(
+        self,
+        task: Task,
+        seeds: tuple[int, ...],
+        episodes: int,
+        *,
+        purpose: Purpose = Purpose.EVALUATION,
+        index: int = 0,
+        mode: ActionMode = "mode",
+    ):
+        self.shape = (len(seeds), episodes)
+        self.lanes = Lanes(task.make, len(seeds) * episodes)
+        self.limit = task.max_episode_steps or EPISODE_LIMIT
+        self.env_seeds = [s for seed in seeds for s in seeding.environment_seeds(seed, purpose, episodes, index)]
+        self.keys = seeding.keys(seeds, purpose)
+        self.mode: ActionMode = mode
+        self.act = None
+
+    def __call__(self, policies: Policy) -> list[Rollouts]:
+        """One evaluation of stacked policies, in the order of the seeds."""
+        if self.act is None:
+            self.act = make_act(policies, self.keys, self.mode)
+        act = self.act
+
+        def choose(obs: np.ndarray, step: int) -> np.ndarray:
+            return act(policies, obs.reshape(*self.shape, -1), step).reshape(len(obs), -1)
+
+        results = rollout(self.lanes, self.env_seeds, choose, self.limit)
+        columns = [x.reshape(self.shape) for x in results]
+        return [Rollouts(*(x[i] for x in columns)) for i in range(self.shape[0])]
+
+    def close(self) -> None:
+        """Close the environments."""
+        self.lanes.close()
+
+
+@eqx.filter_jit
+def explain(policy: Policy, data: Transition, key: PRNGKeyArray) -> dict[str, Float[Array, ""]]:
+    """How well one policy explains data actions.
+
+    Returns:
+        `action_error_mode` and `action_error_sample`, mean absolute differences to the deterministic and to a
+        sampled action in the action's units, averaged over dimensions, and `log_likelihood` in nats.
+    """
+    mode, sample = policy.act(data.obs, key, "mode"), policy.act(data.obs, key, "sample")
+    return {
+        "action_error_mode": jnp.abs(mode - data.action).mean(),
+        "action_error_sample": jnp.abs(sample - data.action).mean(),
+        "log_likelihood": policy.log_prob(data.obs, data.action).mean(),
+    }

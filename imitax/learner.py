@@ -1,0 +1,71 @@
+"""A network with its optimiser: the only place where a gradient step is written."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Generic, Self, TypeVar
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import optax
+from jaxtyping import Array, Float
+
+from imitax.types import Metrics
+
+Net = TypeVar("Net")
+
+
+@dataclass(frozen=True)
+class OptimizerConfig:
+    """Adam (Kingma and Ba 2015) with optional gradient clipping and decoupled weight decay."""
+
+    lr: float = 3e-4
+    """Learning rate."""
+    beta1: float = 0.9
+    """Decay of the gradient's first moment."""
+    beta2: float = 0.999
+    """Decay of the gradient's second moment."""
+    epsilon: float = 1e-8
+    """Added to the root of the second moment."""
+    clip: float | None = None
+    """Largest global gradient norm; None leaves gradients alone."""
+    weight_decay: float = 0.0
+    """Decoupled weight decay (AdamW, Loshchilov and Hutter 2019), biases included. Not the L2 penalty, which is
+    coupled through the loss."""
+
+    def build(self) -> optax.GradientTransformation:
+        """The optax transformation."""
+        clip = [] if self.clip is None else [optax.clip_by_global_norm(self.clip)]
+        decay = [optax.add_decayed_weights(self.weight_decay)] if self.weight_decay else []
+        adam = optax.scale_by_adam(b1=self.beta1, b2=self.beta2, eps=self.epsilon)
+        return optax.chain(*clip, adam, *decay, optax.scale_by_learning_rate(self.lr))
+
+
+class Learner(eqx.Module, Generic[Net]):
+    """A network, its optimiser's configuration and state."""
+
+    net: Net
+    opt_state: Any
+    optimizer: OptimizerConfig = eqx.field(static=True)
+
+    @classmethod
+    def create(cls, net: Net, optimizer: OptimizerConfig) -> "Learner[Net]":
+        """A learner before its first step."""
+        return cls(net, optimizer.build().init(eqx.filter(net, eqx.is_inexact_array)), optimizer)
+
+    def descend(self, loss: Callable[..., tuple[Float[Array, ""], Metrics]], *args: Any) -> tuple[Self, Metrics]:
+        """One gradient step on `loss(net, *args) -> (scalar, metrics)`; returns the new learner and the metrics."""
+        (_, metrics), grads = eqx.filter_value_and_grad(loss, has_aux=True)(self.net, *args)
+        params = eqx.filter(self.net, eqx.is_inexact_array)
+        updates, opt_state = self.optimizer.build().update(grads, self.opt_state, params)
+        return type(self)(eqx.apply_updates(self.net, updates), opt_state, self.optimizer), metrics
+
+
+def polyak(target: Net, online: Net, rate: float) -> Net:
+    """Exponential moving average of parameters: `target <- (1 - rate) target + rate online`."""
+    return jax.tree.map(lambda t, o: t + rate * (o - t) if eqx.is_inexact_array(t) else t, target, online)
+
+
+def global_norm(tree: Any) -> Float[Array, ""]:
+    """L2 norm over all inexact arrays of a pytree."""
+    return jnp.sqrt(sum(jnp.sum(x**2) for x in jax.tree.leaves(eqx.filter(tree, eqx.is_inexact_array))))

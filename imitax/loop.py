@@ -1,0 +1,244 @@
+"""The one training loop: advance the source, run a chunk of updates on the device; between chunks evaluate, record, save.
+
+Nothing here knows an algorithm's name. Random keys are folded from the seed and the absolute step, so a step draws
+the same numbers whether or not the run was interrupted before it.
+"""
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from types import ModuleType
+from typing import Any, NamedTuple
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import jax.random as jr
+import numpy as np
+from jaxtyping import Array, Int, PRNGKeyArray
+
+from imitax import seeding
+from imitax.artifacts import save_policy
+from imitax.checkpoint import Checkpoint, fill_tree, save_checkpoint
+from imitax.config import Training
+from imitax.datasets import Dataset
+from imitax.envs import Task
+from imitax.evaluate import Evaluator, explain, make_act, over_seeds
+from imitax.networks import Normalizer, Policy
+from imitax.record import Recorder, seed_folder
+from imitax.seeding import Purpose
+from imitax.sources import Buffer, OnlineSource, expert_buffer
+from imitax.statistics import d4rl_score, expert_fraction
+from imitax.types import Batch, Spec, Transition
+
+LOG_EVERY = 1_000
+"""Steps over which training metrics are averaged into one line."""
+
+
+class Buffers(NamedTuple):
+    """The device data that batches are drawn from, with a leading axis of seeds; None where not needed."""
+
+    expert: Buffer | None
+    replay: Buffer | None
+
+    def sample(self, count: int, key: PRNGKeyArray) -> Batch:
+        """A batch of `count` transitions of each kind (one seed's buffers, inside jit)."""
+        keys = jr.split(key, len(self))
+        return Batch(*(None if b is None else b.sample(count, k) for b, k in zip(self, keys, strict=True)))
+
+
+@dataclass(frozen=True)
+class Setup:
+    """A run, checked and ready to start."""
+
+    algorithm: ModuleType
+    cfg: Any
+    training: Training
+    task: Task
+    folder: Path
+    train: list[Dataset] | None
+    """Demonstrations of each seed."""
+    validation: list[Dataset] | None
+    """Held-out demonstrations of each seed."""
+    normalizers: list[Normalizer]
+    """Of each seed."""
+    expert_return: float | None
+    """Mean return of all episodes of the demonstration source."""
+    warm_start: Policy | None
+
+
+@dataclass(frozen=True)
+class Event:
+    """What a callback is told after an evaluation; returning False from the callback ends the run there."""
+
+    step: int
+    records: dict[int, dict[str, Any]]
+    """Each seed's evaluation: returns, return_mean, expert_fraction, d4rl, lengths and more."""
+    folder: Path
+
+
+Callback = Callable[[Event], bool | None]
+
+
+def make_chunk(algorithm: ModuleType, cfg: Any, static: Any, seeds: int) -> Callable[..., tuple[Any, dict[str, Array]]]:
+    """One jitted, donated scan over `count` updates that samples its batches on the device.
+
+    `(arrays, buffers, keys [S], step, count) -> (arrays, metrics [S])`, metrics averaged over the updates.
+    """
+
+    @partial(jax.jit, donate_argnums=0, static_argnums=4)
+    def run_chunk(
+        arrays: Any, buffers: Buffers, keys: PRNGKeyArray, step: Int[Array, ""], count: int
+    ) -> tuple[Any, dict[str, Array]]:
+        def one(arrays: Any, buffers: Buffers, key: PRNGKeyArray, step: Int[Array, ""]) -> tuple[Any, dict[str, Array]]:
+            def body(arrays: Any, i: Int[Array, ""]) -> tuple[Any, dict[str, Array]]:
+                k_batch, k_update = jr.split(jr.fold_in(key, i))
+                batch = buffers.sample(cfg.batch_size, k_batch)
+                state, metrics = algorithm.update(eqx.combine(arrays, static), batch, cfg, k_update)
+                return eqx.filter(state, eqx.is_array), metrics
+
+            arrays, metrics = jax.lax.scan(body, arrays, step + jnp.arange(count))
+            return arrays, jax.tree.map(lambda m: m.mean(0), metrics)
+
+        return over_seeds(one, seeds, shared=1)(arrays, buffers, keys, step)
+
+    return run_chunk
+
+
+def initial_state(algorithm: ModuleType, cfg: Any, spec: Spec, setup_seeds: Sequence[int], setup: Setup) -> Any:
+    """The states of all seeds before their first update, stacked."""
+    states = []
+    for seed, normalizer in zip(setup_seeds, setup.normalizers, strict=True):
+        state = algorithm.init(cfg, spec, normalizer, seeding.key(seed, Purpose.INITIALISATION))
+        if setup.warm_start is not None:
+            state = algorithm.warm_start(state, setup.warm_start, cfg)
+        states.append(state)
+    return stack(states)
+
+
+def stack(trees: Sequence[Any]) -> Any:
+    """Pytrees of one structure with their arrays stacked along a new leading axis."""
+    arrays = [eqx.filter(t, eqx.is_array) for t in trees]
+    static = eqx.filter(trees[0], eqx.is_array, inverse=True)
+    return eqx.combine(jax.tree.map(lambda *x: jnp.stack(x), *arrays), static)
+
+
+def unstack(tree: Any, index: int) -> Any:
+    """One seed's pytree of a stacked one."""
+    return jax.tree.map(lambda x: x[index] if eqx.is_array(x) else x, tree)
+
+
+def train_loop(setup: Setup, resume: Checkpoint | None, callbacks: Sequence[Callback]) -> dict[str, Any]:
+    """Run to the last step; returns the best evaluations and the wall time.
+
+    Returns:
+        `{"best": [{"step", "return_mean"} a seed], "wall_s": seconds of training over all sessions, "step"}`.
+    """
+    t, task, seeds = setup.training, setup.task, setup.training.seeds
+    online = "env" in setup.algorithm.Config.NEEDS
+    folders = [seed_folder(setup.folder, seeds, seed) for seed in seeds]
+    replay_folders = [f / "replay" for f in folders]
+
+    state = initial_state(setup.algorithm, setup.cfg, task.spec, seeds, setup)
+    source = None
+    if online:
+        source = OnlineSource(task, seeds, min(setup.cfg.buffer_size, t.steps), setup.cfg.warmup_steps)
+    expert = None if setup.train is None else expert_buffer(setup.train, t.subsample, seeds)
+
+    step, wall, best = 0, 0.0, [{"step": 0, "return_mean": -np.inf} for _ in seeds]
+    if resume is not None:
+        state = fill_tree(state, resume.arrays, f"the checkpoint at step {resume.step}")
+        step, wall = resume.step, resume.extra["wall_s"]
+        best = [b if b["return_mean"] is not None else b | {"return_mean": -np.inf} for b in resume.extra["best"]]
+        if source is not None:
+            source.restore(replay_folders, resume.extra["shards"], step)
+
+    evaluator = Evaluator(task, seeds, t.eval_episodes)
+    policies = setup.algorithm.policy(state)
+    act = make_act(policies, seeding.keys(seeds, Purpose.ACTING), "sample")
+    update_keys = seeding.keys(seeds, Purpose.UPDATES)
+    arrays, static = eqx.partition(state, eqx.is_array)
+    arrays = jax.tree.map(jnp.copy, arrays)  # donated below: no two leaves may share a buffer
+    run_chunk = make_chunk(setup.algorithm, setup.cfg, static, len(seeds))
+    started, window = time.monotonic(), []
+    title = f"{setup.algorithm.__name__.split('.')[-1]} {task.env_id}"
+    sinks = [name for name in ("tensorboard", "wandb") if getattr(t, name)]
+
+    with Recorder(
+        setup.folder,
+        sinks,
+        seeds,
+        t.steps,
+        t.quiet,
+        title,
+        {},
+        resumed_at=None if resume is None else step,
+        unit="steps" if online else "updates",
+    ) as recorder:
+        stop = False
+        while step < t.steps and not stop:
+            count = min(t.chunk, t.steps - step)
+            if source is not None:
+                source.advance(lambda obs, i: act(policies, obs[:, None], i)[:, 0], step, count)
+            if source is None or step >= source.warmup:
+                buffers = Buffers(expert, None if source is None else source.buffer)
+                arrays, metrics = run_chunk(arrays, buffers, update_keys, jnp.asarray(step), count)
+                window.append(metrics)
+            step += count
+            state = eqx.combine(arrays, static)
+            policies = setup.algorithm.policy(state)
+
+            last = step == t.steps
+            due_eval, due_save = last or step % t.eval_every == 0, last or step % t.checkpoint_every == 0
+            if window and (due_eval or due_save or step % LOG_EVERY == 0):
+                means = jax.tree.map(lambda *x: np.mean(np.stack(x), 0), *window)
+                if source is not None:
+                    means |= source.episode_metrics()
+                recorder.training(step, means, wall + time.monotonic() - started)
+                window = []
+            if due_eval:
+                records = evaluation_records(setup, evaluator, policies)
+                for i, seed in enumerate(seeds):
+                    recorder.evaluation(step, seed, records[seed], wall + time.monotonic() - started)
+                    if records[seed]["return_mean"] > best[i]["return_mean"]:
+                        best[i] = {"step": step, "return_mean": records[seed]["return_mean"]}
+                        save_policy(folders[i] / "policy-best.safetensors", unstack(policies, i), setup, step)
+                event = Event(step, records, setup.folder)
+                stop = any([callback(event) is False for callback in callbacks])
+            if due_save or stop:
+                extra = {
+                    "wall_s": wall + time.monotonic() - started,
+                    "best": best,
+                    "shards": [] if source is None else source.save(replay_folders, step),
+                }
+                save_checkpoint(setup.folder / "checkpoints", step, arrays, extra)
+                for i, folder in enumerate(folders):
+                    save_policy(folder / "policy.safetensors", unstack(policies, i), setup, step)
+    evaluator.close()
+    if source is not None:
+        source.close()
+    return {"best": best, "wall_s": wall + time.monotonic() - started, "step": step}
+
+
+def evaluation_records(setup: Setup, evaluator: Evaluator, policies: Policy) -> dict[int, dict[str, Any]]:
+    """Roll out every seed's policy, and measure how it explains its demonstrations."""
+    records = {}
+    for i, (seed, rolled) in enumerate(zip(setup.training.seeds, evaluator(policies), strict=True)):
+        mean = float(rolled.returns.mean())
+        records[seed] = {
+            "return_mean": mean,
+            "expert_fraction": expert_fraction(mean, setup.expert_return),
+            "d4rl": d4rl_score(setup.task.env_id, mean),
+            "returns": rolled.returns.round(4),
+            "lengths": rolled.lengths,
+            "terminated": float(rolled.terminated.mean()),
+        }
+        for name, data in (("train", setup.train), ("validation", setup.validation)):
+            if data is not None:
+                transitions: Transition = data[i].transitions()
+                key = seeding.key(seed, Purpose.EVALUATION)
+                measures = explain(unstack(policies, i), transitions, key)
+                records[seed] |= {f"{name}_{k}": float(v) for k, v in measures.items()}
+    return records

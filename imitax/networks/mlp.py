@@ -1,0 +1,120 @@
+"""Multilayer perceptrons: one network, or an ensemble of them computed as one batched product.
+
+`Precision` "bfloat16" rounds the operands of every product to bfloat16 and accumulates in float32; parameters,
+activations, biases and gradients stay float32.
+"""
+
+from collections.abc import Sequence
+from functools import partial
+from typing import Literal
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import jax.random as jr
+from jaxtyping import Array, Float, PRNGKeyArray
+
+Precision = Literal["float32", "bfloat16"]
+Activation = Literal["relu", "silu", "tanh"]
+
+ACTIVATIONS = {"relu": jax.nn.relu, "silu": jax.nn.silu, "tanh": jnp.tanh}
+
+
+def _dot(a: Array, b: Array, precision: Precision) -> Array:
+    """`a @ b` over the last two axes, batched over a leading axis that one or both may have."""
+    if precision == "bfloat16":
+        a, b = a.astype(jnp.bfloat16), b.astype(jnp.bfloat16)
+    return jnp.matmul(a, b, preferred_element_type=jnp.float32)
+
+
+@partial(jax.custom_vjp, nondiff_argnums=(2,))
+def product(x: Float[Array, "*N B I"], w: Float[Array, "*M I O"], precision: Precision) -> Float[Array, "*K B O"]:
+    """`x @ w` whose two gradient products run at the same precision as the forward one.
+
+    Plain autodiff would multiply a float32 cotangent with a bfloat16 operand, which runs at float32 speed.
+    """
+    return _dot(x, w, precision)
+
+
+def _product_forward(x: Array, w: Array, precision: Precision) -> tuple[Array, tuple[Array, Array]]:
+    return _dot(x, w, precision), (x, w)
+
+
+def _product_backward(precision: Precision, saved: tuple[Array, Array], g: Array) -> tuple[Array, Array]:
+    x, w = saved
+    dx = _dot(g, w.swapaxes(-1, -2), precision)
+    dw = _dot(x.swapaxes(-1, -2), g, precision)
+    if dx.ndim > x.ndim:  # one input shared by all members of an ensemble
+        dx = dx.sum(0)
+    return dx, dw
+
+
+product.defvjp(_product_forward, _product_backward)
+
+
+class MLP(eqx.Module):
+    """Fully connected layers `sizes[0] -> ... -> sizes[-1]`, linear at the end.
+
+    With `members` None it maps `[B, I]` to `[B, O]`; with `members` N it is an ensemble with stacked parameters
+    that maps a shared `[B, I]`, or one input a member `[N, B, I]`, to `[N, B, O]`.
+
+    Initialisation is uniform in +-1/sqrt(fan_in), for weights and biases (PyTorch's default for linear layers,
+    which the reference implementations of SAC and CleanIL use).
+
+    Args:
+        sizes: widths, input and output included.
+        key: randomness of the initialisation.
+        members: size of the ensemble, None for one network.
+        activation: hidden nonlinearity.
+        layer_norm: normalise each hidden layer before its nonlinearity (Ba et al. 2016), with a learned scale and offset.
+        precision: of the products, see the module's docstring.
+    """
+
+    weights: tuple[Float[Array, "*N I O"], ...]
+    biases: tuple[Float[Array, "*N O"], ...]
+    norms: tuple[tuple[Float[Array, "*N O"], Float[Array, "*N O"]], ...]
+    activation: Activation = eqx.field(static=True)
+    precision: Precision = eqx.field(static=True)
+
+    def __init__(
+        self,
+        sizes: Sequence[int],
+        *,
+        key: PRNGKeyArray,
+        members: int | None = None,
+        activation: Activation = "relu",
+        layer_norm: bool = False,
+        precision: Precision = "float32",
+    ):
+        lead = () if members is None else (members,)
+        weights, biases = [], []
+        for k, n_in, n_out in zip(jr.split(key, len(sizes) - 1), sizes[:-1], sizes[1:], strict=True):
+            kw, kb = jr.split(k)
+            bound = n_in**-0.5
+            weights.append(jr.uniform(kw, (*lead, n_in, n_out), minval=-bound, maxval=bound))
+            biases.append(jr.uniform(kb, (*lead, n_out), minval=-bound, maxval=bound))
+        self.weights = tuple(weights)
+        self.biases = tuple(biases)
+        hidden = sizes[1:-1] if layer_norm else ()
+        self.norms = tuple((jnp.ones((*lead, n)), jnp.zeros((*lead, n))) for n in hidden)
+        self.activation = activation
+        self.precision = precision
+
+    def __call__(self, x: Float[Array, "*N B I"]) -> Float[Array, "*M B O"]:
+        """Apply the layers."""
+        act = ACTIVATIONS[self.activation]
+        last = len(self.weights) - 1
+        for i, (w, b) in enumerate(zip(self.weights, self.biases, strict=True)):
+            x = product(x, w, self.precision) + b[..., None, :]  # [*N B O]
+            if i < last:
+                if self.norms:
+                    scale, offset = self.norms[i]
+                    x = layer_norm(x) * scale[..., None, :] + offset[..., None, :]
+                x = act(x)
+        return x
+
+
+def layer_norm(x: Float[Array, "*B O"], epsilon: float = 1e-5) -> Float[Array, "*B O"]:
+    """Zero mean and unit variance along the last axis."""
+    centred = x - x.mean(-1, keepdims=True)
+    return centred * jax.lax.rsqrt((centred**2).mean(-1, keepdims=True) + epsilon)

@@ -1,0 +1,30 @@
+"""Observation normaliser: fixed statistics that travel with the policy."""
+
+import equinox as eqx
+import jax.numpy as jnp
+from jaxtyping import Array, Float
+
+from imitax.types import Batch, Transition
+
+
+class Normalizer(eqx.Module):
+    """`(obs - mean) / std` with statistics of the training demonstrations; the identity when there are none."""
+
+    mean: Float[Array, "O"]
+    std: Float[Array, "O"]
+
+    @classmethod
+    def identity(cls, obs_dim: int) -> "Normalizer":
+        """The normaliser that changes nothing."""
+        return cls(jnp.zeros(obs_dim), jnp.ones(obs_dim))
+
+    def __call__(self, obs: Float[Array, "*B O"]) -> Float[Array, "*B O"]:
+        """Normalise observations."""
+        return (obs - self.mean) / self.std
+
+    def batch(self, batch: Batch) -> Batch:
+        """Normalise the observations of every part of a batch."""
+        return Batch(*(None if part is None else self._transition(part) for part in batch))
+
+    def _transition(self, t: Transition) -> Transition:
+        return Transition(self(t.obs), t.action, t.reward, self(t.next_obs), t.terminated)

@@ -1,0 +1,49 @@
+"""Where every random number comes from: one seed, split by purpose, so that no stream depends on another.
+
+Environment seeds of different purposes lie in disjoint ranges: an episode that a policy is evaluated on is never
+one that it was trained on, whatever the seeds.
+"""
+
+from enum import IntEnum
+
+import jax
+import jax.random as jr
+import numpy as np
+from jaxtyping import PRNGKeyArray
+
+ENVIRONMENT_SEEDS = 2**29
+
+
+class Purpose(IntEnum):
+    """What a stream of random numbers is for."""
+
+    TRAINING = 0
+    EVALUATION = 1
+    COLLECTION = 2
+    INITIALISATION = 3
+    UPDATES = 4
+    ACTING = 5
+    WARMUP = 6
+    DEMONSTRATIONS = 7
+    SUBSAMPLING = 8
+
+
+def generator(seed: int, purpose: Purpose, *index: int) -> np.random.Generator:
+    """A NumPy generator for one purpose, and for one index (a step, an episode) of it."""
+    return np.random.default_rng([seed, int(purpose), *index])
+
+
+def environment_seeds(seed: int, purpose: Purpose, count: int, *index: int) -> list[int]:
+    """Seeds for `env.reset(seed=...)`: `count` of them, drawn from the range that belongs to the purpose alone."""
+    drawn = generator(seed, purpose, *index).integers(0, ENVIRONMENT_SEEDS, count)
+    return [int(purpose) * ENVIRONMENT_SEEDS + int(s) for s in drawn]
+
+
+def key(seed: int, purpose: Purpose) -> PRNGKeyArray:
+    """A JAX key for one purpose."""
+    return jr.fold_in(jr.key(seed), int(purpose))
+
+
+def keys(seeds: tuple[int, ...], purpose: Purpose) -> PRNGKeyArray:
+    """One JAX key a seed, stacked."""
+    return jax.numpy.stack([key(seed, purpose) for seed in seeds])

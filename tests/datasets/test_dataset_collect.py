@@ -1,0 +1,104 @@
+import gymnasium as gym
+import numpy as np
+import pytest
+
+from imitax.datasets import collect, environment_seed, load, save_d4rl, validate
+from imitax.errors import DataError
+
+
+class Walk(gym.Env):
+    """Starts at a random place below 10, moves by the action, and ends beyond 10."""
+
+    observation_space = gym.spaces.Box(-np.inf, np.inf, (1,), np.float64)
+    action_space = gym.spaces.Box(-2, 2, (1,), np.float32)
+
+    def reset(self, *, seed=None, options=None):
+        super().reset(seed=seed)
+        self.place = self.np_random.uniform(1, 10)
+        return np.array([self.place]), {}
+
+    def step(self, action):
+        self.place += float(action[0])
+        return np.array([self.place]), 1.0, self.place > 10, False, {}
+
+
+def make():
+    return gym.wrappers.TimeLimit(Walk(), 6)
+
+
+def forward(obs, step):
+    return np.ones((len(obs), 1))
+
+
+def test_what_is_collected_does_not_depend_on_the_number_of_environments():
+    one, many = (collect(forward, make, episodes=11, seed=4, num_envs=n) for n in (1, 5))
+    assert one.hash() == many.hash() == collect(forward, make, episodes=11, seed=4).hash()
+    assert one.hash() != collect(forward, make, episodes=11, seed=5).hash()
+    for index, episode in enumerate(one.episodes):
+        start = Walk().reset(seed=environment_seed("collection", 4, index))[0]
+        places = start + np.arange(len(episode) + 1)
+        np.testing.assert_allclose(episode.observations[:, 0], places, rtol=1e-6)
+        assert (episode.terminated, len(episode)) == (places[-1] > 10, min(6, int(np.floor(10 - start[0])) + 1))
+    assert {episode.terminated for episode in one.episodes} == {True, False}
+    assert (one.action_low, one.action_high, one.env_id) == ((-2.0,), (2.0,), None)
+
+
+def test_only_full_or_good_episodes():
+    full = collect(forward, make, episodes=6, seed=0, full_length_only=True)
+    assert not any(episode.terminated for episode in full.episodes)
+    assert full.lengths.tolist() == [6] * 6
+    tried = int(full.attributes["attempted_episodes"])
+    assert int(full.attributes["discarded_episodes"]) == tried - 6 > 0
+    other = collect(forward, make, episodes=6, seed=0, full_length_only=True, num_envs=4)
+    assert (other.hash(), other.attributes) == (full.hash(), full.attributes)
+    assert collect(forward, make, episodes=6, seed=0, min_return=3.0).returns.min() >= 3
+
+
+def test_the_policy_sees_float32_a_fixed_number_of_rows_and_each_step_once():
+    calls = []
+
+    def policy(obs, step):
+        calls.append((obs.dtype, obs.shape, step))
+        return np.zeros((len(obs), 1))
+
+    collect(policy, make, episodes=5, seed=0, num_envs=3)
+    assert calls == [(np.float32, (3, 1), step) for step in range(12)]
+
+
+def test_a_real_environment(tmp_path):
+    dataset = collect(
+        lambda obs, step: np.full((len(obs), 3), 0.1),
+        lambda: gym.make("Hopper-v5", max_episode_steps=9),
+        episodes=3,
+        seed=1,
+    )
+    assert (dataset.env_id, dataset.env_kwargs) == ("Hopper-v5", {"max_episode_steps": 9})
+    with gym.make("Hopper-v5") as env:
+        validate(dataset, observation_space=env.observation_space, action_space=env.action_space, env_id="Hopper-v5")
+    save_d4rl(dataset, tmp_path / "hopper.hdf5")
+    assert load(tmp_path / "hopper.hdf5").hash() == dataset.hash()
+
+
+def test_seeds_of_different_uses_never_meet():
+    blocks = [
+        {environment_seed(use, seed, index) for seed in range(50) for index in range(50)}
+        for use in ("training", "evaluation", "collection")
+    ]
+    assert len(set.union(*blocks)) == sum(map(len, blocks))
+    assert max(map(max, blocks)) < 2**31
+    assert len({environment_seed("training", 7, index) for index in range(1000)}) == 1000
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"episodes": 0}, "episodes and num_envs must be at least 1"),
+        ({"seed": -1}, "seed and index must be at least 0"),
+        ({"policy": lambda obs, step: np.zeros(len(obs))}, r"actions of shape \(2, 1\), got \(2,\)"),
+        ({"min_return": 100.0}, "only 0 of 40 episodes could be kept, 2 are wanted"),
+        ({"make_env": lambda: gym.make("CartPole-v1")}, "the action space is Discrete"),
+    ],
+)
+def test_bad_collection(arguments, message):
+    with pytest.raises(DataError, match=message):
+        collect(**{"policy": forward, "make_env": make, "episodes": 2, "seed": 0} | arguments)
