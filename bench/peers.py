@@ -51,7 +51,7 @@ OBS, ACT, BATCH = 11, 3, 256
 HIDDEN = [256, 256]
 REPLAY, EPISODES, EPISODE_STEPS = 100_000, 10, 1000
 LEARNING_RATE = 3e-4
-# The first block builds or compiles (each block is as long as the next, SBX compiles for its length); the second is margin.
+# The first block builds or compiles (SBX compiles for a block's length, and all are equal); the second is margin.
 WARMUP_BLOCKS, TIMED_BLOCKS = 2, 10
 ROOT = Path(__file__).resolve().parents[1]
 

@@ -45,11 +45,15 @@ class Task:
         try:
             obs, act = probe.observation_space, probe.action_space
             if not isinstance(obs, gym.spaces.Box) or len(obs.shape) != 1:
-                raise ConfigError(f"{env_id}: observations must be a flat Box, got {obs}; wrap it in FlattenObservation")
+                raise ConfigError(
+                    f"{env_id}: observations must be a flat Box, got {obs}; wrap it in FlattenObservation"
+                )
             if not isinstance(act, gym.spaces.Box) or len(act.shape) != 1:
                 raise ConfigError(f"{env_id}: actions must be a flat Box (continuous control), got {act}")
             if not (np.isfinite(act.low).all() and np.isfinite(act.high).all() and (act.low < act.high).all()):
-                raise ConfigError(f"{env_id}: action bounds must be finite with low < high, got {act}; use RescaleAction")
+                raise ConfigError(
+                    f"{env_id}: action bounds must be finite with low < high, got {act}; use RescaleAction"
+                )
             limit = probe.spec.max_episode_steps if probe.spec is not None else None
             if probe.spec is not None and not isinstance(env, str):
                 env_id, kwargs = probe.spec.id, dict(probe.spec.kwargs)

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
 import equinox as eqx
 import jax
@@ -15,10 +15,14 @@ from imitax import seeding
 from imitax.envs import Lanes, Task, rollout
 from imitax.networks import Policy
 from imitax.seeding import Purpose
+from imitax.stacking import over_seeds
 from imitax.types import Transition
 
 EPISODE_LIMIT = 10_000
 """Steps after which an episode is cut where the environment sets no limit of its own."""
+
+EPISODES_IN_A_SET = 100_000
+"""Distance between the first environment seeds of two sets of evaluation episodes."""
 
 ActionMode = Literal["mode", "sample"]
 
@@ -53,23 +57,6 @@ def make_act(policies: Policy, keys: PRNGKeyArray, mode: ActionMode) -> Callable
     return act
 
 
-def over_seeds(f: Callable[..., Any], seeds: int, shared: int = 0) -> Callable[..., Any]:
-    """`f` for arguments that carry a leading axis of seeds, but for the last `shared` ones.
-
-    Several seeds run as a vmap. One seed runs as it is: a batch of one would turn its products into batched ones.
-    """
-
-    def alone(*args: Any) -> Any:
-        own, common = args[: len(args) - shared], args[len(args) - shared :]
-        out = f(*jax.tree.map(lambda x: x[0], own), *common)
-        return jax.tree.map(lambda x: x[None], out)
-
-    def together(*args: Any) -> Any:
-        return jax.vmap(f, in_axes=(0,) * (len(args) - shared) + (None,) * shared)(*args)
-
-    return alone if seeds == 1 else together
-
-
 class Evaluator:
     """Rolls out one policy a seed, all seeds and episodes side by side, one policy call a step.
 
@@ -94,7 +81,8 @@ class Evaluator:
         self.shape = (len(seeds), episodes)
         self.lanes = Lanes(task.make, len(seeds) * episodes)
         self.limit = task.max_episode_steps or EPISODE_LIMIT
-        self.env_seeds = [s for seed in seeds for s in seeding.environment_seeds(seed, purpose, episodes, index)]
+        first = index * EPISODES_IN_A_SET
+        self.env_seeds = [seeding.environment_seed(purpose, seed, first + i) for seed in seeds for i in range(episodes)]
         self.keys = seeding.keys(seeds, purpose)
         self.mode: ActionMode = mode
         self.act = None

@@ -48,7 +48,7 @@ SMALL: dict[Any, Any] = STYLE | {"font.size": 9, "axes.titlesize": 10, "axes.tit
 PANELS = ("loss", "imitation|objective", "penalty", r"\bq|value", "reward", "entropy|log_?p", "temperature|alpha", "")
 """What `training_figure` shows first: patterns of metric names, the empty one for all others."""
 
-Curve = tuple[Float[np.ndarray, " T"], Float[np.ndarray, " T"]]
+Curve = tuple[Float[np.ndarray, "_T"], Float[np.ndarray, "_T"]]  # steps and mean returns; seeds differ in length
 Records = Sequence[Mapping[str, Any]]
 
 
@@ -88,8 +88,9 @@ def draw_learning_curve(
 ) -> None:
     """Draws `learning_curve`'s data onto `axes`: per label the IQM over seeds, with a 95 % band from three seeds on.
 
-    Thin lines, left out when there are more than three labels, are single seeds. The IQM and its band cover the steps that all seeds have reached, interpolated
-    linearly where seeds were evaluated at different steps. Up to seven lines are named at their ends, more in a legend.
+    Thin lines are single seeds, left out when there are more than three labels. The IQM and its band cover the steps
+    that all seeds have reached, interpolated linearly where seeds were evaluated at different steps. Up to seven lines
+    are named at their ends, more in a legend. Raises DataError when there is no record with `returns`.
     """
     if not any(seed_curves(records) for records in curves.values()):
         raise DataError("there is no evaluation to draw")
@@ -100,19 +101,24 @@ def draw_learning_curve(
             continue
         colour = COLOURS[index % len(COLOURS)]
         style = ("-", "--", "-.", ":")[index // len(COLOURS) % 4]
+        few = "o" if all(len(steps) <= 2 for steps, _ in seeds.values()) else None  # a line needs points to be seen
         if len(seeds) > 1 and len(curves) <= 3:
             for seed, (steps, means) in seeds.items():
-                axes.plot(steps, means, color=colour, linewidth=0.7, alpha=0.3, label=f"_{label} seed {seed}")
+                axes.plot(
+                    steps, means, color=colour, linewidth=0.7, marker=few, alpha=0.3, label=f"_{label} seed {seed}"
+                )
         steps, scores = align(seeds)
         if not len(steps):
             continue
         low, high = np.array([interval(row) for row in scores]).T
         if len(seeds) >= 3:
             axes.fill_between(steps, low, high, color=colour, alpha=0.18, linewidth=0)
+            if few:
+                axes.vlines(steps, low, high, color=colour, linewidth=2.2)
         centre = np.array([iqm(row) for row in scores])
-        marker = "o" if len(steps) <= 2 else None
-        axes.plot(steps, centre, style, color=colour, linewidth=2.2, marker=marker, label=label)
-        ends.append((float(centre[-1]), label, colour))
+        axes.plot(steps, centre, style, color=colour, linewidth=2.2, marker=few, label=label)
+        if len(finite := centre[np.isfinite(centre)]):  # a diverged run is named where it was last seen
+            ends.append((float(finite[-1]), label, colour))
     for value, label, style in ((expert_return, expert_label, "--"), (random_return, "random", ":")):
         if value is not None:
             axes.axhline(value, color=GREY, linestyle=style, linewidth=1.4, zorder=1.5, label=label)
@@ -123,14 +129,16 @@ def draw_learning_curve(
     if low >= 0:
         axes.set_ylim(bottom=0)
     axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: thousands(value)))
-    axes.xaxis.set_major_locator(MaxNLocator(7, steps=[1, 2, 2.5, 5, 10]))
+    axes.xaxis.set_major_locator(MaxNLocator(7, integer=True, min_n_ticks=1, steps=[1, 2, 2.5, 5, 10]))
     axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.10g}"))
     if len(ends) <= 7:
         _label_ends(axes, ends)
     else:
         handles, labels = axes.get_legend_handles_labels()
         height = {label: value for value, label, _ in ends}
-        order = sorted(range(len(labels)), key=lambda i: -height[labels[i]])  # as the lines stand at the right edge
+        order = sorted(
+            range(len(labels)), key=lambda i: -height.get(labels[i], 0)
+        )  # as the lines stand at the right edge
         anchor = {"loc": "center left", "bbox_to_anchor": (1.01, 0.5)}
         axes.legend([handles[i] for i in order], [labels[i] for i in order], **anchor)
 
@@ -139,15 +147,15 @@ def seed_curves(records: Records) -> dict[int, Curve]:
     """Steps and mean returns [T] of each seed, by step; where a step was recorded twice the later record counts."""
     points: dict[int, dict[int, float]] = {}
     for record in records:
-        if "returns" in record:
+        if record.get("returns"):
             step = record["step"] if "step" in record else record["steps"]
             returns = np.asarray(record["returns"], np.float64)  # a null in the file is NaN here
             points.setdefault(record["seed"], {})[step] = float(returns.mean())
     return {seed: tuple(np.array(sorted(curve.items()), np.float64).T) for seed, curve in sorted(points.items())}
 
 
-def align(seeds: Mapping[int, Curve]) -> tuple[Float[np.ndarray, " T"], Float[np.ndarray, "T S"]]:
-    """Steps that every seed has reached, and each seed's mean return there, interpolated where it has no evaluation."""
+def align(seeds: Mapping[int, Curve]) -> tuple[Float[np.ndarray, " G"], Float[np.ndarray, "G S"]]:
+    """Steps [G] that every seed has reached, and each seed's mean return there, interpolated between evaluations."""
     first = max(steps[0] for steps, _ in seeds.values())
     last = min(steps[-1] for steps, _ in seeds.values())
     grid = np.unique(np.concatenate([steps for steps, _ in seeds.values()]))
@@ -163,7 +171,7 @@ def thousands(value: float) -> str:
     return f"{value:g}"
 
 
-def training_figure(run_metrics: Records, path: Path | str, *, title: str = "") -> Figure:
+def training_figure(run_metrics: Records, path: Path | str, *, title: str = "", x_label: str = "steps") -> Figure:
     """Draws the training metrics of a `metrics.jsonl` to `path` as small multiples, and returns the figure.
 
     Lines of kind "eval" are skipped. At most eight panels: losses first, then penalties, Q, reward, entropy,
@@ -190,7 +198,7 @@ def training_figure(run_metrics: Records, path: Path | str, *, title: str = "") 
             for name, colour in zip(panel, COLOURS * len(panel), strict=False):
                 _draw_metric(axes, lines, name, colour)
             axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: thousands(value)))
-            axes.xaxis.set_major_locator(MaxNLocator(4, steps=[1, 2, 2.5, 5, 10]))
+            axes.xaxis.set_major_locator(MaxNLocator(4, integer=True, min_n_ticks=1, steps=[1, 2, 2.5, 5, 10]))
             axes.tick_params(labelbottom=index + columns >= len(panels))
             axes.set_title(panel[0] if panel is not norms else "gradient norms" if len(norms) > 1 else norms[0])
             if panel is norms:
@@ -199,7 +207,7 @@ def training_figure(run_metrics: Records, path: Path | str, *, title: str = "") 
                     axes.legend(fontsize=8)
         for axes in list(figure.axes)[len(panels) :]:
             axes.set_visible(False)
-        figure.supxlabel("steps", fontsize=10)
+        figure.supxlabel(x_label, fontsize=10)
         _save(figure, path)
     return figure
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Generic, Self, TypeVar
+from typing import Any, Generic, TypeVar
 
 import equinox as eqx
 import jax
@@ -53,12 +53,12 @@ class Learner(eqx.Module, Generic[Net]):
         """A learner before its first step."""
         return cls(net, optimizer.build().init(eqx.filter(net, eqx.is_inexact_array)), optimizer)
 
-    def descend(self, loss: Callable[..., tuple[Float[Array, ""], Metrics]], *args: Any) -> tuple[Self, Metrics]:
+    def descend(self, loss: Callable[..., tuple[Float[Array, ""], Metrics]], *args: Any) -> "tuple[Learner[Net], Metrics]":
         """One gradient step on `loss(net, *args) -> (scalar, metrics)`; returns the new learner and the metrics."""
         (_, metrics), grads = eqx.filter_value_and_grad(loss, has_aux=True)(self.net, *args)
         params = eqx.filter(self.net, eqx.is_inexact_array)
         updates, opt_state = self.optimizer.build().update(grads, self.opt_state, params)
-        return type(self)(eqx.apply_updates(self.net, updates), opt_state, self.optimizer), metrics
+        return Learner(eqx.apply_updates(self.net, updates), opt_state, self.optimizer), metrics
 
 
 def polyak(target: Net, online: Net, rate: float) -> Net:

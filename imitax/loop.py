@@ -25,13 +25,16 @@ from imitax.checkpoint import Checkpoint, fill_tree, save_checkpoint
 from imitax.config import Training
 from imitax.datasets import Dataset
 from imitax.envs import Task
-from imitax.evaluate import Evaluator, explain, make_act, over_seeds
+from imitax.evaluate import Evaluator, explain, make_act
+from imitax.files import read_json
+from imitax.learner import Learner
 from imitax.networks import Normalizer, Policy
 from imitax.record import Recorder, seed_folder
 from imitax.seeding import Purpose
 from imitax.sources import Buffer, OnlineSource, expert_buffer
+from imitax.stacking import over_seeds, stack, unstack
 from imitax.statistics import d4rl_score, expert_fraction
-from imitax.types import Batch, Spec, Transition
+from imitax.types import Batch, Transition
 
 LOG_EVERY = 1_000
 """Steps over which training metrics are averaged into one line."""
@@ -67,6 +70,17 @@ class Setup:
     expert_return: float | None
     """Mean return of all episodes of the demonstration source."""
     warm_start: Policy | None
+
+    def about(self, index: int, step: int) -> dict[str, Any]:
+        """What a policy file says of its origin."""
+        return {
+            "algorithm": self.algorithm.__name__.rpartition(".")[2],
+            "env": self.task.env_id,
+            "env_kwargs": self.task.env_kwargs,
+            "seed": self.training.seeds[index],
+            "step": step,
+            "expert_return": self.expert_return,
+        }
 
 
 @dataclass(frozen=True)
@@ -107,27 +121,17 @@ def make_chunk(algorithm: ModuleType, cfg: Any, static: Any, seeds: int) -> Call
     return run_chunk
 
 
-def initial_state(algorithm: ModuleType, cfg: Any, spec: Spec, setup_seeds: Sequence[int], setup: Setup) -> Any:
+def initial_state(setup: Setup) -> Any:
     """The states of all seeds before their first update, stacked."""
     states = []
-    for seed, normalizer in zip(setup_seeds, setup.normalizers, strict=True):
-        state = algorithm.init(cfg, spec, normalizer, seeding.key(seed, Purpose.INITIALISATION))
-        if setup.warm_start is not None:
-            state = algorithm.warm_start(state, setup.warm_start, cfg)
+    for seed, normalizer in zip(setup.training.seeds, setup.normalizers, strict=True):
+        key = seeding.key(seed, Purpose.INITIALISATION)
+        state = setup.algorithm.init(setup.cfg, setup.task.spec, normalizer, key)
+        if setup.warm_start is not None:  # the demonstrations' or identity normaliser gives way to the policy's own
+            actor = Learner.create(setup.warm_start.actor, state.actor.optimizer)
+            state = eqx.tree_at(lambda s: (s.actor, s.normalizer), state, (actor, setup.warm_start.normalizer))
         states.append(state)
     return stack(states)
-
-
-def stack(trees: Sequence[Any]) -> Any:
-    """Pytrees of one structure with their arrays stacked along a new leading axis."""
-    arrays = [eqx.filter(t, eqx.is_array) for t in trees]
-    static = eqx.filter(trees[0], eqx.is_array, inverse=True)
-    return eqx.combine(jax.tree.map(lambda *x: jnp.stack(x), *arrays), static)
-
-
-def unstack(tree: Any, index: int) -> Any:
-    """One seed's pytree of a stacked one."""
-    return jax.tree.map(lambda x: x[index] if eqx.is_array(x) else x, tree)
 
 
 def train_loop(setup: Setup, resume: Checkpoint | None, callbacks: Sequence[Callback]) -> dict[str, Any]:
@@ -141,7 +145,7 @@ def train_loop(setup: Setup, resume: Checkpoint | None, callbacks: Sequence[Call
     folders = [seed_folder(setup.folder, seeds, seed) for seed in seeds]
     replay_folders = [f / "replay" for f in folders]
 
-    state = initial_state(setup.algorithm, setup.cfg, task.spec, seeds, setup)
+    state = initial_state(setup)
     source = None
     if online:
         source = OnlineSource(task, seeds, min(setup.cfg.buffer_size, t.steps), setup.cfg.warmup_steps)
@@ -173,7 +177,7 @@ def train_loop(setup: Setup, resume: Checkpoint | None, callbacks: Sequence[Call
         t.steps,
         t.quiet,
         title,
-        {},
+        read_json(setup.folder / "config.json"),
         resumed_at=None if resume is None else step,
         unit="steps" if online else "updates",
     ) as recorder:
@@ -204,7 +208,7 @@ def train_loop(setup: Setup, resume: Checkpoint | None, callbacks: Sequence[Call
                     recorder.evaluation(step, seed, records[seed], wall + time.monotonic() - started)
                     if records[seed]["return_mean"] > best[i]["return_mean"]:
                         best[i] = {"step": step, "return_mean": records[seed]["return_mean"]}
-                        save_policy(folders[i] / "policy-best.safetensors", unstack(policies, i), setup, step)
+                        save_policy(folders[i] / "policy-best.safetensors", unstack(policies, i), setup.about(i, step))
                 event = Event(step, records, setup.folder)
                 stop = any([callback(event) is False for callback in callbacks])
             if due_save or stop:
@@ -215,7 +219,7 @@ def train_loop(setup: Setup, resume: Checkpoint | None, callbacks: Sequence[Call
                 }
                 save_checkpoint(setup.folder / "checkpoints", step, arrays, extra)
                 for i, folder in enumerate(folders):
-                    save_policy(folder / "policy.safetensors", unstack(policies, i), setup, step)
+                    save_policy(folder / "policy.safetensors", unstack(policies, i), setup.about(i, step))
     evaluator.close()
     if source is not None:
         source.close()

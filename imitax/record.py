@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
 from pathlib import Path
-from typing import Any, Literal, Protocol, Self
+from typing import Any, Literal, Protocol
 
 import numpy as np
 from rich.console import Console
@@ -124,7 +124,7 @@ class Recorder:
         while self.sinks:
             self.sinks.pop().close()
 
-    def __enter__(self) -> Self:
+    def __enter__(self) -> "Recorder":
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -190,7 +190,11 @@ class TensorBoard:
     def __init__(self, folders: Mapping[int, Path], resumed_at: int | None):
         writer = _import("tensorboardX", "tensorboard").SummaryWriter
         purge = None if resumed_at is None else resumed_at + 1
-        self.writers = {seed: writer(str(folder / "tensorboard"), purge_step=purge) for seed, folder in folders.items()}
+        suffix = f".{time.time_ns()}"  # a run resumed within a second would overwrite the interrupted one's file
+        self.writers = {
+            seed: writer(str(folder / "tensorboard"), purge_step=purge, filename_suffix=suffix)
+            for seed, folder in folders.items()
+        }
 
     def write(self, step: int, seed: int, scalars: Mapping[str, float]) -> None:
         """Adds the numbers as scalars."""

@@ -12,6 +12,7 @@ import numpy as np
 from jaxtyping import PRNGKeyArray
 
 ENVIRONMENT_SEEDS = 2**29
+"""Environment seeds for each purpose; the blocks lie side by side below 2**31."""
 
 
 class Purpose(IntEnum):
@@ -33,10 +34,15 @@ def generator(seed: int, purpose: Purpose, *index: int) -> np.random.Generator:
     return np.random.default_rng([seed, int(purpose), *index])
 
 
-def environment_seeds(seed: int, purpose: Purpose, count: int, *index: int) -> list[int]:
-    """Seeds for `env.reset(seed=...)`: `count` of them, drawn from the range that belongs to the purpose alone."""
-    drawn = generator(seed, purpose, *index).integers(0, ENVIRONMENT_SEEDS, count)
-    return [int(purpose) * ENVIRONMENT_SEEDS + int(s) for s in drawn]
+def environment_seed(purpose: Purpose, seed: int, index: int) -> int:
+    """Seed with which the index-th episode of a run is reset.
+
+    Each purpose has its own block of ENVIRONMENT_SEEDS, so nothing is ever evaluated on an episode that it was
+    trained on or that was demonstrated. Within its block a run counts upwards from a start that
+    `numpy.random.SeedSequence(seed)` draws, so no two of its episodes are alike.
+    """
+    start = int(np.random.SeedSequence(seed).generate_state(1)[0])
+    return int(purpose) * ENVIRONMENT_SEEDS + (start + index) % ENVIRONMENT_SEEDS
 
 
 def key(seed: int, purpose: Purpose) -> PRNGKeyArray:

@@ -80,17 +80,18 @@ def expert_fraction(return_mean: float, expert_return: float | None) -> float | 
     return return_mean / expert_return
 
 
-def summarise(per_seed: Mapping[int, float], env_id: str, expert_return: float | None) -> dict[str, Any]:
+def summarise(per_seed: Mapping[int, float | None], env_id: str, expert_return: float | None) -> dict[str, Any]:
     """What to report for one mean return per seed: mean, IQM, interval and both normalised scores.
 
     `interval` is the 95 % bootstrap interval of `iqm` (low, high); `expert_fraction` and `d4rl` are of the IQM, each
-    followed by its interval, and None where they are not defined. `per_seed` holds the same for each seed. Raises
-    DataError when there are no seeds.
+    followed by its interval, and None where they are not defined. `per_seed` holds the same for each seed. A score of
+    None, as JSON files have it for a diverged seed, counts as NaN. Raises DataError when there are no seeds.
     """
 
     def normalised(value: float) -> dict[str, float | None]:
         return {"expert_fraction": expert_fraction(value, expert_return), "d4rl": d4rl_score(env_id, value)}
 
+    per_seed = {seed: float("nan") if score is None else score for seed, score in per_seed.items()}
     scores = list(per_seed.values())
     centre = iqm(scores)
     low, high = interval(scores)

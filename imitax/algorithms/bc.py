@@ -7,7 +7,8 @@ Differs from the reference system: the mean of the tanh-Gaussian is mapped onto 
 too; saturated data actions are pulled into the box by `policy.action_clip`, a documented choice here.
 """
 
-from dataclasses import dataclass, field
+import math
+from dataclasses import dataclass, field, replace
 from typing import ClassVar
 
 import equinox as eqx
@@ -36,6 +37,19 @@ class Config:
     optimizer: OptimizerConfig = field(default_factory=OptimizerConfig)
     precision: Precision = "float32"
     """Of matrix products: bfloat16 rounds their operands and accumulates in float32."""
+
+
+_CLEANIL = Config(
+    policy=PolicyConfig(hidden=(256, 256, 256), activation="silu", log_std_min=math.log(1e-3), log_std_max=math.log(3)),
+    optimizer=OptimizerConfig(lr=3e-4, clip=1000.0),
+)
+
+PRESETS = {
+    "default": Config(),
+    "cleanil": _CLEANIL,
+    "cleanil-l2": replace(_CLEANIL, l2=0.01),
+}
+"""default: ours. cleanil: the reference system's network. cleanil-l2: with the post's weight penalty."""
 
 
 class State(eqx.Module):

@@ -11,6 +11,7 @@ Differs from the paper: the log standard deviation is squashed into [-5, 2]; the
 followed by as many updates, so the acting policy is up to one chunk old.
 """
 
+import math
 from dataclasses import dataclass, field
 from typing import ClassVar
 
@@ -53,6 +54,21 @@ class Config:
     temperature: Temperature = field(default_factory=Temperature)
     precision: Precision = "float32"
     """Of matrix products: bfloat16 rounds their operands and accumulates in float32."""
+
+
+PRESETS = {
+    "default": Config(),
+    "cleanil": Config(
+        warmup_steps=2000,
+        policy=PolicyConfig(
+            hidden=(256, 256, 256), activation="silu", log_std_min=math.log(1e-3), log_std_max=math.log(3)
+        ),
+        critic=CriticConfig(hidden=(256, 256, 256), activation="silu"),
+        policy_optimizer=OptimizerConfig(lr=3e-4, clip=1000.0),
+        critic_optimizer=OptimizerConfig(lr=3e-4, clip=1000.0),
+    ),
+}
+"""default: ours. cleanil: the reference system's networks and rates."""
 
 
 class State(eqx.Module):

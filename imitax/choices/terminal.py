@@ -15,7 +15,10 @@ class Terminal:
     """none: bootstrap through the end, as if the horizon were infinite. mask: the value of a terminal state is zero."""
 
     def next_value(
-        self, v_next: Float[Array, "*B"], terminated: Bool[Array, "*B"], absorbing_value: Float[Array, "*B"] | float = 0.0
+        self,
+        v_next: Float[Array, "*B"],
+        terminated: Bool[Array, "*B"],
+        absorbing_value: Float[Array, "*B"] | float = 0.0,
     ) -> Float[Array, "*B"]:
         """Value of the next state as it enters a target.
 

@@ -1,6 +1,6 @@
 """Demonstrations: load, check, select, describe, collect and write them."""
 
-from imitax.datasets.collect import collect, environment_seed
+from imitax.datasets.collect import collect
 from imitax.datasets.d4rl import save_d4rl
 from imitax.datasets.episode import Dataset, Episode
 from imitax.datasets.loading import Source, list_bundled, load
@@ -15,7 +15,6 @@ __all__ = [
     "Selection",
     "Source",
     "collect",
-    "environment_seed",
     "list_bundled",
     "load",
     "normalization",

@@ -3,7 +3,7 @@
 import itertools
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
-from typing import Any, Literal
+from typing import Any
 
 import gymnasium as gym
 import numpy as np
@@ -11,28 +11,10 @@ import numpy as np
 from imitax.datasets.environment import box, identity
 from imitax.datasets.episode import Dataset, Episode
 from imitax.errors import DataError
+from imitax.seeding import Purpose, environment_seed
 
 Policy = Callable[[np.ndarray, int], Any]
 """From float32 observations [N, O] and the number of the step, for the policy's noise, to actions [N, A]."""
-
-USES = ("training", "evaluation", "collection")
-BLOCK = 2**29
-"""Environment seeds for each use; the blocks lie side by side below 2**31."""
-
-
-def environment_seed(use: Literal["training", "evaluation", "collection"], seed: int, index: int) -> int:
-    """Seed with which the index-th episode of a run is reset.
-
-    Each use has its own block of BLOCK seeds, so nothing is ever evaluated on an episode that it was trained on or
-    that was demonstrated. Within its block a run counts upwards, modulo BLOCK, from a start that
-    `numpy.random.SeedSequence(seed)` draws, so no two of its episodes are alike.
-
-    Raises DataError when seed or index is negative.
-    """
-    if seed < 0 or index < 0:
-        raise DataError(f"seed and index must be at least 0, got {seed} and {index}")
-    start = int(np.random.SeedSequence(seed).generate_state(1)[0])
-    return USES.index(use) * BLOCK + (start + index) % BLOCK
 
 
 def collect(
@@ -49,8 +31,8 @@ def collect(
 ) -> Dataset:
     """Record whole episodes of a policy.
 
-    Episode i is reset with `environment_seed("collection", seed, i)`, and episodes are kept in this order, so what
-    a policy without noise collects does not depend on num_envs, and short episodes are not favoured.
+    Episode i is reset with `environment_seed(Purpose.COLLECTION, seed, i)`, and episodes are kept in this order, so
+    what a policy without noise collects does not depend on num_envs, and short episodes are not favoured.
 
     Args:
         policy: see `Policy`. It always gets N = num_envs rows; those of idle environments are zero.
@@ -69,8 +51,10 @@ def collect(
     Raises DataError when a space is not a one-dimensional Box, when the policy's actions have another shape, or when
     too few of the attempted episodes could be kept.
     """
-    if episodes < 1 or num_envs < 1:
-        raise DataError(f"episodes and num_envs must be at least 1, got {episodes} and {num_envs}")
+    if episodes < 1 or num_envs < 1 or seed < 0:
+        raise DataError(
+            f"episodes and num_envs must be at least 1 and seed at least 0, got {episodes}, {num_envs} and {seed}"
+        )
     attempts = 20 * episodes if max_attempts is None else max_attempts
     kept: list[Episode] = []
     tried = 0
@@ -81,7 +65,8 @@ def collect(
         box(envs[0].observation_space, "observation")
         bounds = box(envs[0].action_space, "action")
         env_id, env_kwargs = identity(envs[0].spec)
-        for episode in _episodes(policy, envs, [environment_seed("collection", seed, i) for i in range(attempts)]):
+        seeds = [environment_seed(Purpose.COLLECTION, seed, i) for i in range(attempts)]
+        for episode in _episodes(policy, envs, seeds):
             tried += 1
             full = episode.truncated and not episode.terminated
             if (full or not full_length_only) and (min_return is None or episode.ret >= min_return):

@@ -36,15 +36,15 @@ def load_d4rl(path: Path | str) -> Dataset:
         except Exception as error:  # on damaged bytes HDF5 raises anything from OSError to UnicodeDecodeError
             raise DataError(f"the file is damaged: {error}") from error
         stored_hash = attributes.pop("hash", None)
-        bounds = {key: attributes.pop(key, None) for key in ("action_low", "action_high")}
         env_id = attributes.pop("env_id", None)
         dataset = Dataset(
             episodes=split(arrays),
             env_id=None if env_id is None else _text(env_id),
             env_kwargs=_env_kwargs(_text(attributes.pop("env_kwargs", "{}"))),
             name=path.stem,
-            attributes={key: _text(value) for key, value in attributes.items()},
-            **{key: None if value is None else tuple(np.asarray(value).tolist()) for key, value in bounds.items()},
+            action_low=_bound(attributes.pop("action_low", None)),
+            action_high=_bound(attributes.pop("action_high", None)),
+            attributes={_text(key): _text(value) for key, value in attributes.items()},
         )
         if stored_hash is not None and _text(stored_hash) != dataset.hash():
             raise DataError(
@@ -95,7 +95,14 @@ def save_d4rl(dataset: Dataset, path: Path | str, *, compact: bool = False) -> N
 
 
 def _text(value: Any) -> str:
-    return value.decode() if isinstance(value, bytes) else str(value)
+    return value.decode(errors="replace") if isinstance(value, bytes) else str(value)
+
+
+def _bound(value: Any) -> tuple[float, ...] | None:
+    try:
+        return None if value is None else tuple(map(float, np.asarray(value)))
+    except (TypeError, ValueError) as error:
+        raise DataError(f"the attributes action_low and action_high must be vectors, got {value!r}") from error
 
 
 def _env_kwargs(text: str) -> dict[str, Any]:

@@ -11,10 +11,8 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from imitax.errors import DataError
+from imitax.seeding import Purpose, generator
 from imitax.types import Transition
-
-SUBSAMPLE_STREAM = 1
-"""Second word of the NumPy seed sequence `[seed, stream]` that draws the offsets of a subsampled dataset."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -163,7 +161,7 @@ class Dataset:
             subsample: K keeps every K-th transition of each episode, from an offset drawn uniformly below K (below
                 the episode's length, if that is shorter, so that every episode keeps at least one transition).
                 A kept transition keeps its own next observation, the one after a single step.
-            seed: draws the offsets; unused for K = 1.
+            seed: draws the offsets, by `seeding.generator(seed, Purpose.SUBSAMPLING)`; unused for K = 1.
 
         Returns:
             N transitions. Without actions, `action` has shape [N, 0]; without rewards, `reward` is zero.
@@ -173,7 +171,7 @@ class Dataset:
         """
         if subsample < 1 or seed < 0:
             raise DataError(f"subsample must be at least 1 and seed at least 0, got {subsample} and {seed}")
-        rng = np.random.default_rng([seed, SUBSAMPLE_STREAM])
+        rng = generator(seed, Purpose.SUBSAMPLING)
         parts = []
         for episode in self.episodes:
             steps = len(episode)

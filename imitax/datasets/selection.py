@@ -6,9 +6,7 @@ import numpy as np
 
 from imitax.datasets.episode import Dataset
 from imitax.errors import DataError
-
-SELECTION_STREAM = 2
-"""Second word of the NumPy seed sequence `[seed, stream]` that draws the episodes."""
+from imitax.seeding import Purpose, generator
 
 
 @dataclass(frozen=True)
@@ -25,7 +23,7 @@ class Selection:
 def select(dataset: Dataset, *, episodes: int | None, validation_episodes: int = 0, seed: int) -> Selection:
     """Draw whole episodes without replacement.
 
-    The draw is a prefix of one permutation, made by `numpy.random.default_rng([seed, SELECTION_STREAM])` from the
+    The draw is a prefix of one permutation, made by `seeding.generator(seed, Purpose.DEMONSTRATIONS)` from the
     number of episodes alone: under one seed, ten episodes contain the five. Drawn episodes keep the order of the
     dataset, so the same demonstrations have the same hash whatever the seed that found them.
 
@@ -50,7 +48,7 @@ def select(dataset: Dataset, *, episodes: int | None, validation_episodes: int =
             f"validation_episodes must be at least 0 and below the {count} episodes drawn, which are to leave some to "
             f"learn from; got {validation_episodes}"
         )
-    drawn = np.random.default_rng([seed, SELECTION_STREAM]).permutation(available)[:count]
+    drawn = generator(seed, Purpose.DEMONSTRATIONS).permutation(available)[:count]
     train, validation = (tuple(sorted(part.tolist())) for part in np.split(drawn, [count - validation_episodes]))
     return Selection(
         train=_take(dataset, train),

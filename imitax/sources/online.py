@@ -48,7 +48,7 @@ class OnlineSource:
             self._reset(lane, seed, step)
 
     def _reset(self, lane: int, seed: int, step: int) -> None:
-        self.lanes.reset(lane, seeding.environment_seeds(seed, Purpose.TRAINING, 1, step)[0])
+        self.lanes.reset(lane, seeding.environment_seed(Purpose.TRAINING, seed, step))
         self.returns[lane] = 0.0
 
     def advance(self, act: Act, step: int, count: int) -> None:

@@ -93,6 +93,7 @@ def test_bad_episodes(episodes, message):
         ("cut.hdf5", "damaged|not an HDF5 file"),
         ("kwargs.hdf5", "env_kwargs must be a JSON object"),
         ("groups.hdf5", "no observations"),
+        ("bounds.hdf5", "action_low and action_high must be vectors"),
     ],
 )
 def test_bad_names(source, message, tmp_path, monkeypatch, minari_store):
@@ -103,6 +104,9 @@ def test_bad_names(source, message, tmp_path, monkeypatch, minari_store):
         with h5py.File(f"{name}.hdf5", "w") as file:
             file.update(FLAT)
             file.attrs["env_kwargs"] = env_kwargs
+    with h5py.File("bounds.hdf5", "w") as file:
+        file.update(FLAT)
+        file.attrs["action_low"] = -1.0
     whole = (tmp_path / "cut.hdf5").read_bytes()
     (tmp_path / "cut.hdf5").write_bytes(whole[: len(whole) // 2])
     with h5py.File("groups.hdf5", "w") as file:

@@ -2,8 +2,9 @@ import gymnasium as gym
 import numpy as np
 import pytest
 
-from imitax.datasets import collect, environment_seed, load, save_d4rl, validate
+from imitax.datasets import collect, load, save_d4rl, validate
 from imitax.errors import DataError
+from imitax.seeding import Purpose, environment_seed
 
 
 class Walk(gym.Env):
@@ -35,7 +36,7 @@ def test_what_is_collected_does_not_depend_on_the_number_of_environments():
     assert one.hash() == many.hash() == collect(forward, make, episodes=11, seed=4).hash()
     assert one.hash() != collect(forward, make, episodes=11, seed=5).hash()
     for index, episode in enumerate(one.episodes):
-        start = Walk().reset(seed=environment_seed("collection", 4, index))[0]
+        start = Walk().reset(seed=environment_seed(Purpose.COLLECTION, 4, index))[0]
         places = start + np.arange(len(episode) + 1)
         np.testing.assert_allclose(episode.observations[:, 0], places, rtol=1e-6)
         assert (episode.terminated, len(episode)) == (places[-1] > 10, min(6, int(np.floor(10 - start[0])) + 1))
@@ -81,19 +82,19 @@ def test_a_real_environment(tmp_path):
 
 def test_seeds_of_different_uses_never_meet():
     blocks = [
-        {environment_seed(use, seed, index) for seed in range(50) for index in range(50)}
-        for use in ("training", "evaluation", "collection")
+        {environment_seed(purpose, seed, index) for seed in range(50) for index in range(50)}
+        for purpose in (Purpose.TRAINING, Purpose.EVALUATION, Purpose.COLLECTION)
     ]
     assert len(set.union(*blocks)) == sum(map(len, blocks))
     assert max(map(max, blocks)) < 2**31
-    assert len({environment_seed("training", 7, index) for index in range(1000)}) == 1000
+    assert len({environment_seed(Purpose.TRAINING, 7, index) for index in range(1000)}) == 1000
 
 
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
         ({"episodes": 0}, "episodes and num_envs must be at least 1"),
-        ({"seed": -1}, "seed and index must be at least 0"),
+        ({"seed": -1}, "seed at least 0, got 2, 8 and -1"),
         ({"policy": lambda obs, step: np.zeros(len(obs))}, r"actions of shape \(2, 1\), got \(2,\)"),
         ({"min_return": 100.0}, "only 0 of 40 episodes could be kept, 2 are wanted"),
         ({"make_env": lambda: gym.make("CartPole-v1")}, "the action space is Discrete"),

@@ -1,0 +1,123 @@
+"""A finished run, opened from its folder: its policies, scores and records."""
+
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Literal
+
+import jax.random as jr
+import numpy as np
+
+from imitax.artifacts import load_policy
+from imitax.envs import Task
+from imitax.errors import ConfigError
+from imitax.evaluate import ActionMode, Evaluator
+from imitax.files import read_json, read_lines
+from imitax.networks import Policy
+from imitax.record import seed_folder
+from imitax.stacking import stack
+from imitax.statistics import summarise
+
+Which = Literal["last", "best"]
+
+
+class Run:
+    """The folder of a run.
+
+    Args:
+        folder: of the run.
+        task: its environment; made from the run's config when None.
+
+    Raises:
+        CheckpointError: there is no run.
+    """
+
+    def __init__(self, folder: Path | str, *, task: Task | None = None):
+        self.folder = Path(folder)
+        self.config: dict[str, Any] = read_json(self.folder / "config.json")
+        self.seeds: tuple[int, ...] = tuple(self.config["training"]["seeds"])
+        self._task = task
+
+    @cached_property
+    def summary(self) -> dict[str, Any]:
+        """Scores of the last and the best evaluation; CheckpointError while the run is unfinished."""
+        return read_json(self.folder / "summary.json")
+
+    @cached_property
+    def task(self) -> Task:
+        """The environment; ConfigError when it was an object in memory: open the run with `Run(folder, task=...)`."""
+        if self._task is not None:
+            return self._task
+        if not self.config["training"]["env"]:
+            raise ConfigError(
+                f"{self.folder} was trained on an environment in memory: pass Run(folder, task=Task.create(env))"
+            )
+        return Task.create(self.config["env"]["id"], self.config["env"]["kwargs"])
+
+    def seed_folder(self, seed: int | None = None) -> Path:
+        """Where one seed's files are; the first seed's when None. ConfigError for a seed that the run has not."""
+        seed = self.seeds[0] if seed is None else seed
+        if seed not in self.seeds:
+            raise ConfigError(f"{self.folder} has no seed {seed}; it has {', '.join(map(str, self.seeds))}")
+        return seed_folder(self.folder, self.seeds, seed)
+
+    def load_policy(self, seed: int | None = None, which: Which = "last") -> Policy:
+        """The last policy of a seed, or the one with the best evaluation; the first seed's when None."""
+        name = "policy.safetensors" if which == "last" else "policy-best.safetensors"
+        return load_policy(self.seed_folder(seed) / name)[0]
+
+    @cached_property
+    def _first(self) -> Policy:
+        return self.load_policy()
+
+    def policy(
+        self, obs: np.ndarray, *, seed: int | None = None, which: Which = "last", sample: int | None = None
+    ) -> np.ndarray:
+        """Actions of a trained policy.
+
+        Args:
+            obs: one raw observation [O], or several [B, O].
+            seed: which seed's policy; the run's first when None.
+            which: the last policy, or the one with the best evaluation.
+            sample: a number that decides the noise of a sampled action; None is the deterministic mode.
+
+        Returns:
+            Actions in the environment's units, [A] or [B, A].
+        """
+        policy = self._first if seed is None and which == "last" else self.load_policy(seed, which)
+        batch = np.atleast_2d(np.asarray(obs, np.float32))
+        if batch.shape[-1] != policy.actor.spec.obs_dim:
+            raise ConfigError(
+                f"observations have {batch.shape[-1]} dimensions, the policy takes {policy.actor.spec.obs_dim}"
+            )
+        key = jr.key(0 if sample is None else sample)
+        actions = np.asarray(policy.act(batch, key, "mode" if sample is None else "sample"))
+        return actions[0] if np.ndim(obs) == 1 else actions
+
+    def metrics(self, seed: int | None = None) -> list[dict[str, Any]]:
+        """Every recorded line of a seed: `kind` is "train" or "eval"."""
+        return read_lines(self.seed_folder(seed) / "metrics.jsonl")
+
+    def evaluate(
+        self, episodes: int = 20, *, which: Which = "last", sample: bool = False, index: int = 1
+    ) -> dict[str, Any]:
+        """Roll out every seed's policy on fresh episodes.
+
+        Args:
+            episodes: a seed.
+            which: the last policies, or those with the best evaluation.
+            sample: sampled actions instead of the deterministic mode.
+            index: of the set of episodes; 0 is the one that training evaluated on, others are fresh.
+
+        Returns:
+            As `imitax.statistics.summarise`, with returns and lengths of every episode in `per_seed`.
+        """
+        policies = stack([self.load_policy(seed, which) for seed in self.seeds])
+        mode: ActionMode = "sample" if sample else "mode"
+        evaluator = Evaluator(self.task, self.seeds, episodes, index=index, mode=mode)
+        rollouts = evaluator(policies)
+        evaluator.close()
+        means = {seed: float(r.returns.mean()) for seed, r in zip(self.seeds, rollouts, strict=True)}
+        result = summarise(means, self.task.env_id, self.config["expert_return"])
+        for entry, rolled in zip(result["per_seed"], rollouts, strict=True):
+            entry |= {"returns": rolled.returns.tolist(), "lengths": rolled.lengths.tolist()}
+        return result | {"policy": which, "episodes": episodes}
