@@ -1,5 +1,6 @@
 """A finished run, opened from its folder: its policies, scores and records."""
 
+from collections.abc import Callable
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
@@ -7,13 +8,15 @@ from typing import Any, Literal
 import jax.random as jr
 import numpy as np
 
+from imitax import seeding
 from imitax.artifacts import load_policy
 from imitax.envs import Task
 from imitax.errors import ConfigError
-from imitax.evaluate import ActionMode, Evaluator
+from imitax.evaluate import ActionMode, Evaluator, make_act
 from imitax.files import read_json, read_lines
 from imitax.networks import Policy
 from imitax.record import seed_folder
+from imitax.seeding import Purpose
 from imitax.stacking import stack
 from imitax.statistics import summarise
 
@@ -92,6 +95,19 @@ class Run:
         key = jr.key(0 if sample is None else sample)
         actions = np.asarray(policy.act(batch, key, "mode" if sample is None else "sample"))
         return actions[0] if np.ndim(obs) == 1 else actions
+
+    def actor(self, seed: int | None, which: Which, sample: int | None) -> Callable[[np.ndarray, int], np.ndarray]:
+        """A compiled `(obs [N, O], step) -> actions [N, A]`, for `imitax.datasets.collect`.
+
+        Args:
+            seed: which seed's policy; the run's first when None.
+            which: the last policy, or the one with the best evaluation.
+            sample: decides, with the step, the noise of sampled actions; None is the deterministic mode.
+        """
+        policies = stack([self.load_policy(seed, which)])
+        keys = seeding.keys((0 if sample is None else sample,), Purpose.COLLECTION)
+        act = make_act(policies, keys, "mode" if sample is None else "sample")
+        return lambda obs, step: act(policies, obs[None], step)[0]
 
     def metrics(self, seed: int | None = None) -> list[dict[str, Any]]:
         """Every recorded line of a seed: `kind` is "train" or "eval"."""
