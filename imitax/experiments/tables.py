@@ -1,0 +1,217 @@
+"""The result tables of README and docs, generated from the result files so that no number is typed.
+
+    python -m imitax.experiments.tables           # rewrite what stands between the markers
+    python -m imitax.experiments.tables --check   # change nothing; status 1 if a page is stale
+
+A page takes part when it has the markers `results:begin` and `results:end` as HTML comments. README gets all tables,
+the page `docs/NAME.md` of an algorithm the learning results of that algorithm.
+"""
+
+import argparse
+import json
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from imitax.algorithms import ALGORITHMS
+from imitax.errors import DataError, ImitaxError
+from imitax.files import read_lines, write_atomic
+from imitax.statistics import d4rl_score, interval, iqm
+
+ROOT = Path(__file__).resolve().parents[2]
+RESULTS = Path("bench/results")
+BEGIN, END = "<!-- results:begin -->", "<!-- results:end -->"
+Line = dict[str, Any]
+
+TRAIN = "imitax train ALGORITHM … --results bench/results/learning.jsonl"
+MAKE_UPDATE_RATE = ".venv/bin/python bench/update_rate.py --json > bench/results/update_rate.jsonl"
+MAKE_PEERS = ".venv/bin/python bench/peers.py --json --out bench/results/peers.jsonl"
+
+LEARNING_NOTE = """\
+IQM across seeds, with its 95 % bootstrap interval in brackets from three seeds on; with three to five seeds it is too
+narrow. `last` is the evaluation after the last step, `best` the evaluation with the highest mean return, picked after
+the fact. `of demonstrations` divides by the mean return of all episodes in the demonstration source. D4RL: 0 is its
+random policy, 100 its expert. Where a seed was run more than once, the later line of the file counts."""
+UPDATE_RATE_NOTE = """\
+One gradient update, sampling included. `share` is the floating-point work that the mathematics needs, divided by the
+time and by the best rate of a float32 matrix product measured in the same run."""
+PEERS_NOTE = """\
+The same networks and batch size on one machine, run in turn; `ratio` is the median over rounds of peer's time by ours,
+with the lowest and the highest round in brackets. `bench/peers.py` says what is equal and what is not."""
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Rewrite the pages, or with `--check` say which are stale."""
+    parser = argparse.ArgumentParser(description="Generate the result tables of README and docs from bench/results.")
+    parser.add_argument("--check", action="store_true", help="change nothing; status 1 if a page is stale")
+    check = parser.parse_args(argv).check
+    try:
+        stale = update(ROOT, write=not check)
+    except ImitaxError as error:
+        print(f"imitax: {error}", file=sys.stderr)
+        sys.exit(2)
+    for page in stale:
+        print(f"{page.relative_to(ROOT)}: {'stale; run make tables' if check else 'written'}")
+    sys.exit(1 if check and stale else 0)
+
+
+def update(root: Path, *, write: bool) -> list[Path]:
+    """The pages under `root` whose tables do not match the result files; `write` brings them up to date.
+
+    Raises DataError when README has no markers or a page has one without the other, CheckpointError when a result file
+    is damaged.
+    """
+    learning = read(root / RESULTS / "learning.jsonl")
+    everything = "\n\n".join(
+        [
+            "### Learning\n\n" + learning_section(learning),
+            "### Time of one update\n\n" + update_rate_section(read(root / RESULTS / "update_rate.jsonl")),
+            "### Beside other libraries\n\n" + peers_section(read(root / RESULTS / "peers.jsonl")),
+        ]
+    )
+    sections = {root / "README.md": everything}
+    for name in ALGORITHMS:
+        page = root / "docs" / f"{name}.md"
+        if page.exists() and BEGIN in page.read_text():
+            sections[page] = learning_section([line for line in learning if line["algorithm"] == name])
+    stale = []
+    for page, section in sections.items():
+        before = page.read_text()
+        after = replace_section(before, section, str(page.relative_to(root)))
+        if after != before:
+            stale.append(page)
+            if write:
+                write_atomic(page, after.encode())
+                page.chmod(0o644)
+    return stale
+
+
+def replace_section(text: str, section: str, name: str = "the page") -> str:
+    """`text` with `section` between its markers. Raises DataError when the markers are missing, repeated or swapped."""
+    if text.count(BEGIN) != 1 or text.count(END) != 1 or text.index(BEGIN) > text.index(END):
+        raise DataError(f"{name} must hold {BEGIN} and, after it, {END}, once each")
+    return f"{text.partition(BEGIN)[0]}{BEGIN}\n{section}\n{END}{text.partition(END)[2]}"
+
+
+def read(path: Path) -> list[Line]:
+    """The lines of a result file, none if it does not exist."""
+    return read_lines(path) if path.exists() else []
+
+
+def learning_section(lines: Sequence[Line]) -> str:
+    """The table of `learning.jsonl`: two rows, last and best, for each setting."""
+    if not lines:
+        return f"No result yet. A training run started with `--results` adds its seeds:\n`{TRAIN}`."
+    groups: dict[tuple, dict[int, Line]] = {}
+    for line in lines:
+        groups.setdefault(_setting(line), {})[line["seed"]] = line
+    header = "algorithm|environment|demonstrations|length|seeds x episodes|policy|return|of demonstrations|D4RL|commit"
+    rows = []
+    for setting in sorted(groups, key=lambda setting: tuple(_sortable(part) for part in setting)):
+        group = [line for _, line in sorted(groups[setting].items())]
+        about = _describe(group[0])
+        seeds = f"{len(group)} x {group[0]['eval_episodes']}"
+        commits = ", ".join(dict.fromkeys(_short(line["commit"]) for line in group))
+        for policy, prefix in (("last", ""), ("best", "best_")):
+            returns = [line[f"{prefix}return_mean"] for line in group]
+            scores = [d4rl_score(line["env"], _number(line[f"{prefix}return_mean"])) for line in group]
+            fractions = [line[f"{prefix}expert_fraction"] for line in group]
+            cells = [score(returns, "{:,.0f}", "not finite"), score(fractions, "{:.3f}"), score(scores, "{:.1f}")]
+            rows.append([*about, seeds, policy, *cells, commits])
+    return table(header.split("|"), rows, left=6) + "\n\n" + LEARNING_NOTE
+
+
+def _setting(line: Line) -> tuple:
+    """What must be equal for lines to be seeds of one experiment."""
+    names = ("algorithm", "preset", "variant", "env", "data", "episodes", "steps", "regime", "data_hash")
+    environment = json.dumps(line["env_kwargs"], sort_keys=True)
+    return (*(line[name] for name in names), line["offline_data"], environment, line["eval_episodes"])
+
+
+def _sortable(part: Any) -> tuple[bool, Any]:
+    """Numbers by size and None first, in tuples whose parts differ in type."""
+    return (part is not None, part if isinstance(part, (int, float)) else str(part))
+
+
+def _describe(line: Line) -> list[str]:
+    """The cells that say what was run."""
+    algorithm = " ".join(filter(None, (line["algorithm"], line["preset"], line["variant"])))
+    environment = line["env"] + (f" `{json.dumps(line['env_kwargs'], sort_keys=True)}`" if line["env_kwargs"] else "")
+    data = f"{line['episodes']} of {line['data']} ({line['data_hash'][:8]})" if line["data"] else "-"
+    if line["offline_data"]:
+        data += f", offline {line['offline_data']}"
+    return [algorithm, environment, data, f"{line['steps']:,} {'steps' if line['regime'] == 'online' else 'updates'}"]
+
+
+def score(values: Sequence[float | None], form: str, unknown: str = "-") -> str:
+    """IQM and interval of one value a seed; `unknown` when no seed has one, "not finite" when only some have."""
+    if all(value is None for value in values):
+        return unknown
+    numbers = [_number(value) for value in values]
+    if not np.isfinite(numbers).all():
+        return "not finite"
+    low, high = interval(numbers)
+    return form.format(iqm(numbers)) + ("" if np.isnan(low) else f" [{form.format(low)}, {form.format(high)}]")
+
+
+def _number(value: float | None) -> float:
+    """A result file's null is a score that was not finite."""
+    return float("nan") if value is None else float(value)
+
+
+def _short(commit: str) -> str:
+    """A commit as it is shown; versions of an installed package stay whole."""
+    if commit.startswith("v"):
+        return commit
+    return commit[:7] + "-dirty" * commit.endswith("-dirty")
+
+
+def update_rate_section(lines: Sequence[Line]) -> str:
+    """The table of `update_rate.jsonl`; of repeated measurements the later one."""
+    if not lines:
+        return f"Not measured yet:\n`{MAKE_UPDATE_RATE}`."
+    columns: list[tuple[str, Callable[[Line], str]]] = [
+        ("update", lambda line: line["update"]),
+        ("precision", lambda line: line["precision"]),
+        ("cores", lambda line: str(line["cores"])),
+        ("ms", lambda line: f"{line['ms']:.3g}"),
+        ("GFLOP", lambda line: f"{line['gflop']:.3g}"),
+        ("GFLOP/s of a matrix product", lambda line: f"{line['matmul_gflops']:.0f}"),
+        ("share", lambda line: f"{line['share']:.2f}"),
+    ]
+    latest = {(line["update"], line["precision"], line["cores"]): line for line in lines}
+    rows = [[cell(line) for _, cell in columns] for line in latest.values()]
+    return table([name for name, _ in columns], rows, left=2) + "\n\n" + UPDATE_RATE_NOTE
+
+
+def peers_section(lines: Sequence[Line]) -> str:
+    """The table of `peers.jsonl`, from its lines that compare; its lines of single rounds are left out."""
+    comparisons = {(line["comparison"], line["peer"]): line for line in lines if "comparison" in line}
+    if not comparisons:
+        return f"Not measured yet:\n`{MAKE_PEERS}`."
+    columns: list[tuple[str, Callable[[Line], str]]] = [
+        ("update", lambda line: line["comparison"]),
+        ("peer", lambda line: f"{line['peer']} {line['peer_version']}"),
+        ("precision", lambda line: line["precision"]),
+        ("cores", lambda line: str(line["cores"])),
+        ("rounds", lambda line: str(line["rounds"])),
+        ("imitax, ms", lambda line: f"{line['ours_ms']:.3g}"),
+        ("peer, ms", lambda line: f"{line['peer_ms']:.3g}"),
+        ("ratio", lambda line: f"{line['ratio']:.2f} [{line['ratio_min']:.2f}, {line['ratio_max']:.2f}]"),
+    ]
+    rows = [[cell(line) for _, cell in columns] for line in comparisons.values()]
+    return table([name for name, _ in columns], rows, left=3) + "\n\n" + PEERS_NOTE
+
+
+def table(header: Sequence[str], rows: Sequence[Sequence[str]], *, left: int) -> str:
+    """A Markdown table whose first `left` columns are aligned to the left and the others to the right."""
+    rule = ["---"] * left + ["---:"] * (len(header) - left)
+    escaped = [[cell.replace("|", "\\|") for cell in row] for row in (header, *rows)]
+    return "\n".join("| " + " | ".join(row) + " |" for row in (escaped[0], rule, *escaped[1:]))
+
+
+if __name__ == "__main__":
+    main()

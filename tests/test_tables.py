@@ -1,0 +1,157 @@
+import pytest
+
+from imitax.errors import DataError
+from imitax.experiments import tables
+from imitax.experiments.tables import BEGIN, END, learning_section, peers_section, replace_section, update_rate_section
+from imitax.files import append_line
+
+LINE = {
+    "algorithm": "bc",
+    "regime": "offline",
+    "preset": "default",
+    "variant": "",
+    "env": "Hopper-v5",
+    "env_kwargs": {},
+    "data": "imitax/hopper-expert",
+    "data_hash": "0123456789abcdef",
+    "offline_data": None,
+    "episodes": 10,
+    "steps": 30000,
+    "seed": 0,
+    "eval_episodes": 20,
+    "return_mean": 1607.015,
+    "expert_fraction": 0.5,
+    "d4rl": 50.0,
+    "best_return_mean": 3234.3,
+    "best_expert_fraction": 1.0,
+    "best_steps": 20000,
+    "wall_s": 100,
+    "cores": 2,
+    "seeds_in_run": 1,
+    "commit": "a523fd6" + "0" * 33,
+    "curve": "bench/results/curves/x.jsonl",
+}
+SAC = LINE | {
+    "algorithm": "sac",
+    "regime": "online",
+    "env": "Pendulum-v1",
+    "data": None,
+    "data_hash": None,
+    "episodes": None,
+    "expert_fraction": None,
+    "best_expert_fraction": None,
+}
+
+
+def rows(section):
+    """The cells of the table's rows, without header and rule."""
+    lines = [line for line in section.splitlines() if line.startswith("| ")]
+    return [[cell.strip() for cell in line.strip("|").split("|")] for line in lines[2:]]
+
+
+def test_one_seed():
+    what = ["bc default", "Hopper-v5", "10 of imitax/hopper-expert (01234567)", "30,000 updates", "1 x 20"]
+    assert rows(learning_section([LINE])) == [
+        [*what, "last", "1,607", "0.500", "50.0", "a523fd6"],
+        [*what, "best", "3,234", "1.000", "100.0", "a523fd6"],
+    ]
+
+
+def test_seeds_share_a_row_with_an_interval_from_three_on():
+    dirty = {"commit": "b" * 40 + "-dirty"}
+    lines = [LINE | {"seed": seed, "expert_fraction": share} for seed, share in enumerate([0.2, 0.3, 0.4])]
+    lines[2] |= dirty
+    (last, best) = rows(learning_section(lines))
+    assert last[4:] == [
+        "3 x 20",
+        "last",
+        "1,607 [1,607, 1,607]",
+        "0.300 [0.200, 0.400]",
+        "50.0 [50.0, 50.0]",
+        "a523fd6, bbbbbbb-dirty",
+    ]
+    assert best[5] == "best"
+    assert rows(learning_section(lines[:2]))[0][7] == "0.250"
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        {"preset": "cleanil"},
+        {"variant": "l2"},
+        {"episodes": 5},
+        {"steps": 40000},
+        {"data_hash": "f" * 16},
+        {"env_kwargs": {"a": 1}},
+        {"eval_episodes": 5},
+    ],
+)
+def test_what_differs_is_never_averaged(other):
+    assert len(rows(learning_section([LINE, LINE | {"seed": 1} | other]))) == 4
+
+
+def test_a_repeated_seed_counts_once_with_its_later_line():
+    (last, _) = rows(learning_section([LINE, LINE | {"expert_fraction": 0.7}]))
+    assert (last[4], last[7]) == ("1 x 20", "0.700")
+
+
+def test_unknown_and_diverged_scores():
+    last = rows(learning_section([SAC]))[0]
+    assert last[2:] == ["-", "30,000 steps", "1 x 20", "last", "1,607", "-", "-", "a523fd6"]
+    gone = {"return_mean": None, "expert_fraction": None, "d4rl": None}
+    assert rows(learning_section([LINE | gone, LINE | {"seed": 1}]))[0][6:9] == ["not finite"] * 3
+    assert rows(learning_section([LINE | gone]))[0][6] == "not finite"
+
+
+def test_rows_are_ordered_whatever_the_order_of_the_file():
+    lines = [SAC, LINE | {"episodes": 10}, LINE | {"episodes": 5}]
+    assert learning_section(lines) == learning_section(lines[::-1])
+    assert [row[2].split()[0] for row in rows(learning_section(lines))] == ["5", "5", "10", "10", "-", "-"]
+
+
+def test_speed():
+    line = {"update": "sac-2x256", "ms": 7.4, "gflop": 0.55, "matmul_gflops": 98.0, "share": 0.76, "cores": 1}
+    line |= {"precision": "float32"}
+    section = update_rate_section([line | {"ms": 9.0}, line])
+    assert rows(section) == [["sac-2x256", "float32", "1", "7.4", "0.55", "98", "0.76"]]
+    comparison = {"comparison": "bc-2x256", "peer": "d3rlpy", "peer_version": "2.8.1", "ours_ms": 1.25, "peer_ms": 5.0}
+    comparison |= {"ratio": 4.0, "ratio_min": 3.5, "ratio_max": 4.25, "rounds": 5, "cores": 1, "precision": "float32"}
+    section = peers_section([{"round": 0, "library": "d3rlpy", "version": "2.8.1", "ms": 5.0}, comparison])
+    assert rows(section) == [["bc-2x256", "d3rlpy 2.8.1", "float32", "1", "5", "1.25", "5", "4.00 [3.50, 4.25]"]]
+
+
+def test_without_results_a_section_says_what_makes_them():
+    assert "--results bench/results/learning.jsonl" in learning_section([])
+    assert "bench/update_rate.py" in update_rate_section([])
+    assert "bench/peers.py" in peers_section([])
+
+
+def test_only_what_stands_between_the_markers_changes():
+    assert replace_section(f"a\n{BEGIN}\nold\n{END}\nb", "new") == f"a\n{BEGIN}\nnew\n{END}\nb"
+    for text in ("", BEGIN, END, f"{END}{BEGIN}", f"{BEGIN}{BEGIN}{END}"):
+        with pytest.raises(DataError, match="results:begin"):
+            replace_section(text, "new")
+
+
+def test_pages_are_stale_until_written(tmp_path):
+    (tmp_path / "docs").mkdir()
+    pages = [tmp_path / "README.md", tmp_path / "docs" / "bc.md", tmp_path / "docs" / "sac.md"]
+    for page in pages:
+        page.write_text(f"{BEGIN}\n{END}\n")
+    assert tables.update(tmp_path, write=False) == pages
+    assert pages[0].read_text() == f"{BEGIN}\n{END}\n"
+    assert tables.update(tmp_path, write=True) == pages
+    assert tables.update(tmp_path, write=False) == []
+    append_line(tmp_path / tables.RESULTS / "learning.jsonl", LINE)
+    assert tables.update(tmp_path, write=True) == pages[:2]  # a result of BC is none of SAC's page
+    assert [len(rows(page.read_text())) for page in pages] == [2, 2, 0]
+
+
+def test_check_exits_with_one_when_stale(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(tables, "ROOT", tmp_path)
+    (tmp_path / "README.md").write_text(f"{BEGIN}\n{END}\n")
+    for arguments, status in ((["--check"], 1), ([], 0), (["--check"], 0)):
+        with pytest.raises(SystemExit) as end:
+            tables.main(arguments)
+        assert end.value.code == status
+    assert "stale" in capsys.readouterr().out
