@@ -46,10 +46,14 @@ class Buffers(NamedTuple):
     expert: Buffer | None
     replay: Buffer | None
 
-    def sample(self, count: int, key: PRNGKeyArray) -> Batch:
-        """A batch of `count` transitions of each kind (one seed's buffers, inside jit)."""
+    def draw(self, count: int, key: PRNGKeyArray) -> tuple[Int[Array, "B"] | None, ...]:
+        """Rows of a batch of `count` transitions of each kind (one seed's buffers, inside jit)."""
         keys = jr.split(key, len(self))
-        return Batch(*(None if b is None else b.sample(count, k) for b, k in zip(self, keys, strict=True)))
+        return tuple(None if b is None else b.draw(count, k) for b, k in zip(self, keys, strict=True))
+
+    def take(self, rows: tuple[Int[Array, "B"] | None, ...]) -> Batch:
+        """The transitions of drawn rows."""
+        return Batch(*(None if b is None or r is None else b.take(r) for b, r in zip(self, rows, strict=True)))
 
 
 @dataclass(frozen=True)
@@ -107,13 +111,17 @@ def make_chunk(algorithm: ModuleType, cfg: Any, static: Any, seeds: int) -> Call
         arrays: Any, buffers: Buffers, keys: PRNGKeyArray, step: Int[Array, ""], count: int
     ) -> tuple[Any, dict[str, Array]]:
         def one(arrays: Any, buffers: Buffers, key: PRNGKeyArray, step: Int[Array, ""]) -> tuple[Any, dict[str, Array]]:
-            def body(arrays: Any, i: Int[Array, ""]) -> tuple[Any, dict[str, Array]]:
-                k_batch, k_update = jr.split(jr.fold_in(key, i))
-                batch = buffers.sample(cfg.batch_size, k_batch)
-                state, metrics = algorithm.update(eqx.combine(arrays, static), batch, cfg, k_update)
+            # Keys and rows of the whole chunk in one go: inside the scan, each draw would cost a dozen tiny kernels.
+            steps = step + jnp.arange(count)
+            key_pairs = jax.vmap(lambda i: jr.split(jr.fold_in(key, i)))(steps)  # [K 2]
+            rows = jax.vmap(lambda k: buffers.draw(cfg.batch_size, k))(key_pairs[:, 0])  # [K B]
+
+            def body(arrays: Any, x: tuple[Any, PRNGKeyArray]) -> tuple[Any, dict[str, Array]]:
+                rows, k_update = x
+                state, metrics = algorithm.update(eqx.combine(arrays, static), buffers.take(rows), cfg, k_update)
                 return eqx.filter(state, eqx.is_array), metrics
 
-            arrays, metrics = jax.lax.scan(body, arrays, step + jnp.arange(count))
+            arrays, metrics = jax.lax.scan(body, arrays, (rows, key_pairs[:, 1]))
             return arrays, jax.tree.map(lambda m: m.mean(0), metrics)
 
         return over_seeds(one, seeds, shared=1)(arrays, buffers, keys, step)

@@ -20,11 +20,24 @@ Activation = Literal["relu", "silu", "tanh"]
 ACTIVATIONS = {"relu": jax.nn.relu, "silu": jax.nn.silu, "tanh": jnp.tanh}
 
 
+NARROW = 16
+"""Widest output whose weight gradient is computed transposed, see `_weight_gradient`."""
+
+
 def _dot(a: Array, b: Array, precision: Precision) -> Array:
     """`a @ b` over the last two axes, batched over a leading axis that one or both may have."""
-    if precision == "bfloat16":
-        a, b = a.astype(jnp.bfloat16), b.astype(jnp.bfloat16)
-    return jnp.matmul(a, b, preferred_element_type=jnp.float32)
+    if precision == "float32":
+        return jnp.matmul(a, b)
+    a, b = a.astype(jnp.bfloat16), b.astype(jnp.bfloat16)
+    if a.ndim == b.ndim == 2:
+        return jnp.matmul(a, b, preferred_element_type=jnp.float32)
+    # XLA's CPU backend has no batched product of bfloat16 into float32, so members are multiplied one by one
+    members = [(x, y) for x, y in zip(_members(a, b), _members(b, a), strict=True)]
+    return jnp.stack([jnp.matmul(x, y, preferred_element_type=jnp.float32) for x, y in members])
+
+
+def _members(a: Array, other: Array) -> list[Array]:
+    return list(a) if a.ndim == 3 else [a] * len(other)
 
 
 @partial(jax.custom_vjp, nondiff_argnums=(2,))
@@ -43,10 +56,22 @@ def _product_forward(x: Array, w: Array, precision: Precision) -> tuple[Array, t
 def _product_backward(precision: Precision, saved: tuple[Array, Array], g: Array) -> tuple[Array, Array]:
     x, w = saved
     dx = _dot(g, w.swapaxes(-1, -2), precision)
-    dw = _dot(x.swapaxes(-1, -2), g, precision)
     if dx.ndim > x.ndim:  # one input shared by all members of an ensemble
         dx = dx.sum(0)
-    return dx, dw
+    return dx, _weight_gradient(x, g, precision)
+
+
+def _weight_gradient(x: Array, g: Array, precision: Precision) -> Array:
+    """`x.T @ g` in the form that XLA's CPU backend runs fastest.
+
+    Measured at 256 cubed on one core: the plain form 199 us, with an explicit transposed copy of x (kept from being
+    folded back by the barrier) 164 us. With 6 outputs: plain 73 us, computed as the transposed result 6 us.
+    """
+    if g.ndim == x.ndim == 2 and g.shape[-1] <= NARROW:
+        transposed = jax.lax.optimization_barrier(_dot(g.T, x, precision))  # [O I]
+        return transposed.T
+    x = jax.lax.optimization_barrier(x)  # or the activation would be fused into a slow strided transposition
+    return _dot(jax.lax.optimization_barrier(x.swapaxes(-1, -2)), g, precision)
 
 
 product.defvjp(_product_forward, _product_backward)
@@ -66,7 +91,7 @@ class MLP(eqx.Module):
         key: randomness of the initialisation.
         members: size of the ensemble, None for one network.
         activation: hidden nonlinearity.
-        layer_norm: normalise each hidden layer before its nonlinearity (Ba et al. 2016), with a learned scale and offset.
+        layer_norm: normalise each hidden layer before its nonlinearity (Ba et al. 2016), with learned scale and offset.
         precision: of the products, see the module's docstring.
     """
 

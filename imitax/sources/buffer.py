@@ -26,10 +26,13 @@ class Buffer(eqx.Module):
         """An empty ring of `capacity` rows."""
         return cls(jnp.zeros((capacity, 2 * obs_dim + action_dim + 2)), jnp.zeros((), int), obs_dim, action_dim)
 
-    def sample(self, count: int, key: PRNGKeyArray) -> Transition:
-        """`count` rows, uniformly with replacement."""
-        rows = self.rows[jr.randint(key, (count,), 0, self.size)]
-        return unpack(rows, self.obs_dim, self.action_dim)
+    def draw(self, count: int, key: PRNGKeyArray) -> Int[Array, "B"]:
+        """`count` row numbers, uniformly with replacement."""
+        return jr.randint(key, (count,), 0, self.size)
+
+    def take(self, rows: Int[Array, "B"]) -> Transition:
+        """The transitions of some rows."""
+        return unpack(self.rows[rows], self.obs_dim, self.action_dim)
 
     def write(self, rows: Float[Array, "K W"], start: Int[Array, ""] | int) -> "Buffer":
         """Write rows number `start`, `start + 1`, ... of the stream, at their number modulo the capacity."""

@@ -1,0 +1,32 @@
+"""Shared by all tests. Nothing here imports imitax at the top: the jaxtyping hook is installed after this file is read."""
+
+import os
+import sys
+
+import jax
+import pytest
+
+
+def pytest_configure(config):
+    folder = str(config.cache.mkdir("jax"))
+    os.environ["JAX_COMPILATION_CACHE_DIR"] = folder  # for subprocesses
+    jax.config.update("jax_compilation_cache_dir", folder)
+    jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.2)
+    jax.config.update("jax_persistent_cache_min_entry_size_bytes", -1)
+    jax.config.update("jax_numpy_rank_promotion", "raise")
+
+
+@pytest.fixture(scope="session")
+def demos():
+    """Eight episodes of the toy task's expert."""
+    import toy
+
+    return toy.demonstrations(8)
+
+
+@pytest.fixture
+def no_figures(monkeypatch):
+    """Runs without their figures, which take longer than a toy training."""
+    train = sys.modules.get("imitax.train") or __import__("importlib").import_module("imitax.train")
+    monkeypatch.setattr(train.figures, "learning_curve", lambda *_, **__: None)
+    monkeypatch.setattr(train.figures, "training_figure", lambda *_, **__: None)

@@ -1,0 +1,165 @@
+"""What README and docs show is run, with few steps on toy data, and what they list is compared with the code."""
+
+import dataclasses
+import importlib
+import re
+import shlex
+import typing
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+import imitax
+from imitax import cli, datasets
+from imitax.algorithms import ALGORITHMS
+from imitax.datasets import collect, loading, save_d4rl
+from imitax.envs import make_env
+from imitax.experiments import demo, tables
+
+ROOT = Path(__file__).parents[1]
+PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
+FEWER = {"30_000": "20", "300_000": "5_050"}
+"""Steps as a reader runs them, and as the test does; SAC has 5000 of warm-up."""
+
+
+def blocks(page, language):
+    return re.findall(rf"^```{language}\n(.*?)^```$", page.read_text(), re.DOTALL | re.MULTILINE)
+
+
+def ids(pages):
+    return [str(page.relative_to(ROOT)) for page in pages]
+
+
+@pytest.fixture(scope="module")
+def toy():
+    """A dozen short hops under random actions."""
+    rng = np.random.default_rng(0)
+    return collect(
+        lambda obs, _: rng.uniform(-0.9, 0.9, (len(obs), 3)), lambda: make_env("Hopper-v5", {}), episodes=12, seed=0
+    )
+
+
+@pytest.fixture
+def place(toy, tmp_path, monkeypatch):
+    """An empty working directory, with toy data under the name of the bundled dataset and an empty Minari store."""
+    save_d4rl(toy, tmp_path / "bundled" / "hopper-expert.hdf5")
+    monkeypatch.setattr(loading, "BUNDLED", tmp_path / "bundled")
+    monkeypatch.setenv("MINARI_DATASETS_PATH", str(tmp_path / "minari"))
+    (tmp_path / "work").mkdir()
+    monkeypatch.chdir(tmp_path / "work")
+    return tmp_path / "work"
+
+
+def names(data):
+    """What the snippets do not define: a user's own arrays and episodes."""
+    flat = data.transitions()
+    timeouts = np.zeros(len(flat.obs), bool)
+    timeouts[np.cumsum(data.lengths) - 1] = [episode.truncated for episode in data.episodes]
+    return {
+        "observations": flat.obs,
+        "actions": flat.action,
+        "rewards": flat.reward,
+        "next_observations": flat.next_obs,
+        "terminals": flat.terminated,
+        "timeouts": timeouts,
+        "recorded": data.episodes,
+    }
+
+
+WITH_PYTHON = [page for page in PAGES if blocks(page, "python")]
+
+
+@pytest.mark.parametrize("page", WITH_PYTHON, ids=ids(WITH_PYTHON))
+def test_python_runs(page, toy, place):
+    scope = names(toy)
+    for number, block in enumerate(blocks(page, "python")):
+        for steps, few in FEWER.items():
+            block = re.sub(rf"\b{steps}\b", few, block)
+        exec(compile(block, f"{page.name}, block {number}", "exec"), scope)
+    if page.stem in ALGORITHMS:
+        metrics = {name for line in scope["run"].metrics() for name in line}
+        shown = page.read_text() + (ROOT / "docs" / "index.md").read_text()
+        known = {"kind", "step", "seed", "wall_s"} | {name for name in metrics if name.startswith("validation_")}
+        assert {name for name in metrics - known if f"`{name}`" not in shown} == set()
+
+
+class ReachedError(Exception):
+    """The flags were understood."""
+
+
+def commands():
+    """Every `imitax …` line of the pages."""
+    lines = [line for page in PAGES for block in blocks(page, "sh") for line in block.splitlines()]
+    return sorted({line for line in lines if line.startswith("imitax ")})
+
+
+@pytest.mark.parametrize("command", commands())
+def test_commands_parse(command, place, monkeypatch):
+    def reached(*_, **__):
+        raise ReachedError
+
+    for module, name in (("train", "train"), ("train", "resume"), ("run", "Run"), ("datasets", "load")):
+        monkeypatch.setattr(importlib.import_module(f"imitax.{module}"), name, reached)
+    with pytest.raises((ReachedError, SystemExit)) as end:
+        cli.main(shlex.split(command)[1:])
+    assert end.type is ReachedError or (command == "imitax datasets list" and end.value.code == 0)
+
+
+def flags(cls, default, prefix="--"):
+    """The flags of a configuration and their defaults, as the pages write them."""
+    for field in dataclasses.fields(cls):
+        value, name = getattr(default, field.name), field.name.replace("_", "-")
+        if dataclasses.is_dataclass(value):
+            yield from flags(type(value), value, f"{prefix}{name}.")
+        else:
+            parts = value if isinstance(value, tuple) else [value]
+            yield prefix + name, " ".join(f"{x:g}" if type(x) is float else str(x) for x in parts)
+
+
+@pytest.mark.parametrize("name", ALGORITHMS)
+def test_choices_are_those_of_the_code(name):
+    module = ALGORITHMS[name]
+    known = dict(flags(module.Config, module.PRESETS["default"]))
+    page = (ROOT / "docs" / f"{name}.md").read_text()
+    shown = dict(re.findall(r"^\| `(--[\w.-]+)` \| ([^|]*) \|", page, re.MULTILINE))
+    assert shown == {flag: known[flag] for flag in shown if flag in known}
+    details = re.compile(r"--(policy|critic|[\w-]*optimizer)\.")  # of these a page shows what matters
+    assert {flag for flag in known if not details.match(flag)} <= shown.keys()
+    for preset in module.PRESETS:
+        assert f"- `{preset}`" in page
+    assert f"`{name}`" in (ROOT / "README.md").read_text()
+
+
+@pytest.mark.parametrize("page", PAGES, ids=ids(PAGES))
+def test_links_lead_somewhere(page):
+    for target in re.findall(r"\]\((?!https?:)([^)#]+)", page.read_text()):
+        assert (page.parent / target).exists(), target
+
+
+def test_tables_are_up_to_date():
+    assert tables.update(ROOT, write=False) == []
+
+
+def test_field_names_in_the_data_page_are_known():
+    page = (ROOT / "docs" / "data.md").read_text()
+    known = {name for group in datasets.arrays.NAMES.values() for name in group}
+    assert {"obs", "acts", "rews", "next_obs", "terminations", "truncations"} <= known
+    assert all(f"`{name}`" in page for name in ("obs", "acts", "rews", "next_obs", "terminations", "truncations"))
+
+
+def test_the_demo_runs_and_never_overwrites(place, capsys):
+    (place / "runs" / "demo").mkdir(parents=True)
+    small = {"episodes": 4, "seeds": (0, 1), "eval_episodes": 2}
+    console = SimpleNamespace(print=lambda *lines, **_: print(*lines))
+    run = demo.demo(steps=20, console=typing.cast(typing.Any, console), quiet=True, **small)
+    assert run.folder == Path("runs/demo-2")
+    assert [row["label"] for row in demo.score_rows(run)] == ["last", "last", "best", "best"]
+    shown = capsys.readouterr().out
+    assert "runs/demo exists" in shown
+    assert "imitax eval runs/demo-2" in shown
+    for path in re.findall(r"runs/demo-2/\S+", shown):
+        assert Path(path).exists()
+    assert not list((place / "runs" / "demo").iterdir())
+    assert imitax.Run(run.folder).summary["steps"] == 20

@@ -1,0 +1,72 @@
+import equinox as eqx
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from imitax.learner import Learner, OptimizerConfig, global_norm, polyak
+
+
+class Pair(eqx.Module):
+    a: object
+    b: object
+    name: str = eqx.field(static=True, default="pair")
+
+
+def pair(a, b):
+    return Pair(jnp.asarray(a, jnp.float32), jnp.asarray(b, jnp.float32))
+
+
+def linear(net, ga, gb):
+    """A loss whose gradient is (ga, gb), whatever the parameters."""
+    return (net.a * ga).sum() + (net.b * gb).sum(), {"known": jnp.asarray(7.0)}
+
+
+def test_two_adam_steps_by_hand():
+    cfg = OptimizerConfig(lr=0.1, beta1=0.9, beta2=0.99, epsilon=1e-3)
+    learner = Learner.create(pair([1.0, -2.0], 0.5), cfg)
+    p, m, v = np.array([1.0, -2.0, 0.5]), np.zeros(3), np.zeros(3)
+    for t, g in enumerate([[2.0, -0.5, 0.1], [-1.0, -0.5, 0.0]], 1):
+        g = np.array(g)
+        learner, metrics = learner.descend(linear, jnp.asarray(g[:2], jnp.float32), jnp.asarray(g[2], jnp.float32))
+        m, v = 0.9 * m + 0.1 * g, 0.99 * v + 0.01 * g**2
+        p = p - 0.1 * (m / (1 - 0.9**t)) / (np.sqrt(v / (1 - 0.99**t)) + 1e-3)
+        np.testing.assert_allclose(np.r_[learner.net.a, learner.net.b], p, rtol=1e-5)
+    assert float(metrics["known"]) == 7.0
+
+
+def moment(learner):
+    """Adam's first moment after one step is a tenth of the gradient that it was given."""
+    state = next(s for s in learner.opt_state if hasattr(s, "mu"))
+    return np.r_[state.mu.a, state.mu.b] * 10
+
+
+@pytest.mark.parametrize(("clip", "factor"), [(None, 1.0), (10.0, 1.0), (1.0, 0.2)])
+def test_the_clip_is_on_the_global_norm(clip, factor):
+    learner = Learner.create(pair([0.0], [0.0]), OptimizerConfig(clip=clip))
+    learner, _ = learner.descend(linear, jnp.array([3.0]), jnp.array([-4.0]))
+    np.testing.assert_allclose(moment(learner), factor * np.array([3.0, -4.0]), rtol=1e-5)
+
+
+def test_decoupled_decay_is_not_the_coupled_penalty():
+    decay, lr = 0.1, 0.01
+    net = pair([2.0, -4.0], [10.0])
+    zero = (jnp.zeros(2), jnp.zeros(1))
+    decoupled, _ = Learner.create(net, OptimizerConfig(lr=lr, weight_decay=decay)).descend(linear, *zero)
+    np.testing.assert_allclose(np.r_[decoupled.net.a, decoupled.net.b], np.array([2, -4, 10]) * (1 - lr * decay), rtol=1e-6)
+
+    def penalty(net):
+        return decay * ((net.a**2).sum() + (net.b**2).sum()) / 2, {}
+
+    coupled, _ = Learner.create(net, OptimizerConfig(lr=lr)).descend(penalty)  # Adam's step is the sign: lr, whatever the size
+    np.testing.assert_allclose(np.r_[coupled.net.a, coupled.net.b], np.array([2, -4, 10]) - lr * np.array([1, -1, 1]), rtol=1e-5)
+
+
+def test_polyak_by_hand():
+    target = polyak(pair([1.0, 2.0], 3.0), pair([3.0, 2.0], -1.0), 0.25)
+    np.testing.assert_allclose(np.r_[target.a, target.b], [1.5, 2.0, 2.0])
+    assert target.name == "pair"
+    assert eqx.tree_equal(polyak(target, pair([9.0, 9.0], 9.0), 0.0), target)
+
+
+def test_global_norm():
+    assert float(global_norm(pair([3.0], [4.0]))) == pytest.approx(5.0)
