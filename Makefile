@@ -3,7 +3,7 @@ PYTHON ?= python3.11
 BIN := .venv/bin
 .DEFAULT_GOAL := help
 
-.PHONY: help demo test check format bench clean
+.PHONY: help demo test check format bench bench-peers bench-resume expert tables clean
 
 help:  ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/'
@@ -30,6 +30,18 @@ format: .venv/.installed  ## apply the formatter and the safe lint fixes
 
 bench: .venv/.installed  ## speed of one update as a share of the machine's matrix rate
 	$(BIN)/python bench/update_rate.py --json
+
+bench-peers: .venv/.installed  ## SAC and BC updates beside other libraries, each in an environment of its own
+	$(BIN)/python bench/peers.py --json
+
+bench-resume: .venv/.installed  ## kill runs at random moments, resume them, compare bit for bit
+	$(BIN)/python bench/resume.py
+
+expert: .venv/.installed  ## train the bundled Hopper expert anew and collect its demonstrations
+	$(BIN)/python -m imitax.experiments.expert
+
+tables: .venv/.installed  ## regenerate the README's tables from bench/results
+	$(BIN)/python -m imitax.experiments.tables
 
 clean:  ## remove the environment and the caches
 	rm -rf .venv .pytest_cache .ruff_cache

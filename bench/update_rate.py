@@ -9,6 +9,7 @@ Blocks of updates and of matrix products alternate, so that a change of the mach
 """
 
 import argparse
+import itertools
 import json
 import os
 import time
@@ -30,7 +31,7 @@ def mlp_gflop(sizes: tuple[int, ...], *, backward: bool, to_input: float) -> flo
         backward: whether gradients of the parameters are needed.
         to_input: share of the input's columns whose gradient is needed.
     """
-    layers = [2 * BATCH * a * b / 1e9 for a, b in zip(sizes[:-1], sizes[1:], strict=True)]
+    layers = [2 * BATCH * a * b / 1e9 for a, b in itertools.pairwise(sizes)]
     total = sum(layers)
     if backward:
         total += sum(layers)

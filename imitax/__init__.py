@@ -8,3 +8,18 @@ from imitax.run import Run
 from imitax.train import preset_config, resume, train
 
 __version__ = "0.1.0"
+
+__all__ = [
+    "CheckpointError",
+    "ConfigError",
+    "DataError",
+    "ImitaxError",
+    "Run",
+    "Task",
+    "Training",
+    "load",
+    "preset_config",
+    "resume",
+    "select",
+    "train",
+]

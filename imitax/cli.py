@@ -28,8 +28,6 @@ commands:
 imitax COMMAND --help explains every flag; imitax train ALGORITHM --help those of an algorithm.
 """
 
-NOT_FLAGS = {"init_from": "--init-from"}
-
 
 @dataclass(frozen=True)
 class Resume:
@@ -168,12 +166,13 @@ def _train(args: list[str]) -> int:
     if any(a == "--resume" or a.startswith("--resume=") for a in args):
         from imitax.train import resume
 
-        order: Resume = _parse(Resume, args, "imitax train")
-        run = resume(order.resume, steps=order.steps, quiet=order.quiet or None)
-        _print_scores(run.summary, order.quiet)
+        resumption: Resume = _parse(Resume, args, "imitax train")
+        run = resume(resumption.resume, steps=resumption.steps, quiet=resumption.quiet or None)
+        _print_scores(run.summary, resumption.quiet)
         return 0
     if not args or args[0].startswith("-"):
-        print(f"usage: imitax train ALGORITHM [flags], or imitax train --resume RUN\n\nalgorithms: {', '.join(ALGORITHMS)}")
+        print("usage: imitax train ALGORITHM [flags], or imitax train --resume RUN\n")
+        print(f"algorithms: {', '.join(ALGORITHMS)}")
         return 0 if args else 2
     module = find(args[0])
     name = module.__name__.rpartition(".")[2]
@@ -197,7 +196,7 @@ def _train(args: list[str]) -> int:
         preset: Named configuration whose values are the defaults below: {", ".join(module.PRESETS)}.
         out: Folder of the run; runs/ALGORITHM-ENV-TIME when not given.
     """
-    order = _parse(job, args[1:], f"imitax train {args[0]}")
+    order: Any = _parse(job, args[1:], f"imitax train {args[0]}")
     training = {f.name: getattr(order.training, f.name) for f in fields(Training)}
     env, demos = training.pop("env"), training.pop("demos")
     run = train(order.cfg, env=env, demos=demos, out=order.out, preset=preset, **training)

@@ -33,7 +33,7 @@ class Training:
     seeds: tuple[int, ...] = (0,)
     """Seeds; each decides its demonstrations, initialisation, batches and environments. Several run as one vmap."""
     chunk: int = 50
-    """K: updates in one jitted scan; online, K environment steps are followed by K updates. Online, it changes results."""
+    """K: updates in one jitted scan; online, K environment steps are followed by K updates, and K changes results."""
     eval_every: int = 5_000
     """Steps between evaluations; a multiple of the chunk. The last step is always evaluated."""
     eval_episodes: int = 20
@@ -99,16 +99,22 @@ def _convert(hint: Any, value: Any, where: str) -> Any:
             raise ConfigError(f"{where} must be a mapping, got {value!r}")
         return from_dict(typing.cast(type, hint), value, f"{where}.")
     if origin is tuple:
+        if not isinstance(value, list | tuple):
+            raise ConfigError(f"{where} must be a list, got {value!r}")
         return tuple(_convert(args[0], v, where) for v in value)
     if origin is typing.Literal:
         if value not in args:
             raise ConfigError(f"{where} must be one of {', '.join(map(str, args))}, got {value!r}")
         return value
+    if origin is dict and not isinstance(value, dict):
+        raise ConfigError(f"{where} must be a mapping, got {value!r}")
     if origin is dict or hint is Any:
         return value
     if hint is float and isinstance(value, int) and not isinstance(value, bool):
         return float(value)
     if hint is Path:
+        if not isinstance(value, str | Path):
+            raise ConfigError(f"{where} must be a path, got {value!r}")
         return Path(value)
     if not isinstance(value, hint) or (hint is int and isinstance(value, bool)):
         raise ConfigError(f"{where} must be {hint.__name__}, got {value!r}")

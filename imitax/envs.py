@@ -37,7 +37,7 @@ class Task:
             env_kwargs: keyword arguments for an id.
 
         Raises:
-            ConfigError: unknown id, wrong keyword arguments, or spaces that are not flat boxes with finite action bounds.
+            ConfigError: unknown id, wrong keyword arguments, or spaces other than flat boxes with finite action bounds.
         """
         kwargs = dict(env_kwargs or {})
         make, env_id = _maker(env, kwargs)

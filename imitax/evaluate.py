@@ -9,7 +9,7 @@ import jax
 import jax.numpy as jnp
 import jax.random as jr
 import numpy as np
-from jaxtyping import Array, Float, PRNGKeyArray
+from jaxtyping import Array, Float, Key, PRNGKeyArray
 
 from imitax import seeding
 from imitax.envs import Lanes, Task, rollout
@@ -39,7 +39,9 @@ class Rollouts:
     """Whether each episode ended by termination rather than a time limit, [E]."""
 
 
-def make_act(policies: Policy, keys: PRNGKeyArray, mode: ActionMode) -> Callable[[Policy, np.ndarray, int], np.ndarray]:
+def make_act(
+    policies: Policy, keys: Key[Array, "S"], mode: ActionMode
+) -> Callable[[Policy, np.ndarray, int], np.ndarray]:
     """A compiled `(policies, obs [S, N, O], step) -> actions [S, N, A]` for stacked policies of one structure.
 
     The noise of a sampled action is decided by the seed's key and the step.

@@ -53,7 +53,9 @@ class Learner(eqx.Module, Generic[Net]):
         """A learner before its first step."""
         return cls(net, optimizer.build().init(eqx.filter(net, eqx.is_inexact_array)), optimizer)
 
-    def descend(self, loss: Callable[..., tuple[Float[Array, ""], Metrics]], *args: Any) -> "tuple[Learner[Net], Metrics]":
+    def descend(
+        self, loss: Callable[..., tuple[Float[Array, ""], Metrics]], *args: Any
+    ) -> "tuple[Learner[Net], Metrics]":
         """One gradient step on `loss(net, *args) -> (scalar, metrics)`; returns the new learner and the metrics."""
         (_, metrics), grads = eqx.filter_value_and_grad(loss, has_aux=True)(self.net, *args)
         params = eqx.filter(self.net, eqx.is_inexact_array)

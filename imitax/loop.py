@@ -1,4 +1,4 @@
-"""The one training loop: advance the source, run a chunk of updates on the device; between chunks evaluate, record, save.
+"""The one training loop: advance the source, run a chunk of updates; between chunks evaluate, record and save.
 
 Nothing here knows an algorithm's name. Random keys are folded from the seed and the absolute step, so a step draws
 the same numbers whether or not the run was interrupted before it.
@@ -10,14 +10,14 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from types import ModuleType
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, get_args
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
 import jax.random as jr
 import numpy as np
-from jaxtyping import Array, Int, PRNGKeyArray
+from jaxtyping import Array, Int, Key, PRNGKeyArray
 
 from imitax import seeding
 from imitax.artifacts import save_policy
@@ -29,7 +29,7 @@ from imitax.evaluate import Evaluator, explain, make_act
 from imitax.files import read_json
 from imitax.learner import Learner
 from imitax.networks import Normalizer, Policy
-from imitax.record import Recorder, seed_folder
+from imitax.record import Recorder, SinkName, seed_folder
 from imitax.seeding import Purpose
 from imitax.sources import Buffer, OnlineSource, expert_buffer
 from imitax.stacking import over_seeds, stack, unstack
@@ -108,7 +108,7 @@ def make_chunk(algorithm: ModuleType, cfg: Any, static: Any, seeds: int) -> Call
 
     @partial(jax.jit, donate_argnums=0, static_argnums=4)
     def run_chunk(
-        arrays: Any, buffers: Buffers, keys: PRNGKeyArray, step: Int[Array, ""], count: int
+        arrays: Any, buffers: Buffers, keys: Key[Array, "S"], step: Int[Array, ""], count: int
     ) -> tuple[Any, dict[str, Array]]:
         def one(arrays: Any, buffers: Buffers, key: PRNGKeyArray, step: Int[Array, ""]) -> tuple[Any, dict[str, Array]]:
             # Keys and rows of the whole chunk in one go: inside the scan, each draw would cost a dozen tiny kernels.
@@ -140,6 +140,11 @@ def initial_state(setup: Setup) -> Any:
             state = eqx.tree_at(lambda s: (s.actor, s.normalizer), state, (actor, setup.warm_start.normalizer))
         states.append(state)
     return stack(states)
+
+
+def act_alone(act: Callable[..., np.ndarray], policies: Policy, obs: np.ndarray, step: int) -> np.ndarray:
+    """Actions [S, A] where each seed has one environment, observations [S, O]."""
+    return act(policies, obs[:, None], step)[:, 0]
 
 
 def train_loop(setup: Setup, resume: Checkpoint | None, callbacks: Sequence[Callback]) -> dict[str, Any]:
@@ -176,7 +181,7 @@ def train_loop(setup: Setup, resume: Checkpoint | None, callbacks: Sequence[Call
     run_chunk = make_chunk(setup.algorithm, setup.cfg, static, len(seeds))
     started, window = time.monotonic(), []
     title = f"{setup.algorithm.__name__.split('.')[-1]} {task.env_id}"
-    sinks = [name for name in ("tensorboard", "wandb") if getattr(t, name)]
+    sinks: list[SinkName] = [name for name in get_args(SinkName) if getattr(t, name)]
 
     with Recorder(
         setup.folder,
@@ -193,7 +198,7 @@ def train_loop(setup: Setup, resume: Checkpoint | None, callbacks: Sequence[Call
         while step < t.steps and not stop:
             count = min(t.chunk, t.steps - step)
             if source is not None:
-                source.advance(lambda obs, i: act(policies, obs[:, None], i)[:, 0], step, count)
+                source.advance(partial(act_alone, act, policies), step, count)
             if source is None or step >= source.warmup:
                 buffers = Buffers(expert, None if source is None else source.buffer)
                 arrays, metrics = run_chunk(arrays, buffers, update_keys, jnp.asarray(step), count)
@@ -218,7 +223,8 @@ def train_loop(setup: Setup, resume: Checkpoint | None, callbacks: Sequence[Call
                         best[i] = {"step": step, "return_mean": records[seed]["return_mean"]}
                         save_policy(folders[i] / "policy-best.safetensors", unstack(policies, i), setup.about(i, step))
                 event = Event(step, records, setup.folder)
-                stop = any([callback(event) is False for callback in callbacks])
+                answers = [callback(event) for callback in callbacks]  # every callback is told
+                stop = any(answer is False for answer in answers)
             if due_save or stop:
                 extra = {
                     "wall_s": wall + time.monotonic() - started,

@@ -1,5 +1,6 @@
 """A finished run, opened from its folder: its policies, scores and records."""
 
+import itertools
 from collections.abc import Callable
 from functools import cached_property
 from pathlib import Path
@@ -10,13 +11,15 @@ import numpy as np
 
 from imitax import seeding
 from imitax.artifacts import load_policy
+from imitax.datasets import Dataset, Episode
 from imitax.envs import Task
-from imitax.errors import ConfigError
+from imitax.errors import CheckpointError, ConfigError
 from imitax.evaluate import ActionMode, Evaluator, make_act
-from imitax.files import read_json, read_lines
+from imitax.files import load_arrays, read_json, read_lines
 from imitax.networks import Policy
 from imitax.record import seed_folder
 from imitax.seeding import Purpose
+from imitax.sources.buffer import unpack
 from imitax.stacking import stack
 from imitax.statistics import summarise
 
@@ -112,6 +115,43 @@ class Run:
     def metrics(self, seed: int | None = None) -> list[dict[str, Any]]:
         """Every recorded line of a seed: `kind` is "train" or "eval"."""
         return read_lines(self.seed_folder(seed) / "metrics.jsonl")
+
+    def replay(self, seed: int | None = None) -> Dataset:
+        """Everything that a seed's environment went through in training, as episodes in their order.
+
+        Episodes that a checkpoint cut are truncated ones. CheckpointError when the run kept no replay.
+        """
+        shards = sorted((self.seed_folder(seed) / "replay").glob("*.safetensors"))
+        if not shards:
+            raise CheckpointError(f"{self.seed_folder(seed)} has no replay: only runs with an environment keep one")
+        arrays = [load_arrays(shard)[0] for shard in shards]
+        rows, ends = (np.concatenate([a[name] for a in arrays]) for name in ("rows", "ends"))
+        spec = self.load_policy(seed).actor.spec
+        t = unpack(rows, spec.obs_dim, spec.action_dim)
+        bounds = [0, *(np.flatnonzero(ends) + 1)]
+        episodes = tuple(
+            Episode(
+                np.concatenate([t.obs[a:b], t.next_obs[b - 1 : b]]),
+                np.asarray(t.action[a:b]),
+                np.asarray(t.reward[a:b]),
+                terminated=bool(t.terminated[b - 1]),
+                truncated=not t.terminated[b - 1],
+            )
+            for a, b in itertools.pairwise(bounds)
+        )
+        return Dataset(
+            episodes,
+            env_id=self.config["env"]["id"],
+            env_kwargs=self.config["env"]["kwargs"],
+            name=f"{self.folder.name}-replay",
+            action_low=spec.action_low,
+            action_high=spec.action_high,
+            attributes={
+                "algorithm": self.config["algorithm"],
+                "seed": str(self.seeds[0] if seed is None else seed),
+                "commit": self.config["commit"],
+            },
+        )
 
     def evaluate(
         self, episodes: int = 20, *, which: Which = "last", sample: bool = False, index: int = 1

@@ -9,7 +9,7 @@ from enum import IntEnum
 import jax
 import jax.random as jr
 import numpy as np
-from jaxtyping import PRNGKeyArray
+from jaxtyping import Array, Key, PRNGKeyArray
 
 ENVIRONMENT_SEEDS = 2**29
 """Environment seeds for each purpose; the blocks lie side by side below 2**31."""
@@ -50,6 +50,6 @@ def key(seed: int, purpose: Purpose) -> PRNGKeyArray:
     return jr.fold_in(jr.key(seed), int(purpose))
 
 
-def keys(seeds: tuple[int, ...], purpose: Purpose) -> PRNGKeyArray:
+def keys(seeds: tuple[int, ...], purpose: Purpose) -> Key[Array, "S"]:
     """One JAX key a seed, stacked."""
     return jax.numpy.stack([key(seed, purpose) for seed in seeds])

@@ -174,7 +174,7 @@ def resume(
         raise ConfigError(
             f"{folder} was started with demonstrations in memory; pass them again: resume(folder, demos=...)"
         )
-    setup, dataset, selections = prepare(module, cfg, options, env or options.env, source, folder)
+    setup, dataset, _ = prepare(module, cfg, options, env or options.env, source, folder)
     if dataset is not None and dataset.hash() != config["data"]["hash"]:
         raise DataError(
             f"the demonstrations have changed since the run started: hash {dataset.hash()[:12]}, "

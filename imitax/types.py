@@ -1,11 +1,17 @@
 """The types that every other room shares, and the one definition of `terminated`."""
 
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import equinox as eqx
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float
+
+if TYPE_CHECKING:
+    AnyArray = Any  # NumPy's and JAX's arrays share no base class
+else:
+    AnyArray = Array | np.ndarray
+"""An array on the host or on the device."""
 
 Metrics = dict[str, Any]
 """Named scalars that a loss or an update reports; the loop averages them over a chunk."""
@@ -19,11 +25,11 @@ class Transition(eqx.Module):
     also at the end of an episode.
     """
 
-    obs: Float[Array | np.ndarray, "*B O"]
-    action: Float[Array | np.ndarray, "*B A"]
-    reward: Float[Array | np.ndarray, "*B"]
-    next_obs: Float[Array | np.ndarray, "*B O"]
-    terminated: Bool[Array | np.ndarray, "*B"]
+    obs: Float[AnyArray, "*B O"]
+    action: Float[AnyArray, "*B A"]
+    reward: Float[AnyArray, "*B"]
+    next_obs: Float[AnyArray, "*B O"]
+    terminated: Bool[AnyArray, "*B"]
 
 
 class Batch(NamedTuple):

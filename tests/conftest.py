@@ -1,4 +1,4 @@
-"""Shared by all tests. Nothing here imports imitax at the top: the jaxtyping hook is installed after this file is read."""
+"""Shared by all tests. Nothing imports imitax at the top: the jaxtyping hook is installed after this file is read."""
 
 import os
 import sys
@@ -8,12 +8,15 @@ import pytest
 
 
 def pytest_configure(config):
-    folder = str(config.cache.mkdir("jax"))
+    jax.config.update("jax_numpy_rank_promotion", "raise")
+    cache = getattr(config, "cache", None)  # absent under -p no:cacheprovider
+    if cache is None:
+        return
+    folder = str(cache.mkdir("jax"))
     os.environ["JAX_COMPILATION_CACHE_DIR"] = folder  # for subprocesses
     jax.config.update("jax_compilation_cache_dir", folder)
     jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.2)
     jax.config.update("jax_persistent_cache_min_entry_size_bytes", -1)
-    jax.config.update("jax_numpy_rank_promotion", "raise")
 
 
 @pytest.fixture(scope="session")

@@ -56,14 +56,18 @@ def test_a_fixed_temperature_stays():
     assert float(after.net()) == float(learner.net()) == pytest.approx(0.2)
 
 
-@pytest.mark.parametrize(("half", "aim"), [((1.0, 1.0), -2.0), ((0.5, 4.0), -2 + math.log(2)), ((0.1,), -1 + math.log(0.1))])
+@pytest.mark.parametrize(
+    ("half", "aim"), [((1.0, 1.0), -2.0), ((0.5, 4.0), -2 + math.log(2)), ((0.1,), -1 + math.log(0.1))]
+)
 def test_tuning_moves_the_temperature_towards_the_target_entropy(half, aim):
     choice = Temperature("tuned", initial=0.5, lr=1e-2)
     box = jnp.array(half)
     for offset, direction in ((-0.1, 1), (0.1, -1)):
         learner = choice.update(choice.create(), jnp.full(8, aim + offset), box)
         assert np.sign(float(learner.net()) - 0.5) == direction
-        assert float(learner.net.value) == pytest.approx(math.log(0.5) + direction * 1e-2, abs=1e-5)  # Adam's first step
+        assert float(learner.net.value) == pytest.approx(
+            math.log(0.5) + direction * 1e-2, abs=1e-5
+        )  # Adam's first step
     given = Temperature("tuned", initial=0.5, target_entropy=1.0)
     assert float(given.update(given.create(), jnp.full(8, 0.9), box).net()) > 0.5
 

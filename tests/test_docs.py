@@ -2,14 +2,14 @@
 
 import dataclasses
 import importlib
+import io
 import re
 import shlex
-import typing
 from pathlib import Path
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from rich.console import Console
 
 import imitax
 from imitax import cli, datasets
@@ -149,14 +149,13 @@ def test_field_names_in_the_data_page_are_known():
     assert all(f"`{name}`" in page for name in ("obs", "acts", "rews", "next_obs", "terminations", "truncations"))
 
 
-def test_the_demo_runs_and_never_overwrites(place, capsys):
+def test_the_demo_runs_and_never_overwrites(place):
     (place / "runs" / "demo").mkdir(parents=True)
     small = {"episodes": 4, "seeds": (0, 1), "eval_episodes": 2}
-    console = SimpleNamespace(print=lambda *lines, **_: print(*lines))
-    run = demo.demo(steps=20, console=typing.cast(typing.Any, console), quiet=True, **small)
+    run = demo.demo(steps=20, console=Console(file=(output := io.StringIO()), width=120), quiet=True, **small)
     assert run.folder == Path("runs/demo-2")
     assert [row["label"] for row in demo.score_rows(run)] == ["last", "last", "best", "best"]
-    shown = capsys.readouterr().out
+    shown = output.getvalue()
     assert "runs/demo exists" in shown
     assert "imitax eval runs/demo-2" in shown
     for path in re.findall(r"runs/demo-2/\S+", shown):

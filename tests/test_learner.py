@@ -52,13 +52,19 @@ def test_decoupled_decay_is_not_the_coupled_penalty():
     net = pair([2.0, -4.0], [10.0])
     zero = (jnp.zeros(2), jnp.zeros(1))
     decoupled, _ = Learner.create(net, OptimizerConfig(lr=lr, weight_decay=decay)).descend(linear, *zero)
-    np.testing.assert_allclose(np.r_[decoupled.net.a, decoupled.net.b], np.array([2, -4, 10]) * (1 - lr * decay), rtol=1e-6)
+    np.testing.assert_allclose(
+        np.r_[decoupled.net.a, decoupled.net.b], np.array([2, -4, 10]) * (1 - lr * decay), rtol=1e-6
+    )
 
     def penalty(net):
         return decay * ((net.a**2).sum() + (net.b**2).sum()) / 2, {}
 
-    coupled, _ = Learner.create(net, OptimizerConfig(lr=lr)).descend(penalty)  # Adam's step is the sign: lr, whatever the size
-    np.testing.assert_allclose(np.r_[coupled.net.a, coupled.net.b], np.array([2, -4, 10]) - lr * np.array([1, -1, 1]), rtol=1e-5)
+    coupled, _ = Learner.create(net, OptimizerConfig(lr=lr)).descend(
+        penalty
+    )  # Adam's step is the sign: lr, whatever the size
+    np.testing.assert_allclose(
+        np.r_[coupled.net.a, coupled.net.b], np.array([2, -4, 10]) - lr * np.array([1, -1, 1]), rtol=1e-5
+    )
 
 
 def test_polyak_by_hand():

@@ -83,11 +83,11 @@ def test_a_saturated_action_becomes_the_documented_target(clip, size, edge):
     u = size if edge == HIGH else -size
     slope = math.log(HALF) + math.log(4) - 2 * size - 2 * math.log1p(math.exp(-2 * size))
     expected = -0.5 * ((u - 0.3) / std) ** 2 - math.log(std) - 0.5 * math.log(2 * math.pi) - slope
-    np.testing.assert_allclose(np.asarray(net.log_prob(obs, action)), expected, rtol=3e-3)
+    np.testing.assert_allclose(np.asarray(net.log_prob(obs, action)), expected, rtol=1e-2)
     grads = eqx.filter_grad(lambda n: n.log_prob(obs, action).sum())(net)
     assert all(np.isfinite(g).all() for g in jax.tree.leaves(grads))
     grad = eqx.filter_grad(lambda n: n.log_prob(obs, action).mean())(net).mlp.biases[-1][0]
-    assert float(grad) == pytest.approx((u - 0.3) / std**2, rel=3e-3)  # d log N / d loc
+    assert float(grad) == pytest.approx((u - 0.3) / std**2, rel=1e-2)  # d log N / d loc
 
 
 def test_actions_beyond_the_box_count_as_its_edge():

@@ -108,8 +108,8 @@ def critic_loss(
 
 def update(state: State, batch: Batch, cfg: Config, key: PRNGKeyArray) -> tuple[State, Metrics]:
     """One update on a replay batch."""
-    assert batch.replay is not None
     data = state.normalizer.batch(batch).replay
+    assert data is not None
     kc, ka = jr.split(key)
     alpha = state.temperature.net()
     critic, mc = state.critic.descend(critic_loss, state, data, cfg, kc)

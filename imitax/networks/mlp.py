@@ -130,7 +130,8 @@ class MLP(eqx.Module):
         act = ACTIVATIONS[self.activation]
         last = len(self.weights) - 1
         for i, (w, b) in enumerate(zip(self.weights, self.biases, strict=True)):
-            x = product(x, w, self.precision) + b[..., None, :]  # [*N B O]
+            h: Array = product(x, w, self.precision)  # type: ignore[assignment]
+            x = h + b[..., None, :]  # [*N B O]
             if i < last:
                 if self.norms:
                     scale, offset = self.norms[i]

@@ -4,7 +4,7 @@ import equinox as eqx
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from imitax.types import Batch, Transition
+from imitax.types import AnyArray, Batch, Transition
 
 
 class Normalizer(eqx.Module):
@@ -18,9 +18,9 @@ class Normalizer(eqx.Module):
         """The normaliser that changes nothing."""
         return cls(jnp.zeros(obs_dim), jnp.ones(obs_dim))
 
-    def __call__(self, obs: Float[Array, "*B O"]) -> Float[Array, "*B O"]:
+    def __call__(self, obs: Float[AnyArray, "B O"]) -> Float[Array, "B O"]:
         """Normalise observations."""
-        return (obs - self.mean) / self.std
+        return (obs - self.mean[None]) / self.std[None]
 
     def batch(self, batch: Batch) -> Batch:
         """Normalise the observations of every part of a batch."""

@@ -12,7 +12,7 @@ from jaxtyping import Array, Float, PRNGKeyArray
 
 from imitax.networks.mlp import MLP, Activation, Precision
 from imitax.networks.normalizer import Normalizer
-from imitax.types import Spec
+from imitax.types import AnyArray, Spec
 
 LOC_LIMIT = math.atanh(1 - 1e-6)
 """Bound on the pre-tanh mean, 7.25: beyond it the squashed action no longer moves in float32."""
@@ -82,18 +82,18 @@ class TanhGaussian(eqx.Module):
         """Log-density of data actions; actions on the edge of the box are pulled inside by `action_clip`."""
         loc, log_std = self.gaussian(obs)
         edge = 1 - self.action_clip
-        u = jnp.arctanh(jnp.clip((action - self.spec.middle) / self.spec.half, -edge, edge))
+        u = jnp.arctanh(jnp.clip((action - self.spec.middle[None]) / self.spec.half[None], -edge, edge))
         noise = (u - loc) * jnp.exp(-log_std)
         log_normal = -0.5 * noise**2 - log_std - 0.5 * math.log(2 * math.pi)
         return (log_normal - self._log_slope(u)).sum(-1)
 
-    def squash(self, u: Float[Array, "*B A"]) -> Float[Array, "*B A"]:
+    def squash(self, u: Float[Array, "B A"]) -> Float[Array, "B A"]:
         """Map a pre-tanh value onto the action box."""
-        return self.spec.middle + self.spec.half * jnp.tanh(u)
+        return self.spec.middle[None] + self.spec.half[None] * jnp.tanh(u)
 
     def _log_slope(self, u: Float[Array, "B A"]) -> Float[Array, "B A"]:
         """log |da/du| of `squash`, exact for any |u|."""
-        return 2 * (math.log(2) - u - jax.nn.softplus(-2 * u)) + jnp.log(self.spec.half)
+        return 2 * (math.log(2) - u - jax.nn.softplus(-2 * u)) + jnp.log(self.spec.half)[None]
 
 
 class Policy(eqx.Module):
@@ -102,11 +102,13 @@ class Policy(eqx.Module):
     normalizer: Normalizer
     actor: TanhGaussian
 
-    def act(self, obs: Float[Array, "B O"], key: PRNGKeyArray, mode: Literal["mode", "sample"]) -> Float[Array, "B A"]:
+    def act(
+        self, obs: Float[AnyArray, "B O"], key: PRNGKeyArray, mode: Literal["mode", "sample"]
+    ) -> Float[Array, "B A"]:
         """Actions for raw observations: the deterministic mode, or a sample."""
         x = self.normalizer(obs)
         return self.actor.mode(x) if mode == "mode" else self.actor.sample(x, key)[0]
 
-    def log_prob(self, obs: Float[Array, "B O"], action: Float[Array, "B A"]) -> Float[Array, "B"]:
+    def log_prob(self, obs: Float[AnyArray, "B O"], action: Float[AnyArray, "B A"]) -> Float[Array, "B"]:
         """Log-density of actions at raw observations."""
         return self.actor.log_prob(self.normalizer(obs), action)

@@ -7,17 +7,18 @@ import jax.random as jr
 import numpy as np
 from jaxtyping import Array, Float, Int, PRNGKeyArray
 
-from imitax.types import Transition
+from imitax.types import AnyArray, Transition
 
 
 class Buffer(eqx.Module):
     """Rows `[obs, action, reward, next_obs, terminated]` as float32, so that a batch is one gather.
 
-    Rows 0 to `size` are filled. Writing past the capacity overwrites the oldest.
+    Rows 0 to `size` are filled. Writing past the capacity overwrites the oldest. A stacked buffer has a leading axis
+    of seeds.
     """
 
-    rows: Float[Array, "C W"]
-    size: Int[Array, ""]
+    rows: Float[Array, "*S C W"]
+    size: Int[Array, "*S"]
     obs_dim: int = eqx.field(static=True)
     action_dim: int = eqx.field(static=True)
 
@@ -48,7 +49,7 @@ def pack(t: Transition) -> np.ndarray:
     return np.concatenate([np.asarray(c, np.float32) for c in columns], axis=1)
 
 
-def unpack(rows: Float[Array, "N W"], obs_dim: int, action_dim: int) -> Transition:
+def unpack(rows: Float[AnyArray, "N W"], obs_dim: int, action_dim: int) -> Transition:
     """Transitions of rows."""
     a, r = obs_dim, obs_dim + action_dim
     n = r + 1

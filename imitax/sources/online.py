@@ -98,6 +98,7 @@ class OnlineSource:
                 save_arrays(folder / name, {"rows": seed_rows[:, :-1], "ends": seed_rows[:, -1] > 0.5})
             self.shards.append(name)
             self.fresh, self.saved_to = [], step
+        self.finished = [[] for _ in self.seeds]  # not saved, so forgotten whether or not the run is interrupted here
         self.start_episodes(step)
         return list(self.shards)
 

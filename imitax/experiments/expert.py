@@ -1,0 +1,89 @@
+"""Make a bundled expert: train SAC, collect full-length episodes with sampled actions, write dataset and policy.
+
+    python -m imitax.experiments.expert                      # train first; an interrupted training is resumed
+    python -m imitax.experiments.expert --run runs/sac       # collect from a run that exists
+
+Sampled actions, as in D4RL's expert sets: they show how to recover from small errors. Of the run's seeds, the one with
+the best evaluation is collected from, at that evaluation's policy.
+"""
+
+import os
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import tyro
+
+import imitax
+from imitax.datasets import collect, loading, save_d4rl
+from imitax.files import write_atomic
+from imitax.run import Run
+from imitax.train import commit
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """Train an expert and write its demonstrations."""
+
+    env: str = "Hopper-v5"
+    """Gymnasium id."""
+    name: str = "hopper-expert"
+    """Of the dataset; the files are NAME.hdf5 and NAME.policy.safetensors."""
+    run: Path = Path("runs/hopper-expert")
+    """Folder of the SAC run: opened if it is finished, resumed if it was interrupted, else started."""
+    steps: int = 300_000
+    """Environment steps of training."""
+    seeds: tuple[int, ...] = (0,)
+    """Seeds to train."""
+    episodes: int = 25
+    """Full-length episodes to collect."""
+    min_mean_return: float = 3200.0
+    """Refuse to write an expert below this mean return."""
+    seed: int = 0
+    """Decides the environments' seeds and the noise of the sampled actions."""
+    out: Path = loading.BUNDLED
+    """Folder that the files go to."""
+
+
+def main(recipe: Recipe) -> None:
+    """Follow the recipe."""
+    if (recipe.run / "config.json").exists():
+        run = imitax.resume(recipe.run) if not (recipe.run / "summary.json").exists() else Run(recipe.run)
+    else:
+        run = imitax.train("sac", env=recipe.env, steps=recipe.steps, seeds=recipe.seeds, out=recipe.run)
+    scores = {entry["seed"]: entry["return_mean"] for entry in run.summary["best"]["per_seed"]}
+    best = max(scores, key=lambda seed: scores[seed])
+    data = collect(
+        run.actor(best, "best", recipe.seed),
+        run.task.make,
+        episodes=recipe.episodes,
+        seed=recipe.seed,
+        full_length_only=True,
+        name=recipe.name,
+    )
+    if data.returns.mean() < recipe.min_mean_return:
+        raise SystemExit(f"mean return {data.returns.mean():,.0f} is below {recipe.min_mean_return:,.0f}: not written")
+    about = {
+        "algorithm": "sac",
+        "actions": "sampled",
+        "recipe": "python -m imitax.experiments.expert",
+        "training_seed": str(best),
+        "training_steps": str(run.summary["best_steps"][str(best)]),
+        "training_commit": run.config["commit"],
+        "collection_commit": commit(),
+        "return_mean": f"{data.returns.mean():.2f}",
+        "return_sd": f"{data.returns.std():.2f}",
+        "mujoco": str(run.config["versions"]["mujoco"]),
+        "license": "MIT",
+    }
+    data = replace(data, attributes=data.attributes | about)
+    save_d4rl(data, recipe.out / f"{recipe.name}.hdf5", compact=True)
+    policy = run.seed_folder(best) / "policy-best.safetensors"
+    write_atomic(recipe.out / f"{recipe.name}.policy.safetensors", policy.read_bytes())
+    print(
+        f"{recipe.name}: {len(data.episodes)} episodes, return {data.returns.mean():,.1f} ± {data.returns.std():,.1f}"
+    )
+
+
+if __name__ == "__main__":
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    main(tyro.cli(Recipe))

@@ -1,0 +1,83 @@
+import gymnasium as gym
+import jax.random as jr
+import numpy as np
+import toy
+
+from imitax import seeding
+from imitax.envs import Lanes, Task, rollout
+from imitax.evaluate import Evaluator
+from imitax.networks import Normalizer, Policy, PolicyConfig, TanhGaussian
+from imitax.seeding import ENVIRONMENT_SEEDS, Purpose
+from imitax.stacking import stack
+
+
+def policy(task, seed=0):
+    actor = TanhGaussian(task.spec, PolicyConfig(hidden=(8,)), key=jr.key(seed))
+    return Policy(Normalizer.identity(task.spec.obs_dim), actor)
+
+
+def test_known_returns():
+    task = Task.create("ImitaxCounter-v0")
+    evaluator = Evaluator(task, (0, 4), 3)
+    for result in evaluator(stack([policy(task), policy(task, 1)])):
+        np.testing.assert_array_equal(result.returns, [15.0] * 3)  # 1 + 2 + 3 + 4 + 5
+        np.testing.assert_array_equal(result.lengths, [5] * 3)
+        assert result.terminated.all()
+    evaluator.close()
+
+
+def test_time_limits_are_not_terminations():
+    task = Task.create("ImitaxCounter-v0", {"max_episode_steps": 3})
+    evaluator = Evaluator(task, (0,), 2)
+    (result,) = evaluator(stack([policy(task)]))
+    np.testing.assert_array_equal(result.returns, [6.0] * 2)
+    assert not result.terminated.any()
+
+
+def test_an_environment_without_an_end_is_cut():
+    lanes = Lanes(lambda: toy.Point(wall=1e9), 2)
+    returns, lengths, terminated = rollout(lanes, [0, 1], lambda obs, step: np.zeros((2, 2)), 7)
+    np.testing.assert_array_equal(lengths, [7, 7])
+    assert not terminated.any()
+    assert (returns >= 0).all()
+
+
+def test_a_rollout_by_hand():
+    env = gym.make(toy.ENV)
+    lanes = Lanes(lambda: gym.make(toy.ENV), 3)
+    returns, lengths, _ = rollout(lanes, [5, 6, 7], toy.expert, 100)
+    for lane, seed in enumerate((5, 6, 7)):
+        obs, total, steps, done = env.reset(seed=seed)[0], 0.0, 0, False
+        while not done:
+            obs, reward, terminated, truncated, _ = env.step(toy.expert(obs))
+            total, steps, done = total + reward, steps + 1, terminated or truncated
+        assert returns[lane] == total
+        assert lengths[lane] == steps
+
+
+def test_nothing_is_evaluated_on_what_it_was_trained_on():
+    task = Task.create(toy.ENV)
+    seeds = (0, 1, 12345)
+    held_out = set()
+    for index in range(3):
+        evaluator = Evaluator(task, seeds, 20, index=index)
+        fresh = set(evaluator.env_seeds)
+        assert len(fresh) == 60
+        assert not fresh & held_out
+        held_out |= fresh
+        evaluator.close()
+    for purpose in (Purpose.TRAINING, Purpose.COLLECTION):
+        block = range(purpose * ENVIRONMENT_SEEDS, (purpose + 1) * ENVIRONMENT_SEEDS)
+        assert not any(s in block for s in held_out)
+        for seed in seeds:
+            assert all(seeding.environment_seed(purpose, seed, i) in block for i in (0, 1, 10**6, 2**29 - 1))
+
+
+def test_each_seed_is_evaluated_as_if_alone():
+    task = Task.create(toy.ENV)
+    policies = [policy(task, i) for i in (0, 1)]
+    both = Evaluator(task, (3, 8), 4)(stack(policies))
+    for result, seed, one in zip(both, (3, 8), policies, strict=True):
+        (alone,) = Evaluator(task, (seed,), 4)(stack([one]))
+        np.testing.assert_allclose(result.returns, alone.returns, rtol=1e-4)
+        np.testing.assert_array_equal(result.lengths, alone.lengths)

@@ -1,0 +1,53 @@
+"""Learning itself: the toy task is solved to a threshold."""
+
+import dataclasses
+
+import pytest
+import toy
+
+import imitax
+from imitax.algorithms import bc, sac
+from imitax.choices.temperature import Temperature
+from imitax.learner import OptimizerConfig
+from imitax.networks import CriticConfig, PolicyConfig
+
+
+def test_bc_reaches_the_expert(tmp_path, demos):
+    cfg = bc.Config(batch_size=64, policy=PolicyConfig(hidden=(16, 16)), optimizer=OptimizerConfig(lr=3e-3))
+    run = imitax.train(
+        cfg,
+        env=toy.ENV,
+        demos=demos,
+        steps=1500,
+        eval_every=1500,
+        checkpoint_every=1500,
+        quiet=True,
+        out=tmp_path / "run",
+    )
+    assert run.summary["last"]["per_seed"][0]["expert_fraction"] > 0.93
+    assert (run.folder / "figures" / "learning-curve.png").stat().st_size > 0
+    line = run.metrics()[-1]
+    assert line["kind"] == "eval"
+    assert line["train_action_error_mode"] < 0.1
+
+
+@pytest.mark.usefixtures("no_figures")
+def test_sac_solves_the_task(tmp_path, demos):
+    rate = OptimizerConfig(lr=3e-3)
+    cfg = sac.Config(
+        gamma=0.9,
+        polyak=0.02,
+        batch_size=64,
+        warmup_steps=500,
+        policy=PolicyConfig(hidden=(16, 16)),
+        critic=CriticConfig(hidden=(16, 16)),
+        policy_optimizer=rate,
+        critic_optimizer=rate,
+        temperature=Temperature("tuned", initial=0.2, lr=3e-3),
+    )
+    run = imitax.train(
+        cfg, env=toy.ENV, steps=3000, eval_every=3000, checkpoint_every=3000, quiet=True, out=tmp_path / "run"
+    )
+    expert = demos.returns.mean()
+    assert run.summary["last"]["per_seed"][0]["return_mean"] > 0.85 * expert
+    assert dataclasses.asdict(cfg)["warmup_steps"] == run.config["config"]["warmup_steps"]

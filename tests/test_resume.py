@@ -1,0 +1,195 @@
+"""A run that was interrupted ends bit for bit where an uninterrupted one does."""
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+import toy
+
+import imitax
+from imitax.algorithms import bc, sac
+from imitax.checkpoint import checkpoints
+from imitax.errors import CheckpointError, ConfigError, DataError
+from imitax.files import load_arrays, read_lines
+from imitax.record import seed_folder
+
+pytestmark = pytest.mark.usefixtures("no_figures")
+
+COMMON = {"env": toy.ENV, "chunk": 2, "eval_episodes": 2, "quiet": True}
+OFFLINE = COMMON | {"steps": 20, "eval_every": 4, "checkpoint_every": 6}
+ONLINE = COMMON | {"steps": 60, "eval_every": 10, "checkpoint_every": 20}
+BC, SAC = toy.shrink(bc.Config()), toy.shrink(sac.Config(), buffer_size=30)  # the ring wraps twice
+
+
+class Interrupted(Exception):
+    pass
+
+
+def stop_at(step):
+    def callback(event):
+        if event.step == step:
+            raise Interrupted
+
+    return callback
+
+
+def start(kind, folder, demos, **options):
+    if kind == "offline":
+        return imitax.train(BC, demos=demos, out=folder, **OFFLINE | options)
+    return imitax.train(SAC, out=folder, **ONLINE | options)
+
+
+def interrupted(kind, folder, demos, step, **options):
+    with pytest.raises(Interrupted):
+        start(kind, folder, demos, callbacks=[stop_at(step)], **options)
+
+
+def resume(kind, folder, demos, **options):
+    return imitax.resume(folder, demos=demos if kind == "offline" else None, **options)
+
+
+def assert_equal_runs(a, b, seeds=(0,)):
+    files = [f"checkpoints/{checkpoints(a / 'checkpoints')[-1].name}/state.safetensors"]
+    for seed in seeds:
+        prefix = seed_folder(Path(), seeds, seed)
+        files += [str(prefix / "policy.safetensors"), str(prefix / "policy-best.safetensors")]
+        lines = [
+            [{k: v for k, v in x.items() if k != "wall_s"} for x in read_lines(f / prefix / "metrics.jsonl")]
+            for f in (a, b)
+        ]
+        assert lines[0] == lines[1]
+    for file in files:
+        left, right = load_arrays(a / file)[0], load_arrays(b / file)[0]
+        assert left.keys() == right.keys()
+        for name, array in left.items():
+            np.testing.assert_array_equal(array, right[name], err_msg=f"{file} {name}")
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory):
+    """Uninterrupted runs, trained once."""
+    made = {}
+
+    def get(kind, demos, **options):
+        key = (kind, *sorted(options.items()))
+        if key not in made:
+            made[key] = tmp_path_factory.mktemp("whole") / "run"
+            start(kind, made[key], demos, **options)
+        return made[key]
+
+    return get
+
+
+@pytest.mark.parametrize(("kind", "step"), [("offline", 16), ("offline", 4), ("online", 50), ("online", 10)])
+def test_an_interrupted_run(kind, step, whole, tmp_path, demos):
+    interrupted(kind, tmp_path / "run", demos, step)
+    resume(kind, tmp_path / "run", demos)
+    assert_equal_runs(whole(kind, demos), tmp_path / "run")
+
+
+@pytest.mark.parametrize(("kind", "step"), [("offline", 16), ("online", 50)])
+def test_an_interrupted_run_of_two_seeds(kind, step, whole, tmp_path, demos):
+    interrupted(kind, tmp_path / "run", demos, step, seeds=(0, 3))
+    resume(kind, tmp_path / "run", demos)
+    assert_equal_runs(whole(kind, demos, seeds=(0, 3)), tmp_path / "run", (0, 3))
+
+
+def test_a_run_interrupted_after_a_checkpoint_in_the_warmup(whole, tmp_path):
+    """Episodes that ended before the checkpoint are reported by both runs, or by neither."""
+    options = {"checkpoint_every": 4, "steps": 40}
+    interrupted("online", tmp_path / "run", None, 10, **options)
+    resume("online", tmp_path / "run", None)
+    assert_equal_runs(whole("online", None, **options), tmp_path / "run")
+
+
+def damage(path):
+    data = path.read_bytes()
+    path.write_bytes(data[: len(data) // 2])
+
+
+def test_a_damaged_checkpoint_is_passed_over(whole, tmp_path, demos, capsys):
+    interrupted("offline", tmp_path / "run", demos, 16)
+    kept = checkpoints(tmp_path / "run" / "checkpoints")
+    assert [p.name for p in kept] == ["step-000000006", "step-000000012"]
+    damage(kept[-1] / "state.safetensors")
+    resume("offline", tmp_path / "run", demos)
+    assert "damaged" in capsys.readouterr().err
+    assert_equal_runs(whole("offline", demos), tmp_path / "run")
+
+
+def test_a_damaged_shard_is_passed_over(whole, tmp_path, capsys):
+    with pytest.raises(Interrupted):
+        start("online", tmp_path / "run", None, callbacks=[stop_at(50)])
+    shards = sorted((tmp_path / "run" / "replay").glob("*.safetensors"))
+    assert len(shards) == 2
+    damage(shards[-1])
+    resume("online", tmp_path / "run", None)
+    assert "damaged" in capsys.readouterr().err
+    assert_equal_runs(whole("online", None), tmp_path / "run")
+
+
+def test_nothing_whole_is_an_error(tmp_path, demos):
+    interrupted("offline", tmp_path / "run", demos, 16)
+    for path in checkpoints(tmp_path / "run" / "checkpoints"):
+        damage(path / "manifest.json")
+    with pytest.raises(CheckpointError, match="every checkpoint is damaged"):
+        resume("offline", tmp_path / "run", demos)
+
+
+@pytest.mark.parametrize(("kind", "old", "new"), [("offline", 12, 20), ("online", 40, 60)])
+def test_an_extended_run(kind, old, new, whole, tmp_path, demos):
+    start(kind, tmp_path / "run", demos, steps=old)
+    run = resume(kind, tmp_path / "run", demos, steps=new)
+    assert run.summary["steps"] == new
+    assert run.config["training"]["steps"] == new
+    assert_equal_runs(whole(kind, demos), tmp_path / "run")
+
+
+def test_a_finished_run_is_left_alone(whole, tmp_path, demos):
+    shutil.copytree(whole("offline", demos), tmp_path / "run")
+    before = {p: p.read_bytes() for p in (tmp_path / "run").rglob("*") if p.is_file()}
+    resume("offline", tmp_path / "run", demos)
+    assert {p: p.read_bytes() for p in (tmp_path / "run").rglob("*") if p.is_file()} == before
+
+
+def test_what_does_not_fit(whole, tmp_path, demos):
+    folder = whole("offline", demos)
+    with pytest.raises(DataError, match="demonstrations have changed"):
+        imitax.resume(folder, demos=toy.demonstrations(8, seed=1))
+    with pytest.raises(ConfigError, match="give a larger number"):
+        resume("offline", folder, demos, steps=10)
+    with pytest.raises(ConfigError, match="demonstrations in memory"):
+        imitax.resume(folder)
+    with pytest.raises(CheckpointError, match="not a run"):
+        imitax.resume(tmp_path / "nothing")
+
+
+SCRIPT = """
+import sys, toy, imitax
+from imitax.algorithms import bc
+imitax.train(toy.shrink(bc.Config()), demos=sys.argv[1], out=sys.argv[2], env=toy.ENV, steps=3000, chunk=10,
+             eval_every=3000, checkpoint_every=10, eval_episodes=2, quiet=True)
+"""
+
+
+def test_kill_minus_nine(tmp_path, demos):
+    imitax.datasets.save_d4rl(demos, tmp_path / "demos.hdf5")
+    options = COMMON | {"steps": 3000, "chunk": 10, "eval_every": 3000, "checkpoint_every": 10}
+    call = [sys.executable, "-c", SCRIPT, str(tmp_path / "demos.hdf5"), str(tmp_path / "run")]
+    with subprocess.Popen(call, env=os.environ | {"PYTHONPATH": str(Path(__file__).parent)}) as process:
+        deadline = time.monotonic() + 120
+        while len(checkpoints(tmp_path / "run" / "checkpoints")) < 2 and time.monotonic() < deadline:
+            assert process.poll() is None, "the run ended before it could be killed"
+            time.sleep(0.02)
+        process.kill()
+    assert process.returncode == -signal.SIGKILL
+    assert not (tmp_path / "run" / "summary.json").exists()
+    imitax.resume(tmp_path / "run")
+    imitax.train(BC, demos=tmp_path / "demos.hdf5", out=tmp_path / "whole", **options)
+    assert_equal_runs(tmp_path / "whole", tmp_path / "run")
