@@ -191,7 +191,7 @@ def train_loop(setup: Setup, resume: Checkpoint | None, callbacks: Sequence[Call
         t.quiet,
         title,
         read_json(setup.folder / "config.json"),
-        resumed_at=None if resume is None else step,
+        resumed_at=step,  # a run killed before its first checkpoint starts again at 0, and so do its records
         unit="steps" if online else "updates",
     ) as recorder:
         stop = False

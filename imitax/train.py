@@ -323,8 +323,8 @@ def describe_data(dataset: Dataset, selections: list[Selection], options: Traini
 
 def _finish(setup: Setup, checkpoint: Checkpoint | None, callbacks: Sequence[Callback]) -> Run:
     """Run the loop, then write what comes of it: summary, figures, result lines."""
-    done = checkpoint is not None and checkpoint.step >= setup.training.steps
-    if not (done and (setup.folder / "summary.json").exists()):
+    summary = setup.folder / "summary.json"
+    if not (summary.exists() and read_json(summary)["steps"] == setup.training.steps):
         outcome = train_loop(setup, checkpoint, callbacks)
         _summarise(setup, outcome)
     return Run(setup.folder, task=setup.task)
