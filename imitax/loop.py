@@ -138,6 +138,8 @@ def initial_state(setup: Setup) -> Any:
         if setup.warm_start is not None:  # the demonstrations' or identity normaliser gives way to the policy's own
             actor = Learner.create(setup.warm_start.actor, state.actor.optimizer)
             state = eqx.tree_at(lambda s: (s.actor, s.normalizer), state, (actor, setup.warm_start.normalizer))
+            if hasattr(state, "average"):
+                state = eqx.tree_at(lambda s: s.average, state, actor.net)
         states.append(state)
     return stack(states)
 

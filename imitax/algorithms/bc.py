@@ -4,7 +4,8 @@ Artificial Neural Networks for Autonomous Navigation").
     min_pi  E_E[-log pi(a|s)] + lambda sum(theta^2) / 2
 
 Differs from the reference system: the mean of the tanh-Gaussian is mapped onto the action box in deterministic mode
-too; saturated data actions are pulled into the box by `policy.action_clip`, a documented choice here.
+too; saturated data actions are pulled into the box by `policy.action_clip`, a documented choice here; the policy
+that acts is a running average of the trained one.
 """
 
 import math
@@ -16,7 +17,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, PRNGKeyArray
 
 from imitax.choices.weight_penalty import l2
-from imitax.learner import Learner, OptimizerConfig
+from imitax.learner import Learner, OptimizerConfig, polyak
 from imitax.networks import Normalizer, Policy, PolicyConfig, Precision, TanhGaussian
 from imitax.types import Batch, Metrics, Spec, Transition
 
@@ -31,6 +32,9 @@ class Config:
     """Transitions in an update."""
     l2: float = 0.0
     """lambda, weight of the coupled L2 penalty on all parameters, biases included (the post: 0.01)."""
+    average: float = 0.999
+    """Decay of the running average of the parameters that acts and is saved (Polyak and Juditsky 1992); 0 takes the
+    parameters as they are. It changes nothing in training."""
     normalize_obs: bool = True
     """Standardise observations with the statistics of the training demonstrations."""
     policy: PolicyConfig = field(default_factory=PolicyConfig)
@@ -40,6 +44,7 @@ class Config:
 
 
 _CLEANIL = Config(
+    average=0.0,
     policy=PolicyConfig(hidden=(256, 256, 256), activation="silu", log_std_min=math.log(1e-3), log_std_max=math.log(3)),
     optimizer=OptimizerConfig(lr=3e-4, clip=1000.0),
 )
@@ -56,13 +61,14 @@ class State(eqx.Module):
     """Everything that training changes."""
 
     actor: Learner[TanhGaussian]
+    average: TanhGaussian
     normalizer: Normalizer
 
 
 def init(cfg: Config, spec: Spec, normalizer: Normalizer, key: PRNGKeyArray) -> State:
     """A state before its first update."""
     actor = TanhGaussian(spec, cfg.policy, key=key, precision=cfg.precision)
-    return State(Learner.create(actor, cfg.optimizer), normalizer)
+    return State(Learner.create(actor, cfg.optimizer), actor, normalizer)
 
 
 def actor_loss(actor: TanhGaussian, expert: Transition, cfg: Config) -> tuple[Float[Array, ""], Metrics]:
@@ -78,9 +84,9 @@ def update(state: State, batch: Batch, cfg: Config, key: PRNGKeyArray) -> tuple[
     expert = state.normalizer.batch(batch).expert
     assert expert is not None
     actor, metrics = state.actor.descend(actor_loss, expert, cfg)
-    return State(actor, state.normalizer), metrics
+    return State(actor, polyak(state.average, actor.net, 1 - cfg.average), state.normalizer), metrics
 
 
 def policy(state: State) -> Policy:
     """The policy that a run evaluates and saves."""
-    return Policy(state.normalizer, state.actor.net)
+    return Policy(state.normalizer, state.average)
