@@ -1,6 +1,5 @@
 """A finished run, opened from its folder: its policies, scores and records."""
 
-import itertools
 from collections.abc import Callable
 from functools import cached_property
 from pathlib import Path
@@ -11,15 +10,15 @@ import numpy as np
 
 from imitax import seeding
 from imitax.artifacts import load_policy
-from imitax.datasets import Dataset, Episode
+from imitax.datasets import Dataset
 from imitax.envs import Task
 from imitax.errors import CheckpointError, ConfigError
 from imitax.evaluate import ActionMode, Evaluator, make_act
-from imitax.files import load_arrays, read_json, read_lines
+from imitax.files import read_json, read_lines
 from imitax.networks import Policy
 from imitax.record import seed_folder
 from imitax.seeding import Purpose
-from imitax.sources.buffer import unpack
+from imitax.sources.online import read_replay
 from imitax.stacking import stack
 from imitax.statistics import summarise
 
@@ -121,24 +120,11 @@ class Run:
 
         Episodes that a checkpoint cut are truncated ones. CheckpointError when the run kept no replay.
         """
-        shards = sorted((self.seed_folder(seed) / "replay").glob("*.safetensors"))
-        if not shards:
-            raise CheckpointError(f"{self.seed_folder(seed)} has no replay: only runs with an environment keep one")
-        arrays = [load_arrays(shard)[0] for shard in shards]
-        rows, ends = (np.concatenate([a[name] for a in arrays]) for name in ("rows", "ends"))
+        folder = self.seed_folder(seed) / "replay"
+        if not folder.exists():
+            raise CheckpointError(f"{folder.parent} has no replay: only runs with an environment keep one")
         spec = self.load_policy(seed).actor.spec
-        t = unpack(rows, spec.obs_dim, spec.action_dim)
-        bounds = [0, *(np.flatnonzero(ends) + 1)]
-        episodes = tuple(
-            Episode(
-                np.concatenate([t.obs[a:b], t.next_obs[b - 1 : b]]),
-                np.asarray(t.action[a:b]),
-                np.asarray(t.reward[a:b]),
-                terminated=bool(t.terminated[b - 1]),
-                truncated=not t.terminated[b - 1],
-            )
-            for a, b in itertools.pairwise(bounds)
-        )
+        episodes = read_replay(folder, spec)
         return Dataset(
             episodes,
             env_id=self.config["env"]["id"],

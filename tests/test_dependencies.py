@@ -96,7 +96,7 @@ def test_algorithms_declare_what_the_house_asks(name):
     module = ALGORITHMS[name]
     for attribute in ("Config", "State", "PRESETS", "init", "update", "policy"):
         assert hasattr(module, attribute), attribute
-    assert module.Config.NEEDS <= {"expert", "offline data", "env", "model"}
+    assert {"expert", "offline data", "env", "model"} >= module.Config.NEEDS
     assert module.Config.NEEDS
     assert "default" in module.PRESETS
     assert all(isinstance(cfg, module.Config) for cfg in module.PRESETS.values())

@@ -41,6 +41,18 @@ def other_dims(demos):
     )
 
 
+def state_only(demos):
+    return Dataset(tuple(Episode(e.observations, None, None, False, True) for e in demos.episodes))
+
+
+def elsewhere(demos):
+    return dataclasses.replace(demos, env_id="Other-v0")
+
+
+def out_of_bounds(demos):
+    return changed(demos, actions=demos.episodes[0].actions + 5)
+
+
 DEMOS = "the fixture"
 CASES = {
     "unknown algorithm": (("nonsense", {}), "unknown algorithm 'nonsense'; there are bc"),
@@ -59,7 +71,7 @@ CASES = {
     "demonstrations not found": ((BC, {"demos": "nowhere/at/all"}), "neither a file or folder"),
     "too few episodes": ((BC, {"demos": DEMOS, "episodes": 99}), "99 episodes are wanted, .* too few: 8"),
     "no episodes": ((BC, {"demos": DEMOS, "episodes": 0}), "episodes must be at least 1"),
-    "validation takes all": ((BC, {"demos": DEMOS, "episodes": 3, "validation_episodes": 3}), "validation_episodes must"),
+    "validation takes all": ((BC, {"demos": DEMOS, "episodes": 3, "validation_episodes": 3}), "validation_episodes"),
     "negative validation": ((BC, {"demos": DEMOS, "validation_episodes": -1}), "must not be negative"),
     "eval_every": ((BC, {"demos": DEMOS, "eval_every": 5}), r"eval_every must be a multiple of chunk \(2\), got 5"),
     "checkpoint_every": ((BC, {"demos": DEMOS, "checkpoint_every": 3}), "checkpoint_every must be a multiple"),
@@ -76,9 +88,9 @@ CASES = {
     "warm start missing": ((BC, {"demos": DEMOS, "init_from": "nowhere"}), "there is no policy.safetensors"),
     "not finite": ((BC, {"demos": with_nan}), "observations hold NaN or infinity: episode 0 row 1"),
     "other sizes": ((BC, {"demos": other_dims}), "observations have 5 dimensions, the environment's 2"),
-    "state-only": ((BC, {"demos": lambda d: Dataset(tuple(Episode(e.observations, None, None, False, True) for e in d.episodes))}), "it has no actions"),
-    "another environment": ((BC, {"demos": lambda d: dataclasses.replace(d, env_id="Other-v0")}), "recorded in Other-v0, not in"),
-    "out of bounds": ((BC, {"demos": lambda d: changed(d, actions=d.episodes[0].actions + 5)}), "actions lie outside the bounds"),
+    "state-only": ((BC, {"demos": state_only}), "it has no actions"),
+    "another environment": ((BC, {"demos": elsewhere}), "recorded in Other-v0, not in"),
+    "out of bounds": ((BC, {"demos": out_of_bounds}), "actions lie outside the bounds"),
 }  # fmt: skip
 
 

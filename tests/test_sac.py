@@ -39,8 +39,8 @@ def transitions(terminated, reward=1.0, count=8):
 def with_constant_target(state, *values):
     mlp = state.target.mlp
     bias = jnp.asarray(values)[:, None]
-    where = lambda s: (s.target.mlp.weights[-1], s.target.mlp.biases[-1])
-    return eqx.tree_at(where, state, (jnp.zeros_like(mlp.weights[-1]), bias))
+    last = (jnp.zeros_like(mlp.weights[-1]), bias)
+    return eqx.tree_at(lambda s: (s.target.mlp.weights[-1], s.target.mlp.biases[-1]), state, last)
 
 
 @pytest.mark.parametrize("kind", ["mask", "none"])

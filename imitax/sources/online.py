@@ -1,5 +1,6 @@
 """The online source: one environment a seed, whose transitions go into a replay on the device."""
 
+import itertools
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -10,11 +11,13 @@ import numpy as np
 from jaxtyping import Array, Float, Int
 
 from imitax import seeding
+from imitax.datasets import Episode
 from imitax.envs import Lanes, Task
 from imitax.errors import CheckpointError
 from imitax.files import load_arrays, save_arrays
 from imitax.seeding import Purpose
-from imitax.sources.buffer import Buffer
+from imitax.sources.buffer import Buffer, unpack
+from imitax.types import Spec
 
 Act = Callable[[np.ndarray, int], np.ndarray]
 """`(obs [S, O], step) -> actions [S, A]`, one row a seed."""
@@ -128,3 +131,24 @@ class OnlineSource:
 @partial(jax.jit, donate_argnums=0)
 def _write(buffer: Buffer, rows: Float[Array, "S K W"], start: Int[Array, ""]) -> Buffer:
     return jax.vmap(Buffer.write, in_axes=(0, 0, None))(buffer, rows, start)
+
+
+def read_replay(folder: Path, spec: Spec) -> tuple[Episode, ...]:
+    """The episodes that a seed's shards hold, in their order; those that a checkpoint cut are truncated ones.
+
+    Raises:
+        CheckpointError: a shard is damaged.
+    """
+    arrays = [load_arrays(shard)[0] for shard in sorted(folder.glob("*.safetensors"))]
+    rows, ends = (np.concatenate([a[name] for a in arrays]) for name in ("rows", "ends"))
+    t = unpack(rows, spec.obs_dim, spec.action_dim)
+    return tuple(
+        Episode(
+            np.concatenate([t.obs[first:stop], t.next_obs[stop - 1 : stop]]),
+            t.action[first:stop],
+            t.reward[first:stop],
+            terminated=bool(t.terminated[stop - 1]),
+            truncated=not t.terminated[stop - 1],
+        )
+        for first, stop in itertools.pairwise([0, *(np.flatnonzero(ends) + 1)])
+    )
