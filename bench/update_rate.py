@@ -29,7 +29,7 @@ def mlp_gflop(sizes: tuple[int, ...], *, backward: bool, to_input: float) -> flo
     Args:
         sizes: widths, input and output included.
         backward: whether gradients of the parameters are needed.
-        to_input: share of the input's columns whose gradient is needed.
+        to_input: 1 where the gradient of the input is needed, else 0.
     """
     layers = [2 * BATCH * a * b / 1e9 for a, b in itertools.pairwise(sizes)]
     total = sum(layers)
@@ -46,7 +46,7 @@ def sac_gflop() -> float:
     critic_step = mlp_gflop(actor, backward=False, to_input=0) + 2 * mlp_gflop(critic, backward=False, to_input=0)
     critic_step += 2 * mlp_gflop(critic, backward=True, to_input=0)
     actor_step = mlp_gflop(actor, backward=True, to_input=0)
-    actor_step += 2 * mlp_gflop(critic, backward=False, to_input=ACT / (OBS + ACT))
+    actor_step += 2 * mlp_gflop(critic, backward=False, to_input=1)
     return critic_step + actor_step
 
 
