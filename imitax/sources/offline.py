@@ -1,7 +1,5 @@
 """The offline source: demonstrations on the device, each seed with its own."""
 
-import numpy as np
-
 from imitax import seeding
 from imitax.datasets import Dataset
 from imitax.seeding import Purpose
@@ -26,8 +24,3 @@ def expert_buffer(demonstrations: list[Dataset], subsample: int, seeds: tuple[in
 
 def _subsample_seed(seed: int) -> int:
     return int(seeding.generator(seed, Purpose.SUBSAMPLING).integers(2**31))
-
-
-def empty_buffer(seeds: tuple[int, ...]) -> Buffer:
-    """A stand-in where an algorithm needs no demonstrations."""
-    return stack([np.zeros((0, 2), np.float32)] * len(seeds), 0, 0)
