@@ -40,14 +40,38 @@ def mlp_gflop(sizes: tuple[int, ...], *, backward: bool, to_input: float) -> flo
     return total
 
 
-def sac_gflop() -> float:
-    """One SAC update: 0.564 at Hopper's sizes."""
-    actor, critic = (OBS, *HIDDEN, 2 * ACT), (OBS + ACT, *HIDDEN, 1)
+def sac_gflop(hidden: tuple[int, ...] = HIDDEN) -> float:
+    """One SAC update: 0.564 at Hopper's sizes and 2x256."""
+    actor, critic = (OBS, *hidden, 2 * ACT), (OBS + ACT, *hidden, 1)
     critic_step = mlp_gflop(actor, backward=False, to_input=0) + 2 * mlp_gflop(critic, backward=False, to_input=0)
     critic_step += 2 * mlp_gflop(critic, backward=True, to_input=0)
     actor_step = mlp_gflop(actor, backward=True, to_input=0)
     actor_step += 2 * mlp_gflop(critic, backward=False, to_input=1)
     return critic_step + actor_step
+
+
+def adversarial_gflop(hidden: tuple[int, ...], *, smooth: bool) -> float:
+    """One adversarial update: discriminator on expert and learner, gradient penalty, rewards, and a SAC update.
+
+    The penalty is a forward pass, the input's gradient (as many products), and the derivative of both with respect to
+    the parameters: two products for each of the gradient's, and, where the activation has a second derivative
+    (`smooth`), an ordinary backward pass.
+    """
+    net = (OBS + ACT + 1, *hidden, 1)
+    once = mlp_gflop(net, backward=False, to_input=0)
+    discrimination = 2 * mlp_gflop(net, backward=True, to_input=0)
+    penalty = 4 * once + (mlp_gflop(net, backward=True, to_input=0) - once if smooth else 0.0)
+    return discrimination + penalty + once + sac_gflop(hidden)
+
+
+def gail_gflop() -> float:
+    """The reference system's form: 3x256, SiLU."""
+    return adversarial_gflop((256, 256, 256), smooth=True)
+
+
+def adversarial_default_gflop() -> float:
+    """Our default: 2x256."""
+    return adversarial_gflop(HIDDEN, smooth=False)
 
 
 def bc_gflop() -> float:
@@ -82,7 +106,25 @@ def bc_block(precision: str) -> Callable[[int], object]:
     )
 
 
+def gail_block(precision: str) -> Callable[[int], object]:
+    """Adversarial imitation as the reference system does it: 3x256, discriminator and soft actor-critic."""
+    from imitax.algorithms import adversarial
+
+    cfg = replace(adversarial.PRESETS["cleanil"], precision=precision)
+    return _block(adversarial, cfg, expert=DEMONSTRATIONS, replay=REPLAY)
+
+
+def adversarial_block(precision: str) -> Callable[[int], object]:
+    """Adversarial imitation's default preset."""
+    from imitax.algorithms import adversarial
+
+    cfg = replace(adversarial.PRESETS["default"], precision=precision)
+    return _block(adversarial, cfg, expert=DEMONSTRATIONS, replay=REPLAY)
+
+
 UPDATES = {
+    "gail-3x256": (gail_block, gail_gflop),
+    "adversarial-default": (adversarial_block, adversarial_default_gflop),
     "sac-2x256": (sac_block, sac_gflop),
     "sac-default": (sac_default_block, sac_gflop),
     "bc-2x256": (bc_block, bc_gflop),
@@ -105,6 +147,7 @@ def _block(algorithm, cfg, *, expert: int = 0, replay: int = 0) -> Callable[[int
     from imitax.types import Spec, Transition
 
     rng = np.random.default_rng(0)
+    absorbing_rows = hasattr(cfg, "terminal") and cfg.terminal.rows
 
     def buffer(count: int):
         if not count:
@@ -115,8 +158,9 @@ def _block(algorithm, cfg, *, expert: int = 0, replay: int = 0) -> Callable[[int
             rng.standard_normal(count, np.float32),
             rng.standard_normal((count, OBS), np.float32),
             rng.random(count) < 0.01,
+            np.zeros(count, bool),
         )
-        return stack([pack(data)], OBS, ACT)
+        return stack([pack(data)], OBS, ACT, absorbing=[0.01 * count], absorbing_rows=absorbing_rows)
 
     buffers = Buffers(buffer(expert), buffer(replay))
     spec = Spec(OBS, ACT, (-1.0,) * ACT, (1.0,) * ACT)

@@ -63,7 +63,7 @@ class Learner(eqx.Module, Generic[Net]):
         return Learner(eqx.apply_updates(self.net, updates), opt_state, self.optimizer), metrics
 
 
-def polyak(target: Net, online: Net, rate: float) -> Net:
+def polyak(target: Net, online: Net, rate: float | Float[Array, ""]) -> Net:
     """Exponential moving average of parameters: `target <- (1 - rate) target + rate online`."""
     return jax.tree.map(lambda t, o: t + rate * (o - t) if eqx.is_inexact_array(t) else t, target, online)
 

@@ -114,7 +114,7 @@ def make_chunk(algorithm: ModuleType, cfg: Any, static: Any, seeds: int) -> Call
             # Keys and rows of the whole chunk in one go: inside the scan, each draw would cost a dozen tiny kernels.
             steps = step + jnp.arange(count)
             key_pairs = jax.vmap(lambda i: jr.split(jr.fold_in(key, i)))(steps)  # [K 2]
-            rows = jax.vmap(lambda k: buffers.draw(cfg.batch_size, k))(key_pairs[:, 0])  # [K B]
+            rows = jax.vmap(lambda k: buffers.draw(cfg.rows, k))(key_pairs[:, 0])  # [K B]
 
             def body(arrays: Any, x: tuple[Any, PRNGKeyArray]) -> tuple[Any, dict[str, Array]]:
                 rows, k_update = x
@@ -162,9 +162,11 @@ def train_loop(setup: Setup, resume: Checkpoint | None, callbacks: Sequence[Call
 
     state = initial_state(setup)
     source = None
+    absorbing_rows = online and setup.cfg.terminal.rows
     if online:
-        source = OnlineSource(task, seeds, min(setup.cfg.buffer_size, t.steps), setup.cfg.warmup_steps)
-    expert = None if setup.train is None else expert_buffer(setup.train, t.subsample, seeds)
+        capacity = min(setup.cfg.buffer_size, t.steps)
+        source = OnlineSource(task, seeds, capacity, setup.cfg.warmup_steps, absorbing_rows)
+    expert = None if setup.train is None else expert_buffer(setup.train, t.subsample, seeds, absorbing_rows)
 
     step, wall, best = 0, 0.0, [{"step": 0, "return_mean": -np.inf} for _ in seeds]
     if resume is not None:

@@ -3,6 +3,7 @@
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import equinox as eqx
+import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float
@@ -23,6 +24,9 @@ class Transition(eqx.Module):
     `terminated` means that the MDP ended at `next_obs`. A time limit is never in it: at a time limit the
     episode stops, but the value of `next_obs` still counts. `next_obs` is always the true next observation,
     also at the end of an episode.
+
+    `absorbing` marks a step from the absorbing state that follows a termination to itself: its observation and action
+    are zeros and `terminated` is True. Only samples that a source draws for `Terminal.rows` contain any.
     """
 
     obs: Float[AnyArray, "*B O"]
@@ -30,6 +34,17 @@ class Transition(eqx.Module):
     reward: Float[AnyArray, "*B"]
     next_obs: Float[AnyArray, "*B O"]
     terminated: Bool[AnyArray, "*B"]
+    absorbing: Bool[AnyArray, "*B"]
+
+
+def concat(*parts: Transition) -> Transition:
+    """Batches of transitions, one after the other."""
+    return jax.tree.map(lambda *x: jnp.concatenate(x), *parts)
+
+
+def head(t: Transition, count: int) -> Transition:
+    """The first transitions of a batch."""
+    return jax.tree.map(lambda x: x[:count], t)
 
 
 class Batch(NamedTuple):

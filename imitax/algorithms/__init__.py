@@ -2,10 +2,10 @@
 
 from types import ModuleType
 
-from imitax.algorithms import bc, sac
+from imitax.algorithms import adversarial, bc, sac
 from imitax.errors import ConfigError
 
-ALGORITHMS: dict[str, ModuleType] = {"bc": bc, "sac": sac}
+ALGORITHMS: dict[str, ModuleType] = {"bc": bc, "adversarial": adversarial, "sac": sac}
 """Modules by name, each with `Config`, `State`, `init`, `update` and `policy`."""
 
 

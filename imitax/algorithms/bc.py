@@ -14,7 +14,7 @@ from typing import ClassVar
 
 import equinox as eqx
 import jax.numpy as jnp
-from jaxtyping import Array, Float, PRNGKeyArray
+from jaxtyping import Array, Float, Int, PRNGKeyArray
 
 from imitax.choices.weight_penalty import l2
 from imitax.learner import Learner, OptimizerConfig, polyak
@@ -32,9 +32,11 @@ class Config:
     """Transitions in an update."""
     l2: float = 0.01
     """lambda, weight of the coupled L2 penalty on all parameters, biases included (the post: 0 or 0.01)."""
-    average: float = 0.999
-    """Decay of the running average of the parameters that acts and is saved (Polyak and Juditsky 1992); 0 takes the
-    parameters as they are. It changes nothing in training."""
+    average: float = 0.25
+    """The policy that acts and is saved is a running average of the parameters over about this share of the updates so
+    far (Polyak and Juditsky 1992; with a window that grows, as the power-function averages of Karras et al. 2024,
+    arXiv:2312.02696), which forgets the initial ones at any length of run. 0 takes the parameters as they are.
+    It changes nothing in training."""
     normalize_obs: bool = True
     """Standardise observations with the statistics of the training demonstrations."""
     policy: PolicyConfig = field(default_factory=lambda: PolicyConfig(log_std_min=-1.0, action_clip=0.01))
@@ -44,6 +46,11 @@ class Config:
     optimizer: OptimizerConfig = field(default_factory=OptimizerConfig)
     precision: Precision = "float32"
     """Of matrix products: bfloat16 rounds their operands and accumulates in float32."""
+
+    @property
+    def rows(self) -> int:
+        """Transitions of each kind that an update is given."""
+        return self.batch_size
 
 
 _CLEANIL = Config(
@@ -66,13 +73,14 @@ class State(eqx.Module):
 
     actor: Learner[TanhGaussian]
     average: TanhGaussian
+    updates: Int[Array, ""]
     normalizer: Normalizer
 
 
 def init(cfg: Config, spec: Spec, normalizer: Normalizer, key: PRNGKeyArray) -> State:
     """A state before its first update."""
     actor = TanhGaussian(spec, cfg.policy, key=key, precision=cfg.precision)
-    return State(Learner.create(actor, cfg.optimizer), actor, normalizer)
+    return State(Learner.create(actor, cfg.optimizer), actor, jnp.zeros((), int), normalizer)
 
 
 def actor_loss(actor: TanhGaussian, expert: Transition, cfg: Config) -> tuple[Float[Array, ""], Metrics]:
@@ -88,7 +96,10 @@ def update(state: State, batch: Batch, cfg: Config, key: PRNGKeyArray) -> tuple[
     expert = state.normalizer.batch(batch).expert
     assert expert is not None
     actor, metrics = state.actor.descend(actor_loss, expert, cfg)
-    return State(actor, polyak(state.average, actor.net, 1 - cfg.average), state.normalizer), metrics
+    updates = state.updates + 1
+    rate = 1 / jnp.maximum(cfg.average * updates, 1)
+    average = polyak(state.average, actor.net, rate) if cfg.average else actor.net
+    return State(actor, average, updates, state.normalizer), metrics
 
 
 def policy(state: State) -> Policy:

@@ -45,7 +45,11 @@ class Temperature:
         return Learner.create(LogTemperature(jnp.asarray(math.log(self.initial))), OptimizerConfig(lr=self.lr))
 
     def update(
-        self, learner: Learner[LogTemperature], entropy: Float[Array, "B"], half: Float[Array, "A"]
+        self,
+        learner: Learner[LogTemperature],
+        entropy: Float[Array, "B"],
+        real: Float[Array, "B"],
+        half: Float[Array, "A"],
     ) -> Learner[LogTemperature]:
         """One step towards the target entropy; nothing when fixed.
 
@@ -55,17 +59,18 @@ class Temperature:
         Args:
             learner: the temperature.
             entropy: `-log pi(a|s)` of sampled actions.
+            real: 1 for states that count, 0 for the absorbing one.
             half: half-widths of the action box. The default target -|A| is meant for a box of +-1; in another box
                 the same policy's entropy is larger by `sum log half`, and the target moves with it.
         """
         if self.kind == "fixed":
             return learner
         target = -len(half) + jnp.log(half).sum() if self.target_entropy is None else self.target_entropy
-        return learner.descend(temperature_loss, entropy, target)[0]
+        return learner.descend(temperature_loss, entropy, real, target)[0]
 
 
 def temperature_loss(
-    net: LogTemperature, entropy: Float[Array, "B"], target: Float[Array, ""] | float
+    net: LogTemperature, entropy: Float[Array, "B"], real: Float[Array, "B"], target: Float[Array, ""] | float
 ) -> tuple[Float[Array, ""], Metrics]:
-    """`alpha (H - target)`, averaged over the batch."""
-    return (net() * (entropy - target)).mean(), {}
+    """`alpha (H - target)`, averaged over the states that count."""
+    return net() * ((entropy - target) * real).sum() / jnp.maximum(real.sum(), 1.0), {}

@@ -185,6 +185,7 @@ class Dataset:
                     rewards[rows],
                     episode.observations[rows + 1],
                     (rows == steps - 1) & episode.terminated,
+                    np.zeros(len(rows), bool),
                 )
             )
         return Transition(*map(np.concatenate, zip(*parts, strict=True)))

@@ -1,9 +1,10 @@
-"""Networks: multilayer perceptrons, the tanh-Gaussian policy, critics, the observation normaliser."""
+"""Networks: multilayer perceptrons, the tanh-Gaussian policy, critics, rewards, the observation normaliser."""
 
 from imitax.networks.critic import Critic, CriticConfig
 from imitax.networks.mlp import MLP, Activation, Precision
 from imitax.networks.normalizer import Normalizer
 from imitax.networks.policy import Policy, PolicyConfig, TanhGaussian
+from imitax.networks.reward import Reward, RewardConfig
 
 __all__ = [
     "MLP",
@@ -14,5 +15,7 @@ __all__ = [
     "Policy",
     "PolicyConfig",
     "Precision",
+    "Reward",
+    "RewardConfig",
     "TanhGaussian",
 ]

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import equinox as eqx
 import jax.numpy as jnp
-from jaxtyping import Array, Float, PRNGKeyArray
+from jaxtyping import Array, Bool, Float, PRNGKeyArray
 
 from imitax.networks.mlp import MLP, Activation, Precision
 from imitax.types import Spec
@@ -25,13 +25,27 @@ class CriticConfig:
 
 
 class Critic(eqx.Module):
-    """N action-value functions in one batched product: `[B, O], [B, A] -> [N, B]`."""
+    """N action-value functions in one batched product: `[B, O], [B, A] -> [N, B]`.
+
+    A flagged critic knows the absorbing state by a third argument [B], 1 there and 0 (or None) elsewhere.
+    """
 
     mlp: MLP
+    spec: Spec
+    flagged: bool = eqx.field(static=True)
 
-    def __init__(self, spec: Spec, cfg: CriticConfig, *, key: PRNGKeyArray, precision: Precision = "float32"):
+    def __init__(
+        self,
+        spec: Spec,
+        cfg: CriticConfig,
+        *,
+        flagged: bool = False,
+        key: PRNGKeyArray,
+        precision: Precision = "float32",
+    ):
+        self.spec, self.flagged = spec, flagged
         self.mlp = MLP(
-            (spec.obs_dim + spec.action_dim, *cfg.hidden, 1),
+            (spec.obs_dim + spec.action_dim + flagged, *cfg.hidden, 1),
             key=key,
             members=cfg.members,
             activation=cfg.activation,
@@ -39,6 +53,27 @@ class Critic(eqx.Module):
             precision=precision,
         )
 
-    def __call__(self, obs: Float[Array, "B O"], action: Float[Array, "B A"]) -> Float[Array, "N B"]:
+    def __call__(
+        self,
+        obs: Float[Array, "B O"],
+        action: Float[Array, "B A"],
+        absorbing: Float[Array, "B"] | Bool[Array, "B"] | None = None,
+    ) -> Float[Array, "N B"]:
         """Values of all members."""
-        return self.mlp(jnp.concatenate([obs, action], axis=-1))[..., 0]
+        return self.at(self.join(obs, action, absorbing))
+
+    def join(
+        self,
+        obs: Float[Array, "B O"],
+        action: Float[Array, "B A"],
+        absorbing: Float[Array, "B"] | Bool[Array, "B"] | None = None,
+    ) -> Float[Array, "B D"]:
+        """The network's input."""
+        parts = [obs, action]
+        if self.flagged:
+            parts.append(jnp.zeros((len(obs), 1)) if absorbing is None else absorbing[:, None].astype(float))
+        return jnp.concatenate(parts, axis=-1)
+
+    def at(self, x: Float[Array, "*N B D"]) -> Float[Array, "M B"]:
+        """Values of all members at joined inputs: shared ones, or one set a member."""
+        return self.mlp(x)[..., 0]

@@ -92,6 +92,10 @@ class MLP(eqx.Module):
         members: size of the ensemble, None for one network.
         activation: hidden nonlinearity.
         layer_norm: normalise each hidden layer before its nonlinearity (Ba et al. 2016), with learned scale and offset.
+        dropout, input_dropout: share of hidden units and of inputs that are zeroed, and the rest scaled up, in calls
+            with a key.
+        spectral_norm: divide each weight matrix by its largest singular value, found by 10 power iterations from a
+            fixed vector at every call (Miyato et al. 2018 carry the vector along and do one).
         precision: of the products, see the module's docstring.
     """
 
@@ -99,6 +103,9 @@ class MLP(eqx.Module):
     biases: tuple[Float[Array, "*N O"], ...]
     norms: tuple[tuple[Float[Array, "*N O"], Float[Array, "*N O"]], ...]
     activation: Activation = eqx.field(static=True)
+    dropout: float = eqx.field(static=True)
+    input_dropout: float = eqx.field(static=True)
+    spectral_norm: bool = eqx.field(static=True)
     precision: Precision = eqx.field(static=True)
 
     def __init__(
@@ -109,6 +116,9 @@ class MLP(eqx.Module):
         members: int | None = None,
         activation: Activation = "relu",
         layer_norm: bool = False,
+        dropout: float = 0.0,
+        input_dropout: float = 0.0,
+        spectral_norm: bool = False,
         precision: Precision = "float32",
     ):
         lead = () if members is None else (members,)
@@ -123,13 +133,18 @@ class MLP(eqx.Module):
         hidden = sizes[1:-1] if layer_norm else ()
         self.norms = tuple((jnp.ones((*lead, n)), jnp.zeros((*lead, n))) for n in hidden)
         self.activation = activation
+        self.dropout, self.input_dropout, self.spectral_norm = dropout, input_dropout, spectral_norm
         self.precision = precision
 
-    def __call__(self, x: Float[Array, "*N B I"]) -> Float[Array, "*M B O"]:
-        """Apply the layers."""
+    def __call__(self, x: Float[Array, "*N B I"], key: PRNGKeyArray | None = None) -> Float[Array, "*M B O"]:
+        """Apply the layers; units are dropped only in calls with a key."""
         act = ACTIVATIONS[self.activation]
         last = len(self.weights) - 1
+        if key is not None and self.input_dropout:
+            x = drop(x, self.input_dropout, jr.fold_in(key, last))
         for i, (w, b) in enumerate(zip(self.weights, self.biases, strict=True)):
+            if self.spectral_norm:
+                w = w / largest_singular_value(w)[..., None, None]
             h: Array = product(x, w, self.precision)  # type: ignore[assignment]
             x = h + b[..., None, :]  # [*N B O]
             if i < last:
@@ -137,7 +152,27 @@ class MLP(eqx.Module):
                     scale, offset = self.norms[i]
                     x = layer_norm(x) * scale[..., None, :] + offset[..., None, :]
                 x = act(x)
+                if key is not None and self.dropout:
+                    x = drop(x, self.dropout, jr.fold_in(key, i))
         return x
+
+
+def drop(x: Float[Array, "*B"], share: float, key: PRNGKeyArray) -> Float[Array, "*B"]:
+    """Zero a share of the entries and scale up the others, so that the mean stays (Srivastava et al. 2014)."""
+    return jnp.where(jr.bernoulli(key, 1 - share, x.shape), x / (1 - share), 0)
+
+
+def largest_singular_value(w: Float[Array, "*N I O"], iterations: int = 10) -> Float[Array, "*N"]:
+    """Estimate from below by power iteration; its gradient is that of `u.T w v` with u and v held fixed."""
+    fixed = jax.lax.stop_gradient(w)
+    v = jnp.ones((*w.shape[:-2], w.shape[-1], 1)) / w.shape[-1] ** 0.5
+    u = v
+    for _ in range(iterations):
+        u = fixed @ v
+        u = u / (jnp.linalg.norm(u, axis=-2, keepdims=True) + 1e-12)
+        v = fixed.swapaxes(-1, -2) @ u
+        v = v / (jnp.linalg.norm(v, axis=-2, keepdims=True) + 1e-12)
+    return (u * (w @ v)).sum((-1, -2))
 
 
 def layer_norm(x: Float[Array, "*B O"], epsilon: float = 1e-5) -> Float[Array, "*B O"]:

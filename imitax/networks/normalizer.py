@@ -27,4 +27,5 @@ class Normalizer(eqx.Module):
         return Batch(*(None if part is None else self._transition(part) for part in batch))
 
     def _transition(self, t: Transition) -> Transition:
-        return Transition(self(t.obs), t.action, t.reward, self(t.next_obs), t.terminated)
+        real = 1.0 - t.absorbing[:, None]  # the absorbing state is zero after normalisation too
+        return Transition(self(t.obs) * real, t.action, t.reward, self(t.next_obs) * real, t.terminated, t.absorbing)

@@ -9,38 +9,71 @@ from jaxtyping import Array, Float, Int, PRNGKeyArray
 
 from imitax.types import AnyArray, Transition
 
+ABSORBING = -1
+"""Row number that stands for the transition from the absorbing state to itself."""
+
 
 class Buffer(eqx.Module):
     """Rows `[obs, action, reward, next_obs, terminated]` as float32, so that a batch is one gather.
 
     Rows 0 to `size` are filled. Writing past the capacity overwrites the oldest. A stacked buffer has a leading axis
     of seeds.
+
+    Where `absorbing_rows` is set, samples contain absorbing transitions as if one followed every termination. All of
+    them are alike, so none is stored: `absorbing` is how many there would be.
     """
 
     rows: Float[Array, "*S C W"]
     size: Int[Array, "*S"]
+    absorbing: Float[Array, "*S"]
     obs_dim: int = eqx.field(static=True)
     action_dim: int = eqx.field(static=True)
+    absorbing_rows: bool = eqx.field(static=True)
 
     @classmethod
-    def empty(cls, capacity: int, obs_dim: int, action_dim: int) -> "Buffer":
+    def empty(cls, capacity: int, obs_dim: int, action_dim: int, absorbing_rows: bool = False) -> "Buffer":
         """An empty ring of `capacity` rows."""
-        return cls(jnp.zeros((capacity, 2 * obs_dim + action_dim + 2)), jnp.zeros((), int), obs_dim, action_dim)
+        rows = jnp.zeros((capacity, 2 * obs_dim + action_dim + 2))
+        return cls(rows, jnp.zeros((), int), jnp.zeros(()), obs_dim, action_dim, absorbing_rows)
 
     def draw(self, count: int, key: PRNGKeyArray) -> Int[Array, "B"]:
-        """`count` row numbers, uniformly with replacement."""
-        return jr.randint(key, (count,), 0, self.size)
+        """`count` row numbers, uniformly with replacement; some are ABSORBING where the buffer has such rows."""
+        rows = jr.randint(key, (count,), 0, self.size)
+        if not self.absorbing_rows:
+            return rows
+        share = self.absorbing / (self.size + self.absorbing)
+        return jnp.where(jr.bernoulli(jr.fold_in(key, 1), share, (count,)), ABSORBING, rows)
 
     def take(self, rows: Int[Array, "B"]) -> Transition:
         """The transitions of some rows."""
-        return unpack(self.rows[rows], self.obs_dim, self.action_dim)
+        t = unpack(self.rows[rows], self.obs_dim, self.action_dim)
+        if not self.absorbing_rows:
+            return t
+        absorbing = rows == ABSORBING
+        zeroed = [jnp.where(absorbing[:, None], 0, x) for x in (t.obs, t.action, t.next_obs)]
+        return Transition(
+            obs=zeroed[0],
+            action=zeroed[1],
+            reward=jnp.where(absorbing, 0, t.reward),
+            next_obs=zeroed[2],
+            terminated=t.terminated | absorbing,
+            absorbing=absorbing,
+        )
 
     def write(self, rows: Float[Array, "K W"], start: Int[Array, ""] | int) -> "Buffer":
         """Write rows number `start`, `start + 1`, ... of the stream, at their number modulo the capacity."""
         capacity, count = len(self.rows), len(rows)
         at = (start + jnp.arange(count)) % capacity
         size = jnp.minimum(start + count, capacity)
-        return Buffer(self.rows.at[at].set(rows), size, self.obs_dim, self.action_dim)
+        terminations = rows[:, -1].sum() - self.rows[at, -1].sum()  # in what comes, less in what it overwrites
+        return Buffer(
+            self.rows.at[at].set(rows),
+            size,
+            self.absorbing + terminations,
+            self.obs_dim,
+            self.action_dim,
+            self.absorbing_rows,
+        )
 
 
 def pack(t: Transition) -> np.ndarray:
@@ -53,11 +86,28 @@ def unpack(rows: Float[AnyArray, "N W"], obs_dim: int, action_dim: int) -> Trans
     """Transitions of rows."""
     a, r = obs_dim, obs_dim + action_dim
     n = r + 1
-    return Transition(rows[:, :a], rows[:, a:r], rows[:, r], rows[:, n : n + obs_dim], rows[:, n + obs_dim] > 0.5)
+    terminated = rows[:, n + obs_dim] > 0.5
+    return Transition(
+        rows[:, :a], rows[:, a:r], rows[:, r], rows[:, n : n + obs_dim], terminated, absorbing=terminated & False
+    )
 
 
-def stack(parts: list[np.ndarray], obs_dim: int, action_dim: int) -> Buffer:
-    """One buffer a seed, stacked along a leading axis; shorter ones are padded with rows that are never sampled."""
+def stack(
+    parts: list[np.ndarray], obs_dim: int, action_dim: int, absorbing: list[float], absorbing_rows: bool = False
+) -> Buffer:
+    """One buffer a seed, stacked along a leading axis; shorter ones are padded with rows that are never sampled.
+
+    Args:
+        parts: rows of each seed.
+        absorbing: absorbing transitions that each seed's samples count with.
+    """
     capacity = max(map(len, parts))
     rows = np.stack([np.pad(p, ((0, capacity - len(p)), (0, 0))) for p in parts])
-    return Buffer(jax.device_put(rows), jnp.asarray([len(p) for p in parts]), obs_dim, action_dim)
+    return Buffer(
+        jax.device_put(rows),
+        jnp.asarray([len(p) for p in parts]),
+        jnp.asarray(absorbing, jnp.float32),
+        obs_dim,
+        action_dim,
+        absorbing_rows,
+    )

@@ -6,20 +6,26 @@ from imitax.seeding import Purpose
 from imitax.sources.buffer import Buffer, pack, stack
 
 
-def expert_buffer(demonstrations: list[Dataset], subsample: int, seeds: tuple[int, ...]) -> Buffer:
+def expert_buffer(
+    demonstrations: list[Dataset], subsample: int, seeds: tuple[int, ...], absorbing_rows: bool = False
+) -> Buffer:
     """The transitions of each seed's demonstrations, stacked along a leading axis of seeds.
 
     Args:
         demonstrations: one dataset a seed.
-        subsample: keep every `subsample`-th transition of an episode, from a random offset.
+        subsample: keep every `subsample`-th transition of an episode, from a random offset. Absorbing transitions are
+            never dropped, and count 1 / `subsample` each instead (DAC, Kostrikov et al. 2019, appendix): so the end
+            of an episode has its share of the samples whatever is kept.
         seeds: decide the offsets.
+        absorbing_rows: samples contain absorbing transitions, one for each episode that terminated.
     """
     rows = [
         pack(data.transitions(subsample, seed=_subsample_seed(seed)))
         for data, seed in zip(demonstrations, seeds, strict=True)
     ]
+    absorbing = [sum(e.terminated for e in data.episodes) / subsample for data in demonstrations]
     first = demonstrations[0]
-    return stack(rows, first.obs_dim, first.action_dim or 0)
+    return stack(rows, first.obs_dim, first.action_dim or 0, absorbing, absorbing_rows)
 
 
 def _subsample_seed(seed: int) -> int:

@@ -31,10 +31,10 @@ class OnlineSource:
     is ever interrupted, and a resumed run sees what an uninterrupted one would.
     """
 
-    def __init__(self, task: Task, seeds: tuple[int, ...], capacity: int, warmup: int):
+    def __init__(self, task: Task, seeds: tuple[int, ...], capacity: int, warmup: int, absorbing_rows: bool = False):
         self.task, self.seeds, self.warmup = task, seeds, warmup
         self.lanes = Lanes(task.make, len(seeds))
-        empty = Buffer.empty(capacity, task.spec.obs_dim, task.spec.action_dim)
+        empty = Buffer.empty(capacity, task.spec.obs_dim, task.spec.action_dim, absorbing_rows)
         self.buffer = jax.tree.map(lambda x: jnp.stack([x] * len(seeds)), empty)
         self.fresh: list[np.ndarray] = []
         """Chunks of rows [S, K, W + 1] since the last save; the last column marks the ends of episodes."""

@@ -1,0 +1,234 @@
+"""Adversarial imitation: a discriminator tells expert from learner, and its logit is the learner's reward.
+
+    discriminator  min_h  loss(h; expert, learner) + gradient penalty(h) + lambda sum(theta^2) / 2
+    reward         r = scale * head(h)
+    policy         soft actor-critic on r
+
+One agent whose configuration spans the family; a preset reproduces each method:
+
+    gail    Ho and Ermon 2016, arXiv:1606.03476            dac    Kostrikov et al. 2019, arXiv:1809.02925
+    airl    Fu et al. 2018, arXiv:1710.11248               fairl  Ghasemipour et al. 2020, arXiv:1911.02256
+    gaifo   Torabi et al. 2019, arXiv:1807.06158           hype   Ren et al. 2024, arXiv:2402.08848
+    cleanil the reference system's "GAIL": a linear (Wasserstein) loss with a hinge gradient penalty
+
+Order of one update: discriminator (`reward_updates` times), then critic, policy, temperature, target on a batch of its
+own whose rewards are computed by the new discriminator.
+
+Differs from the papers: all learn their policy by soft actor-critic from a replay of everything that the learner
+did (GAIL, AIRL and GAIfO: on-policy TRPO or PPO; DAC: TD3), without correcting for its age. AIRL's discriminator is
+`f(s, a, s') - log pi(a|s)` with the current policy; the policy's reward is f alone, and the entropy bonus of soft
+actor-critic stands for the other term: at alpha = 1 the objective is AIRL's.
+"""
+
+import math
+from dataclasses import dataclass, field, replace
+from typing import ClassVar
+
+import jax
+import jax.numpy as jnp
+import jax.random as jr
+from jaxtyping import Array, Float, PRNGKeyArray
+
+from imitax.choices import actor_critic
+from imitax.choices.actor_critic import ActorCritic, ActorCriticConfig, improve, policy, soft_q_loss
+from imitax.choices.discriminator import Discrimination, RewardHead
+from imitax.choices.gradient_penalty import GradientPenalty
+from imitax.choices.learned_reward import LearnedReward
+from imitax.choices.temperature import Temperature
+from imitax.choices.terminal import Terminal, absorbing_transition
+from imitax.choices.weight_penalty import l2
+from imitax.errors import ConfigError
+from imitax.learner import Learner, OptimizerConfig
+from imitax.networks import CriticConfig, Normalizer, PolicyConfig, Reward, RewardConfig, TanhGaussian
+from imitax.types import Batch, Metrics, Spec, Transition, concat, head
+
+__all__ = ["PRESETS", "Config", "State", "init", "policy", "reward", "update"]
+
+
+@dataclass(frozen=True)
+class Config(ActorCriticConfig):
+    """Adversarial imitation."""
+
+    NEEDS: ClassVar[frozenset[str]] = frozenset({"expert", "env"})
+
+    reward: RewardConfig = field(default_factory=RewardConfig)
+    discrimination: Discrimination = field(default_factory=Discrimination)
+    head: RewardHead = field(default_factory=RewardHead)
+    subtract_log_policy: bool = False
+    """The discriminator's logit is h - log pi(a|s) (AIRL)."""
+    gradient_penalty: GradientPenalty = field(default_factory=GradientPenalty)
+    l2: float = 0.0
+    """lambda, weight of the coupled L2 penalty on the discriminator's parameters, biases included."""
+    reward_scale: float = 1.0
+    """Factor of the policy's reward."""
+    reward_updates: int = 1
+    """Discriminator steps in an update, each on a batch of its own."""
+    reward_optimizer: OptimizerConfig = field(default_factory=OptimizerConfig)
+    expert_share: float = 0.0
+    """Share of demonstrations in the batch that critic and policy learn from (0: DAC; 0.5: CleanIL, HyPE)."""
+    normalize_obs: bool = True
+    """Standardise observations with the statistics of the training demonstrations."""
+
+    def __post_init__(self):
+        if not 0 <= self.expert_share < 1:
+            raise ConfigError(f"expert_share must lie in [0, 1), got {self.expert_share}")
+        if self.reward_updates < 1:
+            raise ConfigError(f"reward_updates must be at least 1, got {self.reward_updates}")
+        loss, kind = self.discrimination.kind, self.head.kind
+        if loss in ("linear", "least_squares") and kind != "logit":
+            raise ConfigError(
+                f"head.kind={kind} reads the logit as log(rho_E / rho_learner), which discrimination.kind={loss} "
+                "does not estimate: use head.kind=logit, or discrimination.kind=bce"
+            )
+        if loss == "linear" and self.reward.bound is None and self.gradient_penalty.kind == "none":
+            raise ConfigError(
+                "discrimination.kind=linear grows without limit when nothing bounds it: give a gradient_penalty or a "
+                "reward.bound"
+            )
+        if self.subtract_log_policy and loss in ("linear", "least_squares", "mixup"):
+            raise ConfigError(
+                f"subtract_log_policy is AIRL's form of the cross-entropy logit, not of discrimination.kind={loss}"
+            )
+        if self.reward.inputs != "state_action" and self.gradient_penalty.inputs == "action":
+            raise ConfigError(
+                f"gradient_penalty.inputs=action needs actions, reward.inputs={self.reward.inputs} has none"
+            )
+
+    @property
+    def rows(self) -> int:
+        """Transitions of each kind that an update is given."""
+        return self.batch_size * (self.reward_updates + 1)
+
+    @property
+    def needs_actions(self) -> bool:
+        """Whether demonstrations must have actions."""
+        return self.reward.inputs == "state_action" or self.subtract_log_policy or self.expert_share > 0
+
+
+_PAPER = Config(
+    reward=RewardConfig(activation="tanh", bound=None),
+    gradient_penalty=GradientPenalty(kind="none"),
+    critic_optimizer=OptimizerConfig(lr=3e-4),
+)
+_CLEANIL = Config(
+    reward=RewardConfig(hidden=(256, 256, 256), activation="silu", bound=10.0, bound_kind="clip"),
+    discrimination=Discrimination(kind="linear"),
+    gradient_penalty=GradientPenalty(kind="hinge", weight=10.0, margin=1.0, norm="linf"),
+    l2=1e-5,
+    expert_share=0.5,
+    normalize_obs=False,
+    warmup_steps=2000,
+    terminal=Terminal("reward_flag"),
+    policy=PolicyConfig(hidden=(256, 256, 256), activation="silu", log_std_min=math.log(1e-3), log_std_max=math.log(3)),
+    critic=CriticConfig(hidden=(256, 256, 256), activation="silu"),
+    policy_optimizer=OptimizerConfig(lr=3e-4, clip=1000.0),
+    critic_optimizer=OptimizerConfig(lr=3e-4, clip=1000.0),
+    reward_optimizer=OptimizerConfig(lr=3e-4, clip=1000.0),
+)
+
+PRESETS = {
+    "default": Config(),
+    "cleanil": _CLEANIL,
+    "gail": replace(_PAPER, head=RewardHead("gail")),
+    "dac": replace(
+        _PAPER, terminal=Terminal("absorbing"), gradient_penalty=GradientPenalty("two_sided", weight=10.0, margin=1.0)
+    ),
+    "airl": replace(
+        _PAPER,
+        reward=replace(_PAPER.reward, inputs="state", shaping=True),
+        subtract_log_policy=True,
+        temperature=Temperature("fixed", initial=1.0),
+    ),
+    "fairl": replace(
+        _PAPER, head=RewardHead("fairl"), gradient_penalty=GradientPenalty("two_sided", weight=10.0, margin=1.0)
+    ),
+    "gaifo": replace(_PAPER, reward=replace(_PAPER.reward, inputs="state_next"), head=RewardHead("gail")),
+    "hype": replace(
+        _PAPER,
+        discrimination=Discrimination(kind="linear"),
+        gradient_penalty=GradientPenalty("two_sided", weight=10.0, margin=1.0),
+        expert_share=0.5,
+    ),
+}
+"""default: ours. cleanil: the reference system at HEAD, 3x256. The others are the papers named above, their policies
+learned by soft actor-critic."""
+
+
+class State(ActorCritic):
+    """Everything that training changes."""
+
+    reward: Learner[Reward]
+
+
+def init(cfg: Config, spec: Spec, normalizer: Normalizer, key: PRNGKeyArray) -> State:
+    """A state before its first update."""
+    ka, kr = jr.split(key)
+    agent = actor_critic.create(cfg, spec, normalizer, ka)
+    net = Reward(
+        spec,
+        cfg.reward,
+        gamma=cfg.gamma,
+        flagged=cfg.terminal.flagged,
+        absorbing=cfg.terminal.rows,
+        key=kr,
+        precision=cfg.precision,
+    )
+    return State(**actor_critic.fields(agent), reward=Learner.create(net, cfg.reward_optimizer))
+
+
+def reward_loss(
+    net: Reward, actor: TanhGaussian, expert: Transition, learner: Transition, cfg: Config, key: PRNGKeyArray
+) -> tuple[Float[Array, ""], Metrics]:
+    """The discriminator's loss, its gradient penalty and its weight penalty."""
+    kd, kl, kp = jr.split(key, 3)
+    x_expert, x_learner = (net.join(*cfg.terminal.reward_input(t)) for t in (expert, learner))  # [B D]
+    log_policy = 0.0
+    if cfg.subtract_log_policy:
+        both = concat(expert, learner)
+        log_policy = actor.log_prob(both.obs, both.action) * (1.0 - both.absorbing)  # [2B]
+
+    def logit(x: Float[Array, "N D"]) -> Float[Array, "N"]:
+        return net(x, kd) - log_policy
+
+    loss, metrics = cfg.discrimination(logit, x_expert, x_learner, kl)
+    penalty, norm = cfg.gradient_penalty(net, x_expert, x_learner, kp, net.action_columns)
+    weights = cfg.l2 * l2(net) if cfg.l2 else jnp.zeros(())
+    return loss + penalty + weights, metrics | norm | {"discriminator_loss": loss, "penalty": penalty}
+
+
+def policy_reward(net: Reward, t: Transition, cfg: Config) -> Float[Array, "B"]:
+    """What the policy is paid for transitions with normalised observations."""
+    return cfg.reward_scale * cfg.head(net(net.join(*cfg.terminal.reward_input(t))))
+
+
+def update(state: State, batch: Batch, cfg: Config, key: PRNGKeyArray) -> tuple[State, Metrics]:
+    """One update: `reward_updates` batches for the discriminator, one for the policy."""
+    data = state.normalizer.batch(batch)
+    assert data.expert is not None
+    assert data.replay is not None
+    kr, kc, ka = jr.split(key, 3)
+    n = cfg.batch_size
+    learner, metrics = state.reward, {}
+    for i in range(cfg.reward_updates):
+        expert, replay = (jax.tree.map(lambda x, i=i: x[i * n : (i + 1) * n], t) for t in (data.expert, data.replay))
+        learner, metrics = learner.descend(reward_loss, state.actor.net, expert, replay, cfg, jr.fold_in(kr, i))
+
+    n_expert = round(cfg.expert_share * n)
+    expert, replay = (jax.tree.map(lambda x: x[-n:], t) for t in (data.expert, data.replay))
+    mixed = replay if n_expert == 0 else concat(head(expert, n_expert), head(replay, n - n_expert))
+    rewards = policy_reward(learner.net, mixed, cfg)  # [B]
+    mixed = replace(mixed, reward=rewards)
+    spec = state.actor.net.spec
+    end = policy_reward(learner.net, absorbing_transition(spec.obs_dim, spec.action_dim), cfg)[0]
+    critic, mc = state.critic.descend(soft_q_loss, state, mixed, end, cfg, kc)
+    new, ma = improve(state, critic, mixed, cfg, ka)
+    on_learner = rewards[n_expert:].mean()
+    metrics |= {"reward_learner": on_learner, "reward_absorbing": end} | mc | ma
+    if n_expert:
+        metrics["reward_expert"] = rewards[:n_expert].mean()
+    return replace(new, reward=learner), metrics
+
+
+def reward(state: State, cfg: Config) -> LearnedReward:
+    """The learned reward, without shaping and log-policy terms, on raw observations."""
+    return LearnedReward(state.normalizer, state.reward.net, cfg.terminal, cfg.head, cfg.reward_scale)

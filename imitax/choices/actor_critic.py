@@ -1,0 +1,173 @@
+"""One step of soft actor-critic, which every method here with an environment improves its policy by.
+
+    critic       min_Q  E[(Q_i(s, a) - y)^2],  y = r + gamma (min_i Q'_i(s', a') - alpha log pi(a'|s'))
+    policy       min_pi E[alpha log pi(a|s) - min_i Q_i(s, a)]
+    temperature  min_alpha E[alpha (H - target)],  target = -|A|
+
+(Haarnoja et al. 2018b, arXiv:1812.05905). The absorbing state, where there is one, has the value of its critic at the
+zero action, without entropy; its rows take no part in the policy's and the temperature's loss.
+"""
+
+from dataclasses import dataclass, field, replace
+from typing import Any, TypeVar
+
+import equinox as eqx
+import jax.numpy as jnp
+import jax.random as jr
+from jaxtyping import Array, Float, PRNGKeyArray
+
+from imitax.choices.policy_update import sac_policy_loss
+from imitax.choices.td_loss import TdLoss
+from imitax.choices.temperature import LogTemperature, Temperature
+from imitax.choices.terminal import Terminal
+from imitax.learner import Learner, OptimizerConfig, polyak
+from imitax.networks import Critic, CriticConfig, Normalizer, Policy, PolicyConfig, Precision, TanhGaussian
+from imitax.types import Metrics, Spec, Transition
+
+
+@dataclass(frozen=True)
+class ActorCriticConfig:
+    """What every algorithm with a soft actor-critic is told."""
+
+    gamma: float = 0.99
+    """Discount factor."""
+    polyak: float = 0.005
+    """Share of the online critic in each update of the target (tau)."""
+    batch_size: int = 256
+    """Transitions in an update."""
+    warmup_steps: int = 5000
+    """Environment steps with uniformly random actions, and no updates, at the start."""
+    buffer_size: int = 1_000_000
+    """Transitions that the replay buffer holds."""
+    average: float = 0.0
+    """Decay of a running average of the policy's parameters (Polyak and Juditsky 1992), which acts, is evaluated and is
+    saved; 0 takes the parameters as they are."""
+    policy: PolicyConfig = field(default_factory=PolicyConfig)
+    critic: CriticConfig = field(default_factory=CriticConfig)
+    policy_optimizer: OptimizerConfig = field(default_factory=lambda: OptimizerConfig(lr=3e-4))
+    critic_optimizer: OptimizerConfig = field(default_factory=lambda: OptimizerConfig(lr=1e-3))
+    td_loss: TdLoss = field(default_factory=TdLoss)
+    terminal: Terminal = field(default_factory=Terminal)
+    temperature: Temperature = field(default_factory=Temperature)
+    precision: Precision = "float32"
+    """Of matrix products: bfloat16 rounds their operands and accumulates in float32."""
+
+    @property
+    def rows(self) -> int:
+        """Transitions of each kind that an update is given."""
+        return self.batch_size
+
+
+class ActorCritic(eqx.Module):
+    """Everything that training changes."""
+
+    actor: Learner[TanhGaussian]
+    critic: Learner[Critic]
+    target: Critic
+    temperature: Learner[LogTemperature]
+    average: TanhGaussian
+    normalizer: Normalizer
+
+
+AC = TypeVar("AC", bound=ActorCritic)
+
+
+def create(cfg: ActorCriticConfig, spec: Spec, normalizer: Normalizer, key: PRNGKeyArray) -> ActorCritic:
+    """A state before its first update."""
+    ka, kc = jr.split(key)
+    actor = TanhGaussian(spec, cfg.policy, key=ka, precision=cfg.precision)
+    critic = Critic(spec, cfg.critic, flagged=cfg.terminal.kind == "absorbing", key=kc, precision=cfg.precision)
+    return ActorCritic(
+        actor=Learner.create(actor, cfg.policy_optimizer),
+        critic=Learner.create(critic, cfg.critic_optimizer),
+        target=critic,
+        temperature=cfg.temperature.create(),
+        average=actor,
+        normalizer=normalizer,
+    )
+
+
+def soft_value(
+    state: ActorCritic, critic: Critic, obs: Float[Array, "B O"], cfg: ActorCriticConfig, key: PRNGKeyArray
+) -> Float[Array, "B"]:
+    """`min_i Q_i(s, a) - alpha log pi(a|s)` with a sampled action, clipped where the loss is told to."""
+    action, logp = state.actor.net.sample(obs, key)
+    return cfg.td_loss.clip(critic(obs, action).min(0) - state.temperature.net() * logp)
+
+
+def absorbing_value(critic: Critic) -> Float[Array, "1"]:
+    """The critic's value of the absorbing state, at the zero action and without entropy."""
+    spec = critic.spec
+    return critic(jnp.zeros((1, spec.obs_dim)), jnp.zeros((1, spec.action_dim)), jnp.ones(1)).min(0)
+
+
+def next_value(
+    state: ActorCritic,
+    t: Transition,
+    cfg: ActorCriticConfig,
+    key: PRNGKeyArray,
+    absorbing_reward: Float[Array, ""] | float = 0.0,
+) -> Float[Array, "B"]:
+    """V(s') of the target critic as a bootstrap takes it, the end of the episode handled as `cfg.terminal` says.
+
+    Args:
+        absorbing_reward: reward of the absorbing state, for `closed_form`.
+    """
+    end = absorbing_reward / (1 - cfg.gamma)
+    if cfg.terminal.kind == "absorbing":
+        end = absorbing_value(state.target)
+    return cfg.terminal.next_value(soft_value(state, state.target, t.next_obs, cfg, key), t.terminated, end)
+
+
+def soft_q_loss(
+    critic: Critic,
+    state: ActorCritic,
+    t: Transition,
+    absorbing_reward: Float[Array, ""] | float,
+    cfg: ActorCriticConfig,
+    key: PRNGKeyArray,
+) -> tuple[Float[Array, ""], Metrics]:
+    """Soft temporal-difference error of all critics, on the rewards that the transitions carry."""
+    target = t.reward + cfg.gamma * next_value(state, t, cfg, key, absorbing_reward)  # [B]
+    q = critic(t.obs, t.action, t.absorbing)  # [N B]
+    counted = jnp.ones(len(q[0])) if cfg.terminal.kind == "absorbing" else 1.0 - t.absorbing  # [B]
+    loss = masked_mean(cfg.td_loss(q - target[None]), counted)
+    return loss, {"critic_loss": loss, "q": q.mean(), "q_max": q.max(), "target": target.mean()}
+
+
+def improve(
+    state: AC, critic: Learner[Critic], t: Transition, cfg: ActorCriticConfig, key: PRNGKeyArray
+) -> tuple[AC, Metrics]:
+    """The rest of an update, after the critic's own step: policy, temperature, running average, target critic.
+
+    The policy uses the new critic and the temperature from before the update.
+    """
+    alpha = state.temperature.net()
+    real = 1.0 - t.absorbing  # [B]
+    actor, metrics = state.actor.descend(sac_policy_loss, critic.net, t.obs, real, alpha, key)
+    temperature = cfg.temperature.update(state.temperature, metrics["entropy"], real, state.actor.net.spec.half)
+    new = replace(
+        state,
+        actor=actor,
+        critic=critic,
+        target=polyak(state.target, critic.net, cfg.polyak),
+        temperature=temperature,
+        average=polyak(state.average, actor.net, 1 - cfg.average) if cfg.average else actor.net,
+    )
+    return new, {k: masked_mean(v, real) for k, v in metrics.items()} | {"alpha": alpha}
+
+
+def masked_mean(x: Float[Array, "*N B"], counted: Float[Array, "B"]) -> Float[Array, ""]:
+    """Mean over the rows that count."""
+    share = counted / jnp.maximum(counted.sum(), 1.0)
+    return (x * jnp.broadcast_to(share, x.shape)).sum() / (x.size / x.shape[-1])
+
+
+def policy(state: ActorCritic) -> Policy:
+    """The policy that acts, and that a run saves."""
+    return Policy(state.normalizer, state.average)
+
+
+def fields(state: ActorCritic) -> dict[str, Any]:
+    """The fields of a state, to build one with more of them."""
+    return {name: getattr(state, name) for name in ActorCritic.__dataclass_fields__}
