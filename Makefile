@@ -3,7 +3,7 @@ PYTHON ?= python3.11
 BIN := .venv/bin
 .DEFAULT_GOAL := help
 
-.PHONY: help demo test check format bench bench-peers bench-resume expert tables clean
+.PHONY: help demo test check format bench bench-peers bench-resume bench-online expert tables clean
 
 help:  ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/'
@@ -36,6 +36,9 @@ bench-peers: .venv/.installed  ## SAC and BC updates beside other libraries, eac
 
 bench-resume: .venv/.installed  ## kill runs at random moments, resume them, compare bit for bit
 	$(BIN)/python bench/resume.py
+
+bench-online: .venv/.installed  ## imitation with an environment: every row of its table, resumable
+	$(BIN)/python -m imitax.experiments.online
 
 expert: .venv/.installed  ## train the bundled Hopper expert anew and collect its demonstrations
 	$(BIN)/python -m imitax.experiments.expert

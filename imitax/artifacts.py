@@ -1,4 +1,4 @@
-"""Policies as files: parameters, normaliser, and what is needed to use them again."""
+"""Policies and learned rewards as files: parameters, normaliser, and what is needed to use them again."""
 
 import json
 from pathlib import Path
@@ -7,13 +7,17 @@ from typing import Any
 import jax.random as jr
 
 from imitax.checkpoint import fill_tree, tree_arrays
+from imitax.choices.discriminator import RewardHead
+from imitax.choices.learned_reward import LearnedReward
+from imitax.choices.terminal import Terminal
 from imitax.config import from_dict
 from imitax.errors import CheckpointError
 from imitax.files import load_arrays, plain, save_arrays
-from imitax.networks import Normalizer, Policy, PolicyConfig, TanhGaussian
+from imitax.networks import Normalizer, Policy, PolicyConfig, Reward, RewardConfig, TanhGaussian
 from imitax.types import Spec
 
 FORMAT = "imitax-policy-1"
+REWARD_FORMAT = "imitax-reward-1"
 
 
 def save_policy(path: Path, policy: Policy, about: dict[str, Any]) -> None:
@@ -26,16 +30,10 @@ def save_policy(path: Path, policy: Policy, about: dict[str, Any]) -> None:
         log_std_max=actor.log_std_max,
         action_clip=actor.action_clip,
     )
-    spec = actor.spec
     description = {
         "network": plain(network),
         "precision": actor.mlp.precision,
-        "spec": {
-            "obs_dim": spec.obs_dim,
-            "action_dim": spec.action_dim,
-            "action_low": spec.action_low,
-            "action_high": spec.action_high,
-        },
+        "spec": _describe_spec(actor.spec),
         "about": plain(about),
     }
     save_arrays(path, tree_arrays(policy), {"format": FORMAT, "description": json.dumps(description)})
@@ -51,9 +49,63 @@ def load_policy(path: Path | str) -> tuple[Policy, dict[str, Any]]:
     if metadata.get("format") != FORMAT:
         raise CheckpointError(f"{path} is not an imitax policy file (format {metadata.get('format')!r})")
     description = json.loads(metadata["description"])
-    spec = description["spec"]
-    spec = Spec(spec["obs_dim"], spec["action_dim"], tuple(spec["action_low"]), tuple(spec["action_high"]))
+    spec = _spec(description["spec"])
     network = from_dict(PolicyConfig, description["network"])
     actor = TanhGaussian(spec, network, key=jr.key(0), precision=description["precision"])
     template = Policy(Normalizer.identity(spec.obs_dim), actor)
     return fill_tree(template, arrays, str(path)), description["about"]
+
+
+def save_reward(path: Path, reward: LearnedReward, about: dict[str, Any]) -> None:
+    """Write a learned reward and a description of where it comes from, atomically."""
+    net = reward.net
+    description = {
+        "network": plain(net.cfg),
+        "gamma": net.gamma,
+        "precision": net.mlp.precision,
+        "terminal": plain(reward.terminal),
+        "head": plain(reward.head),
+        "scale": reward.scale,
+        "spec": _describe_spec(net.spec),
+        "about": plain(about),
+    }
+    save_arrays(path, tree_arrays(reward), {"format": REWARD_FORMAT, "description": json.dumps(description)})
+
+
+def load_reward(path: Path | str) -> tuple[LearnedReward, dict[str, Any]]:
+    """A saved reward and its description.
+
+    Raises:
+        CheckpointError: the file is missing, damaged, or not a reward.
+    """
+    arrays, metadata = load_arrays(Path(path))
+    if metadata.get("format") != REWARD_FORMAT:
+        raise CheckpointError(f"{path} is not an imitax reward file (format {metadata.get('format')!r})")
+    description = json.loads(metadata["description"])
+    spec, terminal = _spec(description["spec"]), from_dict(Terminal, description["terminal"])
+    net = Reward(
+        spec,
+        from_dict(RewardConfig, description["network"]),
+        gamma=description["gamma"],
+        flagged=terminal.flagged,
+        absorbing=terminal.rows,
+        key=jr.key(0),
+        precision=description["precision"],
+    )
+    head = from_dict(RewardHead, description["head"])
+    template = LearnedReward(Normalizer.identity(spec.obs_dim), net, terminal, head, description["scale"])
+    return fill_tree(template, arrays, str(path)), description["about"]
+
+
+def _describe_spec(spec: Spec) -> dict[str, Any]:
+    return {
+        "obs_dim": spec.obs_dim,
+        "action_dim": spec.action_dim,
+        "action_low": spec.action_low,
+        "action_high": spec.action_high,
+    }
+
+
+def _spec(described: dict[str, Any]) -> Spec:
+    low, high = tuple(described["action_low"]), tuple(described["action_high"])
+    return Spec(described["obs_dim"], described["action_dim"], low, high)

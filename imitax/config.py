@@ -42,6 +42,8 @@ class Training:
     """Steps between checkpoints; a multiple of the chunk. Online, episodes are cut there, so it changes results."""
     init_from: Path | None = None
     """Run folder or policy file whose policy the run starts from (warm start)."""
+    reward: Path | None = None
+    """Run folder or reward file whose learned reward is given in place of the environment's (for sac)."""
     variant: str = ""
     """Name of an ablation, for result files."""
     results: Path | None = None

@@ -20,8 +20,9 @@ import numpy as np
 from jaxtyping import Array, Int, Key, PRNGKeyArray
 
 from imitax import seeding
-from imitax.artifacts import save_policy
+from imitax.artifacts import save_policy, save_reward
 from imitax.checkpoint import Checkpoint, fill_tree, save_checkpoint
+from imitax.choices.learned_reward import LearnedReward
 from imitax.config import Training
 from imitax.datasets import Dataset
 from imitax.envs import Task
@@ -74,6 +75,8 @@ class Setup:
     expert_return: float | None
     """Mean return of all episodes of the demonstration source."""
     warm_start: Policy | None
+    reward: LearnedReward | None
+    """What the policy is paid in place of the environment's reward."""
 
     def about(self, index: int, step: int) -> dict[str, Any]:
         """What a policy file says of its origin."""
@@ -165,7 +168,8 @@ def train_loop(setup: Setup, resume: Checkpoint | None, callbacks: Sequence[Call
     absorbing_rows = online and setup.cfg.terminal.rows
     if online:
         capacity = min(setup.cfg.buffer_size, t.steps)
-        source = OnlineSource(task, seeds, capacity, setup.cfg.warmup_steps, absorbing_rows)
+        paid = None if setup.reward is None else partial(pay, setup.reward, setup.cfg.gamma)
+        source = OnlineSource(task, seeds, capacity, setup.cfg.warmup_steps, absorbing_rows, paid)
     expert = None if setup.train is None else expert_buffer(setup.train, t.subsample, seeds, absorbing_rows)
 
     step, wall, best = 0, 0.0, [{"step": 0, "return_mean": -np.inf} for _ in seeds]
@@ -177,8 +181,8 @@ def train_loop(setup: Setup, resume: Checkpoint | None, callbacks: Sequence[Call
             source.restore(replay_folders, resume.extra["shards"], step)
 
     evaluator = Evaluator(task, seeds, t.eval_episodes)
-    policies = setup.algorithm.policy(state)
-    act = make_act(policies, seeding.keys(seeds, Purpose.ACTING), "sample")
+    explorer = setup.algorithm.explorer if online else setup.algorithm.policy
+    act = make_act(explorer(state), seeding.keys(seeds, Purpose.ACTING), "sample")
     update_keys = seeding.keys(seeds, Purpose.UPDATES)
     arrays, static = eqx.partition(state, eqx.is_array)
     arrays = jax.tree.map(jnp.copy, arrays)  # donated below: no two leaves may share a buffer
@@ -202,14 +206,13 @@ def train_loop(setup: Setup, resume: Checkpoint | None, callbacks: Sequence[Call
         while step < t.steps and not stop:
             count = min(t.chunk, t.steps - step)
             if source is not None:
-                source.advance(partial(act_alone, act, policies), step, count)
+                source.advance(partial(act_alone, act, explorer(state)), step, count)
             if source is None or step >= source.warmup:
                 buffers = Buffers(expert, None if source is None else source.buffer)
                 arrays, metrics = run_chunk(arrays, buffers, update_keys, jnp.asarray(step), count)
                 window.append(metrics)
             step += count
             state = eqx.combine(arrays, static)
-            policies = setup.algorithm.policy(state)
 
             last = step == t.steps
             due_eval, due_save = last or step % t.eval_every == 0, last or step % t.checkpoint_every == 0
@@ -220,12 +223,12 @@ def train_loop(setup: Setup, resume: Checkpoint | None, callbacks: Sequence[Call
                 recorder.training(step, means, wall + time.monotonic() - started)
                 window = []
             if due_eval:
-                records = evaluation_records(setup, evaluator, policies)
+                records = evaluation_records(setup, evaluator, setup.algorithm.policy(state))
                 for i, seed in enumerate(seeds):
                     recorder.evaluation(step, seed, records[seed], wall + time.monotonic() - started)
                     if records[seed]["return_mean"] > best[i]["return_mean"]:
                         best[i] = {"step": step, "return_mean": records[seed]["return_mean"]}
-                        save_policy(folders[i] / "policy-best.safetensors", unstack(policies, i), setup.about(i, step))
+                        save(setup, state, i, step, folders[i], "-best")
                 event = Event(step, records, setup.folder)
                 answers = [callback(event) for callback in callbacks]  # every callback is told
                 stop = any(answer is False for answer in answers)
@@ -237,11 +240,30 @@ def train_loop(setup: Setup, resume: Checkpoint | None, callbacks: Sequence[Call
                 }
                 save_checkpoint(setup.folder / "checkpoints", step, arrays, extra)
                 for i, folder in enumerate(folders):
-                    save_policy(folder / "policy.safetensors", unstack(policies, i), setup.about(i, step))
+                    save(setup, state, i, step, folder, "")
     evaluator.close()
     if source is not None:
         source.close()
     return {"best": best, "wall_s": wall + time.monotonic() - started, "step": step}
+
+
+def save(setup: Setup, state: Any, index: int, step: int, folder: Path, suffix: str) -> None:
+    """Write one seed's policy, and the reward that it learned where the algorithm learns one."""
+    own, about = unstack(state, index), setup.about(index, step)
+    save_policy(folder / f"policy{suffix}.safetensors", setup.algorithm.policy(own), about)
+    if hasattr(setup.algorithm, "reward"):
+        save_reward(folder / f"reward{suffix}.safetensors", setup.algorithm.reward(own, setup.cfg), about)
+
+
+def pay(reward: LearnedReward, gamma: float, t: Transition) -> np.ndarray:
+    """Learned rewards [N] of host transitions, the terminating ones with everything that follows the end."""
+    return np.asarray(_pay(reward, gamma, t))
+
+
+@eqx.filter_jit
+def _pay(reward: LearnedReward, gamma: float, t: Transition) -> Array:
+    rewards = reward(t.obs, t.action, t.next_obs, t.terminated)
+    return reward.with_end(rewards, t.terminated, gamma)
 
 
 def evaluation_records(setup: Setup, evaluator: Evaluator, policies: Policy) -> dict[int, dict[str, Any]]:

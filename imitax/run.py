@@ -9,7 +9,8 @@ import jax.random as jr
 import numpy as np
 
 from imitax import seeding
-from imitax.artifacts import load_policy
+from imitax.artifacts import load_policy, load_reward
+from imitax.choices.learned_reward import LearnedReward
 from imitax.datasets import Dataset
 from imitax.envs import Task
 from imitax.errors import CheckpointError, ConfigError
@@ -110,6 +111,50 @@ class Run:
         keys = seeding.keys((0 if sample is None else sample,), Purpose.COLLECTION)
         act = make_act(policies, keys, "mode" if sample is None else "sample")
         return lambda obs, step: act(policies, obs[None], step)[0]
+
+    def load_reward(self, seed: int | None = None, which: Which = "last") -> LearnedReward:
+        """The last reward that a seed learned, or the one of its best evaluation; the first seed's when None.
+
+        CheckpointError when the algorithm learns no reward.
+        """
+        path = self.seed_folder(seed) / ("reward.safetensors" if which == "last" else "reward-best.safetensors")
+        if not path.exists():
+            raise CheckpointError(f"{path.parent} has no reward: {self.config['algorithm']} learns none")
+        return load_reward(path)[0]
+
+    def reward(
+        self,
+        obs: np.ndarray,
+        action: np.ndarray,
+        next_obs: np.ndarray,
+        terminated: np.ndarray | bool = False,
+        *,
+        seed: int | None = None,
+        which: Which = "last",
+    ) -> np.ndarray:
+        """Learned rewards of transitions.
+
+        Args:
+            obs: raw observations, [O] or [B, O].
+            action: in the environment's units, [A] or [B, A].
+            next_obs: raw next observations, as `obs`.
+            terminated: whether the task ended there, one value or [B]; a time limit does not count.
+            seed: which seed's reward; the run's first when None.
+            which: the last reward, or that of the best evaluation.
+
+        Returns:
+            Rewards, a scalar array or [B]. High is expert-like; the scale is the run's own.
+        """
+        reward = self.load_reward(seed, which)
+        o, a = reward.net.spec.obs_dim, reward.net.spec.action_dim
+        batch = {}
+        for name, x, size in (("obs", obs, o), ("action", action, a), ("next_obs", next_obs, o)):
+            batch[name] = np.atleast_2d(np.asarray(x, np.float32))
+            if batch[name].shape[-1] != size:
+                raise ConfigError(f"{name} has {batch[name].shape[-1]} dimensions, the reward takes {size}")
+        ended = np.broadcast_to(np.asarray(terminated, bool), len(batch["obs"]))
+        values = np.asarray(reward(batch["obs"], batch["action"], batch["next_obs"], ended))
+        return values[0] if np.ndim(obs) == 1 else values
 
     def metrics(self, seed: int | None = None) -> list[dict[str, Any]]:
         """Every recorded line of a seed: `kind` is "train" or "eval"."""

@@ -15,8 +15,9 @@ import jax.numpy as jnp
 
 from imitax import figures
 from imitax.algorithms import find, name_of
-from imitax.artifacts import load_policy
+from imitax.artifacts import load_policy, load_reward
 from imitax.checkpoint import Checkpoint, checkpoints, load_checkpoint
+from imitax.choices.learned_reward import LearnedReward
 from imitax.config import Training, from_dict
 from imitax.datasets import Dataset, Selection, load, normalization, select, validate
 from imitax.envs import EnvLike, Task
@@ -119,6 +120,7 @@ def _start(
         "data": None if dataset is None else describe_data(dataset, selections, options),
         "expert_return": setup.expert_return,
         "warm_start": None if options.init_from is None else warm_start_hash(options.init_from),
+        "reward": None if options.reward is None else sha256(reward_file(options.reward)),
         "versions": {p: _version(p) for p in PACKAGES} | {"python": platform.python_version()},
         "commit": commit(),
         "platform": platform.platform(),
@@ -182,6 +184,8 @@ def resume(
         )
     if options.init_from is not None and config["warm_start"] != warm_start_hash(options.init_from):
         raise CheckpointError(f"{options.init_from} has changed since the run started from it")
+    if options.reward is not None and config["reward"] != sha256(reward_file(options.reward)):
+        raise CheckpointError(f"{options.reward} has changed since the run started on it")
     checkpoint = newest(folder)
     if steps is not None:
         config["training"]["steps"] = options.steps
@@ -249,7 +253,7 @@ def prepare(
             action_space=task.action_space,
             env_id=task.env_id if isinstance(env, str) else None,
             env_kwargs=kwargs if isinstance(env, str) else None,
-            need_actions=True,
+            need_actions=getattr(cfg, "needs_actions", True),
         )
         selections = [
             select(dataset, episodes=options.episodes, validation_episodes=options.validation_episodes, seed=seed)
@@ -266,6 +270,9 @@ def prepare(
         raise ConfigError(
             f"steps ({options.steps}) must exceed warmup_steps ({cfg.warmup_steps}), or nothing is learned"
         )
+    reward = None if options.reward is None else _reward(options.reward, module, cfg, task)
+    if reward is not None and reward.terminal.kind == "none":
+        cfg = replace(cfg, terminal=reward.terminal)  # the end is handled as where the reward was learned
     validation = [s.validation for s in selections if s.validation is not None]
     setup = Setup(
         algorithm=module,
@@ -278,6 +285,7 @@ def prepare(
         normalizers=normalizers,
         expert_return=float(dataset.returns.mean()) if dataset is not None and dataset.has_rewards else None,
         warm_start=None if options.init_from is None else _warm_start(options.init_from, task),
+        reward=reward,
     )
     return setup, dataset, selections
 
@@ -305,6 +313,34 @@ def _warm_start(path: Path, task: Task) -> Policy:
             f"{policy.actor.spec.action_dim} actions, the environment {task.env_id} has other shapes or bounds"
         )
     return policy
+
+
+def reward_file(path: Path) -> Path:
+    """The reward file that a run is paid by: a reward file itself, or the last reward of a run of one seed."""
+    return path if path.is_file() else path / "reward.safetensors"
+
+
+def _reward(path: Path, module: Any, cfg: Any, task: Task) -> LearnedReward:
+    if "expert" in module.Config.NEEDS or "env" not in module.Config.NEEDS:
+        raise ConfigError(
+            f"--reward is for algorithms that learn from rewards, such as sac; {name_of(cfg)} learns its own"
+        )
+    file = reward_file(path)
+    if not file.exists():
+        several = sorted(p.name for p in path.glob("seed-*"))
+        hint = f"; it has several seeds, name one: {path / several[0]}" if several else ""
+        raise CheckpointError(
+            f"--reward {path}: there is no reward.safetensors; only runs that learn a reward, such as "
+            f"adversarial, have one{hint}"
+        )
+    reward, about = load_reward(file)
+    if reward.net.spec != task.spec:
+        spec = reward.net.spec
+        raise ConfigError(
+            f"--reward {path}: it is for {about['env']} with {spec.obs_dim} observations, {spec.action_dim} actions, "
+            f"the environment {task.env_id} has other shapes or bounds"
+        )
+    return reward
 
 
 def describe_data(dataset: Dataset, selections: list[Selection], options: Training) -> dict[str, Any]:

@@ -52,7 +52,7 @@ def test_mask_stops_what_is_not_finite():
 def test_a_fixed_temperature_stays():
     choice = Temperature("fixed", initial=0.2)
     learner = choice.create()
-    after = choice.update(learner, jnp.full(4, -100.0), jnp.ones(2))
+    after = choice.update(learner, jnp.full(4, -100.0), jnp.ones(4), jnp.ones(2))
     assert float(after.net()) == float(learner.net()) == pytest.approx(0.2)
 
 
@@ -63,19 +63,21 @@ def test_tuning_moves_the_temperature_towards_the_target_entropy(half, aim):
     choice = Temperature("tuned", initial=0.5, lr=1e-2)
     box = jnp.array(half)
     for offset, direction in ((-0.1, 1), (0.1, -1)):
-        learner = choice.update(choice.create(), jnp.full(8, aim + offset), box)
+        learner = choice.update(choice.create(), jnp.full(8, aim + offset), jnp.ones(8), box)
         assert np.sign(float(learner.net()) - 0.5) == direction
         assert float(learner.net.value) == pytest.approx(
             math.log(0.5) + direction * 1e-2, abs=1e-5
         )  # Adam's first step
     given = Temperature("tuned", initial=0.5, target_entropy=1.0)
-    assert float(given.update(given.create(), jnp.full(8, 0.9), box).net()) > 0.5
+    assert float(given.update(given.create(), jnp.full(8, 0.9), jnp.ones(8), box).net()) > 0.5
 
 
 def test_temperature_loss_by_hand():
     net = Temperature(initial=2.0).create().net
-    loss, _ = temperature_loss(net, jnp.array([1.0, 3.0]), -1.0)
+    loss, _ = temperature_loss(net, jnp.array([1.0, 3.0]), jnp.ones(2), -1.0)
     assert float(loss) == pytest.approx(2 * 3.0, rel=1e-6)
+    loss, _ = temperature_loss(net, jnp.array([1.0, 3.0, 99.0]), jnp.array([1.0, 1.0, 0.0]), -1.0)
+    assert float(loss) == pytest.approx(2 * 3.0, rel=1e-6)  # the absorbing state is left out
 
 
 def test_l2_by_hand_and_its_gradient():
@@ -92,11 +94,14 @@ def test_the_policy_loss_by_hand():
     actor = TanhGaussian(spec, PolicyConfig(hidden=(8,)), key=jr.key(0))
     critic = Critic(spec, CriticConfig(hidden=(8,), members=3), key=jr.key(1))
     obs = jr.normal(jr.key(2), (6, 3))
-    loss, metrics = sac_policy_loss(actor, critic, obs, jnp.asarray(0.3), jr.key(3))
+    loss, metrics = sac_policy_loss(actor, critic, obs, jnp.ones(6), jnp.asarray(0.3), jr.key(3))
     action, logp = actor.sample(obs, jr.key(3))
     q = np.asarray(critic(obs, action)).min(0)
     assert float(loss) == pytest.approx(float((0.3 * np.asarray(logp) - q).mean()), rel=1e-5)
     np.testing.assert_allclose(metrics["entropy"], -logp)
+    real = np.array([1, 1, 0, 1, 0, 1], np.float32)  # the absorbing state is left out
+    loss, _ = sac_policy_loss(actor, critic, obs, jnp.asarray(real), jnp.asarray(0.3), jr.key(3))
+    assert float(loss) == pytest.approx(float((0.3 * np.asarray(logp) - q)[real > 0].mean()), rel=1e-5)
 
 
 @pytest.mark.parametrize(

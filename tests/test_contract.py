@@ -23,7 +23,12 @@ def transitions(seed, count=16):
     action = jnp.asarray(rng.uniform(SPEC.action_low, SPEC.action_high, (count, 2)), jnp.float32)
     action = action.at[0].set(jnp.asarray(SPEC.action_high))  # saturated
     return Transition(
-        obs, action, jnp.asarray(rng.normal(size=count), jnp.float32), following, jnp.arange(count) % 5 == 0
+        obs,
+        action,
+        jnp.asarray(rng.normal(size=count), jnp.float32),
+        following,
+        jnp.arange(count) % 5 == 0,
+        jnp.zeros(count, bool),
     )
 
 

@@ -13,8 +13,8 @@ from imitax.networks import CriticConfig, PolicyConfig
 
 
 def test_bc_reaches_the_expert(tmp_path, demos):
-    rate = OptimizerConfig(lr=3e-3)  # default L2 and average are for wide nets and long runs
-    cfg = bc.Config(batch_size=64, l2=0.0, average=0.99, policy=PolicyConfig(hidden=(16, 16)), optimizer=rate)
+    rate = OptimizerConfig(lr=3e-3)  # the default L2 is for wide nets and long runs
+    cfg = bc.Config(batch_size=64, l2=0.0, policy=PolicyConfig(hidden=(16, 16)), optimizer=rate)
     run = imitax.train(
         cfg,
         env=toy.ENV,

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from imitax.algorithms import sac
+from imitax.choices.actor_critic import soft_q_loss
 from imitax.choices.td_loss import TdLoss
 from imitax.choices.temperature import Temperature
 from imitax.choices.terminal import Terminal
@@ -33,7 +34,9 @@ def transitions(terminated, reward=1.0, count=8):
     rng = np.random.default_rng(0)
     obs, following = (jnp.asarray(rng.normal(size=(count, 2)), jnp.float32) for _ in range(2))
     action = jnp.asarray(rng.uniform(-1, 0.5, (count, 1)), jnp.float32)
-    return Transition(obs, action, jnp.full(count, reward), following, jnp.full(count, terminated))
+    return Transition(
+        obs, action, jnp.full(count, reward), following, jnp.full(count, terminated), jnp.zeros(count, bool)
+    )
 
 
 def with_constant_target(state, *values):
@@ -49,7 +52,7 @@ def test_the_target_by_hand(kind, terminated):
     """y = r + gamma (min(3, 5) - alpha log pi); a terminal state is worth nothing, under mask only."""
     cfg = replace(BASE, terminal=Terminal(kind))
     state, data = with_constant_target(start(cfg), 5.0, 3.0), transitions(terminated, reward=0.25)
-    loss, metrics = sac.critic_loss(state.critic.net, state, data, cfg, jr.key(4))
+    loss, metrics = soft_q_loss(state.critic.net, state, data, 0.0, cfg, jr.key(4))
     logp = np.asarray(state.actor.net.sample(data.next_obs, jr.key(4))[1])
     y = 0.25 + 0.5 * (3.0 - 0.5 * logp) * (not terminated or kind == "none")
     assert float(metrics["target"]) == pytest.approx(float(np.mean(y)), rel=1e-5)
@@ -60,7 +63,7 @@ def test_the_target_by_hand(kind, terminated):
 def test_the_value_clip_is_on_the_bootstrapped_value():
     cfg = replace(BASE, td_loss=TdLoss(value_clip=2.0), temperature=Temperature("fixed", initial=1e-6))
     state = with_constant_target(start(cfg), 50.0, 30.0)
-    _, metrics = sac.critic_loss(state.critic.net, state, transitions(False), cfg, jr.key(4))
+    _, metrics = soft_q_loss(state.critic.net, state, transitions(False), 0.0, cfg, jr.key(4))
     assert float(metrics["target"]) == pytest.approx(1 + 0.5 * 2.0, rel=1e-6)
 
 

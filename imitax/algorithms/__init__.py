@@ -2,10 +2,17 @@
 
 from types import ModuleType
 
-from imitax.algorithms import adversarial, bc, sac
+from imitax.algorithms import adversarial, bc, iq_learn, ls_iq, recoil_online, sac
 from imitax.errors import ConfigError
 
-ALGORITHMS: dict[str, ModuleType] = {"bc": bc, "adversarial": adversarial, "sac": sac}
+ALGORITHMS: dict[str, ModuleType] = {
+    "bc": bc,
+    "adversarial": adversarial,
+    "iq_learn": iq_learn,
+    "ls_iq": ls_iq,
+    "recoil_online": recoil_online,
+    "sac": sac,
+}
 """Modules by name, each with `Config`, `State`, `init`, `update` and `policy`."""
 
 

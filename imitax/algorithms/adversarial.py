@@ -30,7 +30,7 @@ import jax.random as jr
 from jaxtyping import Array, Float, PRNGKeyArray
 
 from imitax.choices import actor_critic
-from imitax.choices.actor_critic import ActorCritic, ActorCriticConfig, improve, policy, soft_q_loss
+from imitax.choices.actor_critic import ActorCritic, ActorCriticConfig, explorer, improve, policy, soft_q_loss
 from imitax.choices.discriminator import Discrimination, RewardHead
 from imitax.choices.gradient_penalty import GradientPenalty
 from imitax.choices.learned_reward import LearnedReward
@@ -42,7 +42,7 @@ from imitax.learner import Learner, OptimizerConfig
 from imitax.networks import CriticConfig, Normalizer, PolicyConfig, Reward, RewardConfig, TanhGaussian
 from imitax.types import Batch, Metrics, Spec, Transition, concat, head
 
-__all__ = ["PRESETS", "Config", "State", "init", "policy", "reward", "update"]
+__all__ = ["PRESETS", "Config", "State", "explorer", "init", "policy", "reward", "update"]
 
 
 @dataclass(frozen=True)
@@ -51,6 +51,11 @@ class Config(ActorCriticConfig):
 
     NEEDS: ClassVar[frozenset[str]] = frozenset({"expert", "env"})
 
+    warmup_steps: int = 2000
+    average: float = 0.999
+    critic: CriticConfig = field(default_factory=lambda: CriticConfig(layer_norm=True))
+    critic_optimizer: OptimizerConfig = field(default_factory=OptimizerConfig)
+    terminal: Terminal = field(default_factory=lambda: Terminal("absorbing"))
     reward: RewardConfig = field(default_factory=RewardConfig)
     discrimination: Discrimination = field(default_factory=Discrimination)
     head: RewardHead = field(default_factory=RewardHead)
@@ -64,7 +69,7 @@ class Config(ActorCriticConfig):
     reward_updates: int = 1
     """Discriminator steps in an update, each on a batch of its own."""
     reward_optimizer: OptimizerConfig = field(default_factory=OptimizerConfig)
-    expert_share: float = 0.0
+    expert_share: float = 0.5
     """Share of demonstrations in the batch that critic and policy learn from (0: DAC; 0.5: CleanIL, HyPE)."""
     normalize_obs: bool = True
     """Standardise observations with the statistics of the training demonstrations."""
@@ -106,11 +111,15 @@ class Config(ActorCriticConfig):
 
 
 _PAPER = Config(
+    average=0.0,
+    critic=CriticConfig(),
+    terminal=Terminal("mask"),
+    expert_share=0.0,
     reward=RewardConfig(activation="tanh", bound=None),
     gradient_penalty=GradientPenalty(kind="none"),
-    critic_optimizer=OptimizerConfig(lr=3e-4),
 )
 _CLEANIL = Config(
+    average=0.0,
     reward=RewardConfig(hidden=(256, 256, 256), activation="silu", bound=10.0, bound_kind="clip"),
     discrimination=Discrimination(kind="linear"),
     gradient_penalty=GradientPenalty(kind="hinge", weight=10.0, margin=1.0, norm="linf"),
@@ -223,7 +232,9 @@ def update(state: State, batch: Batch, cfg: Config, key: PRNGKeyArray) -> tuple[
     critic, mc = state.critic.descend(soft_q_loss, state, mixed, end, cfg, kc)
     new, ma = improve(state, critic, mixed, cfg, ka)
     on_learner = rewards[n_expert:].mean()
-    metrics |= {"reward_learner": on_learner, "reward_absorbing": end} | mc | ma
+    metrics |= {"reward_learner": on_learner} | mc | ma
+    if cfg.terminal.flagged:
+        metrics["reward_absorbing"] = end
     if n_expert:
         metrics["reward_expert"] = rewards[:n_expert].mean()
     return replace(new, reward=learner), metrics

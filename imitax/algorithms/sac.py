@@ -21,13 +21,13 @@ from typing import ClassVar
 import jax.random as jr
 from jaxtyping import PRNGKeyArray
 
-from imitax.choices.actor_critic import ActorCritic, ActorCriticConfig, create, improve, policy, soft_q_loss
+from imitax.choices.actor_critic import ActorCritic, ActorCriticConfig, create, explorer, improve, policy, soft_q_loss
 from imitax.errors import ConfigError
 from imitax.learner import OptimizerConfig
 from imitax.networks import CriticConfig, Normalizer, PolicyConfig
 from imitax.types import Batch, Metrics, Spec
 
-__all__ = ["PRESETS", "Config", "State", "init", "policy", "update"]
+__all__ = ["PRESETS", "Config", "State", "explorer", "init", "policy", "update"]
 
 State = ActorCritic
 """Everything that training changes."""

@@ -40,8 +40,8 @@ class ActorCriticConfig:
     buffer_size: int = 1_000_000
     """Transitions that the replay buffer holds."""
     average: float = 0.0
-    """Decay of a running average of the policy's parameters (Polyak and Juditsky 1992), which acts, is evaluated and is
-    saved; 0 takes the parameters as they are."""
+    """Decay of a running average of the policy's parameters (Polyak and Juditsky 1992), which is evaluated and saved; 0
+    takes the parameters as they are. It changes nothing in training, where the policy itself acts."""
     policy: PolicyConfig = field(default_factory=PolicyConfig)
     critic: CriticConfig = field(default_factory=CriticConfig)
     policy_optimizer: OptimizerConfig = field(default_factory=lambda: OptimizerConfig(lr=3e-4))
@@ -95,10 +95,10 @@ def soft_value(
     return cfg.td_loss.clip(critic(obs, action).min(0) - state.temperature.net() * logp)
 
 
-def absorbing_value(critic: Critic) -> Float[Array, "1"]:
+def absorbing_value(critic: Critic) -> Float[Array, ""]:
     """The critic's value of the absorbing state, at the zero action and without entropy."""
     spec = critic.spec
-    return critic(jnp.zeros((1, spec.obs_dim)), jnp.zeros((1, spec.action_dim)), jnp.ones(1)).min(0)
+    return critic(jnp.zeros((1, spec.obs_dim)), jnp.zeros((1, spec.action_dim)), jnp.ones(1)).min()
 
 
 def next_value(
@@ -113,8 +113,10 @@ def next_value(
     Args:
         absorbing_reward: reward of the absorbing state, for `closed_form`.
     """
-    end = absorbing_reward / (1 - cfg.gamma)
-    if cfg.terminal.kind == "absorbing":
+    end = 0.0
+    if cfg.terminal.kind == "closed_form":
+        end = absorbing_reward / (1 - cfg.gamma)
+    elif cfg.terminal.kind == "absorbing":
         end = absorbing_value(state.target)
     return cfg.terminal.next_value(soft_value(state, state.target, t.next_obs, cfg, key), t.terminated, end)
 
@@ -130,9 +132,10 @@ def soft_q_loss(
     """Soft temporal-difference error of all critics, on the rewards that the transitions carry."""
     target = t.reward + cfg.gamma * next_value(state, t, cfg, key, absorbing_reward)  # [B]
     q = critic(t.obs, t.action, t.absorbing)  # [N B]
-    counted = jnp.ones(len(q[0])) if cfg.terminal.kind == "absorbing" else 1.0 - t.absorbing  # [B]
+    counted = jnp.ones(len(t.obs)) if cfg.terminal.kind == "absorbing" else 1.0 - t.absorbing  # [B]
     loss = masked_mean(cfg.td_loss(q - target[None]), counted)
-    return loss, {"critic_loss": loss, "q": q.mean(), "q_max": q.max(), "target": target.mean()}
+    values = {"q": masked_mean(q, counted), "q_max": q.max(), "target": masked_mean(target, counted)}
+    return loss, {"critic_loss": loss} | values
 
 
 def improve(
@@ -164,8 +167,13 @@ def masked_mean(x: Float[Array, "*N B"], counted: Float[Array, "B"]) -> Float[Ar
 
 
 def policy(state: ActorCritic) -> Policy:
-    """The policy that acts, and that a run saves."""
+    """The policy that a run evaluates and saves."""
     return Policy(state.normalizer, state.average)
+
+
+def explorer(state: ActorCritic) -> Policy:
+    """The policy that acts in training."""
+    return Policy(state.normalizer, state.actor.net)
 
 
 def fields(state: ActorCritic) -> dict[str, Any]:

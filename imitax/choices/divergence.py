@@ -1,5 +1,6 @@
 """f-divergences `D_f(P || Q) = E_Q[f(p / q)]`: generator, conjugate, and what imitation makes of them."""
 
+import math
 from dataclasses import dataclass
 from typing import Literal
 
@@ -65,7 +66,7 @@ class Divergence:
         Where the conjugate has an edge (reverse_kl and hellinger at r = -1, js at -log 2, times `scale`) phi goes on
         along its tangent from EDGE inside of it: concave, finite, and its gradient still pulls r back.
         """
-        low = {"reverse_kl": -1.0, "hellinger": -1.0, "js": -float(jnp.log(2.0))}.get(self.kind)
+        low = {"reverse_kl": -1.0, "hellinger": -1.0, "js": -math.log(2)}.get(self.kind)
         if low is None:
             return -self.conjugate(-r)
         start = self.scale * (low + EDGE)
@@ -73,7 +74,7 @@ class Divergence:
         at_start = {  # derivative of phi there, from f*'(t) at t = -(low + EDGE)
             "reverse_kl": 1 / EDGE,
             "hellinger": 1 / EDGE**2,
-            "js": float(1 / (2 * jnp.exp(low + EDGE) - 1)),
+            "js": 1 / (2 * math.exp(low + EDGE) - 1),
         }[self.kind]
         return -self.conjugate(-inside) + at_start * (r - inside)
 

@@ -52,7 +52,7 @@ class Terminal:
         self,
         v_next: Float[Array, "*B"],
         terminated: Bool[Array, "*B"],
-        absorbing_value: Float[Array, "*B"] | float = 0.0,
+        absorbing_value: Float[Array, ""] | float = 0.0,
     ) -> Float[Array, "*B"]:
         """Value of the next state as it enters a target.
 

@@ -9,6 +9,7 @@ import jax.numpy as jnp
 import jax.random as jr
 from jaxtyping import Array, Float, PRNGKeyArray
 
+from imitax.errors import ConfigError
 from imitax.networks.mlp import MLP, Activation, Precision
 from imitax.types import Spec
 
@@ -40,6 +41,14 @@ class RewardConfig:
     """Share of inputs dropped in the discriminator's loss."""
     spectral_norm: bool = False
     """Divide every weight matrix by its largest singular value (Miyato et al. 2018)."""
+
+    def __post_init__(self):
+        if self.bound is not None and self.bound <= 0:
+            raise ConfigError(f"reward.bound must be positive or None, got {self.bound}")
+        for name in ("dropout", "input_dropout"):
+            share = getattr(self, name)
+            if not 0 <= share < 1:
+                raise ConfigError(f"reward.{name} must lie in [0, 1), got {share}")
 
 
 class Reward(eqx.Module):

@@ -17,10 +17,13 @@ from imitax.errors import CheckpointError
 from imitax.files import load_arrays, save_arrays
 from imitax.seeding import Purpose
 from imitax.sources.buffer import Buffer, unpack
-from imitax.types import Spec
+from imitax.types import Spec, Transition
 
 Act = Callable[[np.ndarray, int], np.ndarray]
 """`(obs [S, O], step) -> actions [S, A]`, one row a seed."""
+
+Reward = Callable[[Transition], np.ndarray]
+"""Rewards [N] of transitions, in place of the environment's."""
 
 
 class OnlineSource:
@@ -31,8 +34,16 @@ class OnlineSource:
     is ever interrupted, and a resumed run sees what an uninterrupted one would.
     """
 
-    def __init__(self, task: Task, seeds: tuple[int, ...], capacity: int, warmup: int, absorbing_rows: bool = False):
-        self.task, self.seeds, self.warmup = task, seeds, warmup
+    def __init__(
+        self,
+        task: Task,
+        seeds: tuple[int, ...],
+        capacity: int,
+        warmup: int,
+        absorbing_rows: bool = False,
+        reward: Reward | None = None,
+    ):
+        self.task, self.seeds, self.warmup, self.reward = task, seeds, warmup, reward
         self.lanes = Lanes(task.make, len(seeds))
         empty = Buffer.empty(capacity, task.spec.obs_dim, task.spec.action_dim, absorbing_rows)
         self.buffer = jax.tree.map(lambda x: jnp.stack([x] * len(seeds)), empty)
@@ -41,8 +52,8 @@ class OnlineSource:
         self.saved_to = 0
         self.shards: list[str] = []
         self.returns = np.zeros(len(seeds))
-        self.finished: list[list[float]] = [[] for _ in seeds]
-        """Returns of the training episodes that ended since they were last asked for."""
+        self.finished: list[list[tuple[float, bool]]] = [[] for _ in seeds]
+        """Return of each training episode that ended since they were last asked for, and whether it terminated."""
         self.start_episodes(0)
 
     def start_episodes(self, step: int) -> None:
@@ -75,18 +86,30 @@ class OnlineSource:
                 row[-2], row[-1] = terminated, terminated or truncated
                 self.returns[lane] += reward
                 if terminated or truncated:
-                    self.finished[lane].append(self.returns[lane])
+                    self.finished[lane].append((self.returns[lane], terminated))
                     self._reset(lane, seed, step + i + 1)
         self.fresh.append(rows)
-        self.buffer = _write(self.buffer, jnp.asarray(rows[..., :-1]), jnp.asarray(step))
+        self._remember(rows[..., :-1], step)
+
+    def _remember(self, rows: np.ndarray, start: int) -> None:
+        """Put rows [S, K, W] on the device, with the rewards that count; files keep the environment's."""
+        if self.reward is not None:
+            spec = self.task.spec
+            rows = rows.copy()
+            t = unpack(rows.reshape(-1, rows.shape[-1]), spec.obs_dim, spec.action_dim)
+            rows[..., spec.obs_dim + spec.action_dim] = self.reward(t).reshape(rows.shape[:2])
+        self.buffer = _write(self.buffer, jnp.asarray(rows), jnp.asarray(start))
 
     def episode_metrics(self) -> dict[str, np.ndarray]:
-        """Mean return of each seed's training episodes since the last call; empty until every seed has finished one."""
+        """Of the training episodes since the last call, each seed's mean return and share that terminated.
+
+        Empty until every seed has finished one.
+        """
         if not all(self.finished):
             return {}
-        means = np.array([np.mean(returns) for returns in self.finished])
+        returns, terminated = np.array([np.mean(ended, axis=0) for ended in self.finished]).T
         self.finished = [[] for _ in self.seeds]
-        return {"episode_return": means}
+        return {"episode_return": returns, "episode_terminated": terminated}
 
     def save(self, folders: list[Path], step: int) -> list[str]:
         """Write the rows since the last save as one shard a seed, and start new episodes.
@@ -116,7 +139,7 @@ class OnlineSource:
             rows = np.stack([load_arrays(folder / name)[0]["rows"] for folder in folders])
             capacity = self.buffer.rows.shape[1]
             skip = max(0, rows.shape[1] - capacity)
-            self.buffer = _write(self.buffer, jnp.asarray(rows[:, skip:]), jnp.asarray(start + skip))
+            self._remember(rows[:, skip:], start + skip)
             start += rows.shape[1]
         if start != step:
             raise CheckpointError(f"the replay's shards hold {start} steps where the checkpoint has {step}")

@@ -129,7 +129,7 @@ def test_normalization_known_answer():
 
 def test_normalization_uses_float64():
     obs = np.tile(np.float32([[10000.0], [10000.01]]), (50000, 1))
-    flat = Transition(obs, np.zeros((len(obs), 0)), np.zeros(len(obs)), obs, np.zeros(len(obs), bool))
+    flat = Transition(obs, np.zeros((len(obs), 0)), np.zeros(len(obs)), obs, *[np.zeros(len(obs), bool)] * 2)
     mean, std = normalization(flat)
     np.testing.assert_allclose(mean, obs.mean(dtype=np.float64), rtol=1e-7)
     np.testing.assert_allclose(std, obs.std(dtype=np.float64), rtol=1e-6)

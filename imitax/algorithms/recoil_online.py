@@ -1,0 +1,171 @@
+"""ReCOIL (Sikchi et al. 2024, "Dual RL: Unification and New Methods for Reinforcement and Imitation Learning",
+arXiv:2302.08560) with a replay in the place of its offline data, as the reference system has it.
+
+    critic  min_Q  (1 - w) (m E_E[Q(s, pi) - Q(s, a)] + (1 - m) (E_B[Q(s, pi)] - E_E[Q(s, a)]))
+                   + w E_{(E + B) / 2}[(Q(s, a) - gamma V(s'))^2]  + gradient penalty + anchors
+    policy  max_pi E[Q(s, pi) - alpha log pi]
+
+Demonstrated actions are ranked above the policy's while all implied rewards are drawn to zero; the gradient penalty
+bounds how steeply Q falls off the demonstrations.
+
+Order of one update: critic, then policy, temperature and target by soft actor-critic on expert and replay states.
+
+Differs from the paper: the paper is offline, and its code fits V by implicit maximisation; here pi is trained and
+chooses the actions. Differs from the reference system: the absorbing state has a transition to itself in the data, so
+that its value is learned from temporal differences; it is flagged in the next state alone, not in the one before it;
+values are bounded where they are bootstrapped, not where they are learned (a clipped output has no gradient).
+`closed_form` as in `choices/implied_reward.py` concerns the squared term; the contrast is left as it is.
+"""
+
+import math
+from dataclasses import dataclass, field, replace
+from typing import ClassVar
+
+import equinox as eqx
+import jax.numpy as jnp
+import jax.random as jr
+from jaxtyping import Array, Float, PRNGKeyArray
+
+from imitax.choices.actor_critic import ActorCritic, ActorCriticConfig, create, explorer, improve, next_value, policy
+from imitax.choices.gradient_penalty import GradientPenalty
+from imitax.choices.implied_reward import counted, part_means, policy_actions, refuse_reward_flag, share_of_step
+from imitax.choices.td_loss import TdLoss
+from imitax.choices.temperature import Temperature
+from imitax.choices.terminal import Terminal
+from imitax.errors import ConfigError
+from imitax.learner import Learner, OptimizerConfig
+from imitax.networks import Critic, CriticConfig, Normalizer, PolicyConfig
+from imitax.types import Batch, Metrics, Spec, Transition, concat
+
+__all__ = ["PRESETS", "Config", "State", "explorer", "init", "policy", "update"]
+
+State = ActorCritic
+"""Everything that training changes."""
+
+
+@dataclass(frozen=True)
+class Config(ActorCriticConfig):
+    """ReCOIL with an environment."""
+
+    NEEDS: ClassVar[frozenset[str]] = frozenset({"expert", "env"})
+
+    td_weight: float = 0.5
+    """w, weight of the squared implied rewards, against 1 - w of the contrast (the reference system: 0.5 for Hopper,
+    0.2 for HalfCheetah and Walker2d)."""
+    expert_share: float = 0.1
+    """m, share of the contrast whose policy actions are taken in the expert's states, not in the replay's."""
+    anchor: float = 200.0
+    """Value at which the anchors hold Q, with either sign: 2 / (1 - gamma)."""
+    expert_anchor: float = 0.0
+    """Weight of E_E[(Q(s, a) - anchor)^2] (the reference system's offline form: 1)."""
+    learner_anchor: float = 0.0
+    """Weight of E_B[max(-anchor - Q(s, pi), 0)], a floor under the learner's values (offline form: 1)."""
+    zero_init: bool = True
+    """The critics start at zero: weights and biases of their last layers are zeros."""
+    gradient_penalty: GradientPenalty = field(
+        default_factory=lambda: GradientPenalty("hinge", weight=10.0, margin=200.0, at="both", norm="linf")
+    )
+    """Of the critics, at demonstrated transitions and at the replay's states with the policy's actions."""
+    normalize_obs: bool = True
+    """Standardise observations with the statistics of the training demonstrations."""
+    critic_optimizer: OptimizerConfig = field(default_factory=lambda: OptimizerConfig(lr=3e-4))
+    td_loss: TdLoss = field(default_factory=lambda: TdLoss(value_clip=1000.0))
+    terminal: Terminal = field(default_factory=lambda: Terminal("absorbing"))
+    temperature: Temperature = field(default_factory=lambda: Temperature("fixed", initial=0.1))
+
+    def __post_init__(self):
+        refuse_reward_flag(self)
+        for name in ("td_weight", "expert_share"):
+            if not 0 <= getattr(self, name) <= 1:
+                raise ConfigError(f"{name} must lie in [0, 1], got {getattr(self, name)}")
+        for name in ("expert_anchor", "learner_anchor"):
+            if getattr(self, name) < 0:
+                raise ConfigError(f"{name} must not be negative, got {getattr(self, name)}; 0 turns it off")
+        if self.td_weight == 0 and self.expert_anchor == 0:
+            raise ConfigError(
+                "td_weight=0 leaves the level of Q open, and nothing carries value from one state to the next: give "
+                "td_weight, or expert_anchor"
+            )
+
+
+PRESETS = {
+    "default": Config(),
+    "cleanil": Config(
+        batch_size=128,
+        warmup_steps=2000,
+        policy=PolicyConfig(
+            hidden=(256, 256, 256), activation="silu", log_std_min=math.log(1e-3), log_std_max=math.log(3)
+        ),
+        critic=CriticConfig(hidden=(256, 256, 256), activation="silu"),
+        policy_optimizer=OptimizerConfig(lr=3e-4, clip=1000.0),
+        critic_optimizer=OptimizerConfig(lr=3e-4, clip=1000.0),
+    ),
+}
+"""default: ours. cleanil: the reference system's networks and rates, w as for Hopper. There is no preset `paper`: the
+paper has no online form."""
+
+
+def init(cfg: Config, spec: Spec, normalizer: Normalizer, key: PRNGKeyArray) -> State:
+    """A state before its first update."""
+    state = create(cfg, spec, normalizer, key)
+    if not cfg.zero_init:
+        return state
+    net = eqx.tree_at(lambda n: (n.mlp.weights[-1], n.mlp.biases[-1]), state.critic.net, replace_fn=jnp.zeros_like)
+    return replace(state, critic=Learner.create(net, cfg.critic_optimizer), target=net)
+
+
+def critic_loss(
+    critic: Critic, state: State, expert: Transition, replay: Transition, cfg: Config, key: PRNGKeyArray
+) -> tuple[Float[Array, ""], Metrics]:
+    """Contrast, squared implied rewards, gradient penalty and anchors, averaged over the critics."""
+    kv, kn, kp = jr.split(key, 3)
+    mix = concat(expert, replay)  # [2B], expert rows first
+    counts, share = counted(cfg, mix), share_of_step(cfg, mix)  # [2B]
+    y = cfg.gamma * next_value(state, mix, cfg, kn)  # [2B]
+    action, _ = policy_actions(state, mix, kv)
+    q_policy = critic(mix.obs, action, mix.absorbing)  # [N 2B]
+    q = critic(mix.obs, mix.action, mix.absorbing)  # [N 2B]
+    r = share[None] * (q - y[None])  # [N 2B]
+
+    (q_expert, q_learner), (pi_expert, pi_replay) = part_means(q, counts), part_means(q_policy, counts)
+    contrast = cfg.expert_share * pi_expert + (1 - cfg.expert_share) * pi_replay - q_expert
+    td = jnp.stack(part_means(cfg.td_loss(r) / share[None], counts)).mean()
+    n = len(expert.obs)
+    penalty, norm = cfg.gradient_penalty(
+        critic.at,
+        critic.join(expert.obs, expert.action, expert.absorbing),
+        critic.join(replay.obs, action[n:], replay.absorbing),
+        kp,
+        slice(mix.obs.shape[1], mix.obs.shape[1] + action.shape[1]),
+    )
+    anchors = jnp.zeros(())
+    if cfg.expert_anchor:
+        anchors += cfg.expert_anchor * part_means((q - cfg.anchor) ** 2, counts)[0]
+    if cfg.learner_anchor:
+        anchors += cfg.learner_anchor * part_means(jnp.maximum(-cfg.anchor - q_policy, 0), counts)[1]
+
+    loss = (1 - cfg.td_weight) * contrast + cfg.td_weight * td + penalty + anchors
+    r_expert, r_learner = part_means(r, counts)
+    return loss, norm | {
+        "critic_loss": loss,
+        "contrast": contrast,
+        "td": td,
+        "penalty": penalty,
+        "anchors": anchors,
+        "q_expert": q_expert,
+        "q_learner": q_learner,
+        "reward_expert": r_expert,
+        "reward_learner": r_learner,
+        "td_error": jnp.stack(part_means(jnp.abs(r), counts)).mean(),
+    }
+
+
+def update(state: State, batch: Batch, cfg: Config, key: PRNGKeyArray) -> tuple[State, Metrics]:
+    """One update on as many demonstrated as replayed transitions."""
+    data = state.normalizer.batch(batch)
+    assert data.expert is not None
+    assert data.replay is not None
+    kc, ka = jr.split(key)
+    critic, mc = state.critic.descend(critic_loss, state, data.expert, data.replay, cfg, kc)
+    state, ma = improve(state, critic, concat(data.expert, data.replay), cfg, ka)
+    return state, mc | ma

@@ -1,0 +1,75 @@
+"""Imitation with an environment: the table of the adversarial and implicit-Q methods on Hopper-v5.
+
+    make bench-online                                    # everything, one job at a time; interrupt it as you like
+    python -m imitax.experiments.online --minutes 60     # start no job after an hour
+    python -m imitax.experiments.online --list           # what is unfinished
+
+Start it twice, each process on a core of its own, and both work on the same queue. Demonstrations are ten episodes of
+the bundled hopper-expert unless the row says otherwise; `--ant FILE` adds Ant-v5.
+"""
+
+import argparse
+import sys
+from pathlib import Path
+
+from imitax.errors import ImitaxError
+from imitax.experiments.queue import Row, unfinished, work
+
+HOPPER = ("--env", "Hopper-v5", "--demos", "hopper-expert")
+TEN = (*HOPPER, "--episodes", "10")
+SMALL = ("--policy.hidden", "256", "256", "--critic.hidden", "256", "256", "--reward.hidden", "256", "256")
+
+
+def rows(ant: Path | None = None) -> list[Row]:
+    """The table's rows in their order."""
+    long, short = ("--steps", "200000"), ("--steps", "100000")
+    table = [Row("adversarial", ("adversarial", *TEN, *long), seeds=3)]
+    table += [Row(name, (name, *TEN, *long), seeds=3) for name in ("ls_iq", "recoil_online", "iq_learn")]
+    table += [
+        Row(name, ("adversarial", "--preset", name, *TEN, *short)) for name in ("gail", "dac", "airl", "fairl", "gaifo")
+    ]
+    table += [
+        Row("sqil", ("ls_iq", "--preset", "sqil", *TEN, *short)),
+        Row("f_irl", ("f_irl", *TEN, *short)),
+        Row("bc", ("bc", *TEN, "--steps", "30000")),
+    ]
+    for name, loss, seeds in (
+        ("squared", ("squared",), 3),
+        ("huber1", ("huber", "--td-loss.delta", "1"), 3),
+        ("huber10", ("huber", "--td-loss.delta", "10"), 1),
+        ("huber100", ("huber", "--td-loss.delta", "100"), 1),
+    ):
+        args = ("adversarial", "--preset", "cleanil", *SMALL, "--td-loss.kind", *loss, "--variant", f"2x256,td={name}")
+        table.append(Row(f"cleanil-{name}", (*args, *TEN, *short), seeds))
+    table.append(Row("adversarial-one", ("adversarial", *HOPPER, "--episodes", "1", *short)))
+    if ant is not None:
+        table.append(Row("ant", ("adversarial", "--env", "Ant-v5", "--demos", str(ant), "--episodes", "10", *short)))
+    for name in ("adversarial", "airl"):
+        reward = ("--reward", "{folder}/" + f"{name}-seed0", "--variant", f"reward={name}")
+        table.append(Row(f"sac-on-{name}", ("sac", "--env", "Hopper-v5", *short, *reward)))
+    return table
+
+
+def main() -> None:
+    """Work off the queue; what goes wrong ends with a message and status 2."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--folder", type=Path, default=Path("runs/online"), help="of the runs")
+    parser.add_argument("--results", type=Path, default=Path("bench/results/learning.jsonl"), help="file of results")
+    parser.add_argument("--ant", type=Path, help="demonstrations of Ant-v5")
+    parser.add_argument("--minutes", type=float, help="start no job after so many minutes")
+    parser.add_argument("--list", action="store_true", help="only say what is unfinished")
+    args = parser.parse_args()
+    table = rows(args.ant)
+    try:
+        left = unfinished(table, args.folder)
+        if not args.list:
+            left = work(table, args.folder, args.results, minutes=args.minutes)
+    except ImitaxError as error:
+        print(f"imitax: {error}", file=sys.stderr)
+        sys.exit(2)
+    for row, seed in left:
+        print(f"unfinished: {row.name} seed {seed}")
+
+
+if __name__ == "__main__":
+    main()

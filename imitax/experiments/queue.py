@@ -1,0 +1,101 @@
+"""A queue of trainings that can be interrupted, resumed, and worked off by several processes at once.
+
+One seed of every row runs before a second seed of any. A job whose run is finished is passed over; one that was
+interrupted continues from its checkpoint. A worker claims a job by a lock file with its process id, so that a second
+worker, on another core, takes the next one.
+"""
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from imitax.errors import ConfigError
+
+
+@dataclass(frozen=True)
+class Row:
+    """One setting of a table of results."""
+
+    name: str
+    """Names the folder of its runs."""
+    args: tuple[str, ...]
+    """Of `imitax train`, without seeds, out and results; `{folder}` stands for the queue's folder."""
+    seeds: int = 1
+    """Seeds 0, 1, ... of the row."""
+
+
+def order(rows: Sequence[Row]) -> list[tuple[Row, int]]:
+    """Jobs: the first seed of every row in their order, then the second seeds, and so on."""
+    return [(row, seed) for seed in range(max(row.seeds for row in rows)) for row in rows if seed < row.seeds]
+
+
+def folder_of(row: Row, seed: int, folder: Path) -> Path:
+    """Where a job's run is."""
+    return folder / f"{row.name}-seed{seed}"
+
+
+def unfinished(rows: Sequence[Row], folder: Path) -> list[tuple[Row, int]]:
+    """Jobs that have no finished run yet."""
+    return [(row, seed) for row, seed in order(rows) if not (folder_of(row, seed, folder) / "summary.json").exists()]
+
+
+def work(rows: Sequence[Row], folder: Path, results: Path, *, minutes: float | None = None) -> list[tuple[Row, int]]:
+    """Run jobs until none is left to take, or no job may start any more; returns what is unfinished.
+
+    Args:
+        rows: of the table.
+        folder: of the runs.
+        results: file that finished runs append their lines to.
+        minutes: time after which no further job starts; None runs all.
+
+    Raises ConfigError when a job fails; its output stays in the terminal.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    started = time.monotonic()
+    for row, seed in order(rows):
+        if minutes is not None and time.monotonic() - started > 60 * minutes:
+            break
+        run = folder_of(row, seed, folder)
+        lock = folder / f"{run.name}.lock"
+        if (run / "summary.json").exists() or not claim(lock):
+            continue
+        try:
+            if (run / "config.json").exists():
+                args = ["--resume", str(run)]
+            else:
+                args = [a.replace("{folder}", str(folder)) for a in row.args]
+                args += ["--seeds", str(seed), "--out", str(run), "--results", str(results)]
+            print(f"{time.strftime('%H:%M:%S')} {run.name}", flush=True)
+            if subprocess.run([sys.executable, "-m", "imitax.cli", "train", *args, "--quiet"]).returncode:
+                raise ConfigError(f"{run.name} failed: imitax train {' '.join(args)}")
+        finally:
+            lock.unlink(missing_ok=True)
+    return unfinished(rows, folder)
+
+
+def claim(lock: Path) -> bool:
+    """Take a job's lock file; a lock whose process is gone is taken over."""
+    for _ in range(2):
+        try:
+            descriptor = os.open(lock, os.O_CREAT | os.O_EXCL | os.O_WRONLY)
+        except FileExistsError:
+            if _alive(lock):
+                return False
+            lock.unlink(missing_ok=True)
+            continue
+        os.write(descriptor, str(os.getpid()).encode())
+        os.close(descriptor)
+        return True
+    return False
+
+
+def _alive(lock: Path) -> bool:
+    try:
+        os.kill(int(lock.read_text()), 0)
+    except (FileNotFoundError, ValueError, ProcessLookupError):
+        return False
+    return True

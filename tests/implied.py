@@ -1,0 +1,86 @@
+"""What the tests of the methods with an implied reward share: transitions, critics of one value, a small MDP."""
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from imitax.learner import OptimizerConfig
+from imitax.networks import CriticConfig, PolicyConfig
+from imitax.types import Spec, Transition, concat
+
+SPEC = Spec(2, 1, (-1.0,), (0.5,))
+STILL = OptimizerConfig(lr=0.0)
+SMALL = {"gamma": 0.5, "policy": PolicyConfig(hidden=(8,)), "critic": CriticConfig(hidden=(8,))}
+NO_ENTROPY = 1e-7
+
+
+def transitions(count=4, *, terminated=False, absorbing=0, seed=0):
+    """Ordinary transitions, then absorbing ones."""
+    rng = np.random.default_rng(seed)
+    obs, following = (jnp.asarray(rng.normal(size=(count, 2)), jnp.float32) for _ in range(2))
+    action = jnp.asarray(rng.uniform(-1, 0.5, (count, 1)), jnp.float32)
+    full = jnp.full(count, terminated)
+    t = Transition(obs, action, jnp.zeros(count), following, full, full & False)
+    if not absorbing:
+        return t
+    n = absorbing
+    zeros, ones = jnp.zeros((n, 2)), jnp.ones(n, bool)
+    return concat(t, Transition(zeros, jnp.zeros((n, 1)), jnp.zeros(n), zeros, ones, ones))
+
+
+def constant(net, *values):
+    """A critic whose members have one value each, everywhere."""
+    last = (jnp.zeros_like(net.mlp.weights[-1]), jnp.asarray(values, jnp.float32)[:, None])
+    return eqx.tree_at(lambda n: (n.mlp.weights[-1], n.mlp.biases[-1]), net, last)
+
+
+def with_values(state, values, target_values):
+    """A state whose critics and target critics are constant."""
+    nets = (constant(state.critic.net, *values), constant(state.target, *target_values))
+    return eqx.tree_at(lambda s: (s.critic.net, s.target), state, nets)
+
+
+def moved(before, after):
+    """Names of the networks that differ."""
+    nets = {
+        "actor": lambda s: s.actor.net,
+        "critic": lambda s: s.critic.net,
+        "target": lambda s: s.target,
+        "temperature": lambda s: s.temperature.net,
+        "normalizer": lambda s: s.normalizer,
+    }
+    return {name for name, net in nets.items() if not eqx.tree_equal(net(before), net(after))}
+
+
+class Tabular:
+    """Three states, two actions, random transitions; occupancies are normalised."""
+
+    gamma = 0.8
+
+    def __init__(self, seed=0, states=3, actions=2):
+        rng = np.random.default_rng(seed)
+        self.p = jnp.asarray(rng.dirichlet(np.ones(states), (states, actions)), jnp.float32)  # [S A S]
+        self.start = jnp.asarray(rng.dirichlet(np.ones(states)), jnp.float32)  # [S]
+        self.expert = jnp.asarray(rng.dirichlet(3 * np.ones(actions), states), jnp.float32)  # [S A]
+        self.other = jnp.asarray(rng.dirichlet(3 * np.ones(actions), states), jnp.float32)  # [S A]
+
+    def occupancy(self, policy):
+        """`rho[s, a]` of a policy [S, A]."""
+        steps = jnp.einsum("sa,sat->ts", policy, self.p)
+        visits = jnp.linalg.solve(jnp.eye(len(steps)) - self.gamma * steps, (1 - self.gamma) * self.start)
+        return visits[:, None] * policy
+
+    def target(self, v):
+        """`gamma E[V(s')]` of every state and action."""
+        return self.gamma * jnp.einsum("sat,t->sa", self.p, v)
+
+
+def quadratic_minimum(loss, shape):
+    """Where a quadratic function is least."""
+
+    def flat(x):
+        return loss(x.reshape(shape))
+
+    zero = jnp.zeros(int(np.prod(shape)))
+    return jnp.linalg.solve(jax.hessian(flat)(zero), -jax.grad(flat)(zero)).reshape(shape)

@@ -1,0 +1,261 @@
+from dataclasses import replace
+
+import equinox as eqx
+import implied
+import jax
+import jax.numpy as jnp
+import jax.random as jr
+import numpy as np
+import pytest
+from implied import transitions
+from scipy.optimize import minimize
+
+from imitax.algorithms import iq_learn
+from imitax.choices.divergence import Divergence
+from imitax.choices.gradient_penalty import GradientPenalty
+from imitax.choices.td_loss import TdLoss
+from imitax.choices.temperature import Temperature
+from imitax.choices.terminal import Terminal
+from imitax.errors import ConfigError
+from imitax.networks import CriticConfig, Normalizer
+from imitax.types import Batch
+
+BASE = iq_learn.Config(
+    **implied.SMALL, terminal=Terminal("mask"), temperature=Temperature("fixed", initial=implied.NO_ENTROPY)
+)
+ONE = replace(BASE, critic=CriticConfig(hidden=(8,), members=1))
+
+
+def start(cfg):
+    return iq_learn.init(cfg, implied.SPEC, Normalizer.identity(2), jr.key(0))
+
+
+def terms(cfg, expert, replay, values=(3.0,), target=(3.0,)):
+    state = implied.with_values(start(cfg), values, target)
+    loss, metrics = iq_learn.critic_loss(state.critic.net, state, expert, replay, cfg, jr.key(1))
+    parts = [float(metrics[name]) for name in ("imitation", "value", "regularizer", "penalty")]
+    assert float(loss) == pytest.approx(sum(parts), rel=1e-5)
+    return parts, metrics
+
+
+@pytest.mark.parametrize(("on", "imitation", "regularizer"), [("both", -2.5, 3.625), ("expert", 1.125, 0.0)])
+def test_the_loss_by_hand(on, imitation, regularizer):
+    """Q = 3 and 5, y = 0.5 min(3, 7): r = 1.5 and 3.5; chi2 with a = 0.5 is r - r^2 / 2."""
+    cfg = replace(BASE, on=on)
+    parts, metrics = terms(cfg, transitions(), transitions(seed=1), (3.0, 5.0), (7.0, 3.0))
+    np.testing.assert_allclose(parts, [imitation, 2.5, regularizer, 0], rtol=1e-4, atol=1e-6)
+    assert float(metrics["reward_expert"]) == pytest.approx(2.5, rel=1e-4)
+    assert float(metrics["q_learner"]) == pytest.approx(4.0)
+
+
+@pytest.mark.parametrize("kind", ["kl", "reverse_kl", "js", "hellinger", "tv"])
+def test_other_divergences_by_hand(kind):
+    cfg = replace(ONE, on="expert", divergence=Divergence(kind))
+    (imitation, *_), _ = terms(cfg, transitions(), transitions())
+    expected = {
+        "kl": 1 - np.exp(-1.5),
+        "reverse_kl": np.log(2.5),
+        "js": np.log(2 - np.exp(-1.5)),
+        "hellinger": 1.5 / 2.5,
+        "tv": 0.5,
+    }[kind]
+    assert imitation == pytest.approx(-expected, rel=1e-4)
+
+
+@pytest.mark.parametrize("term", ["value_expert", "value"])
+def test_the_value_has_the_entropy(term):
+    cfg = replace(ONE, value_term=term, temperature=Temperature("fixed", initial=0.5))
+    expert, replay = transitions(), transitions(seed=1)
+    (_, value, *_), _ = terms(cfg, expert, replay)
+    state = start(cfg)
+    kv, kn, _ = jr.split(jr.key(1), 3)
+    obs, following = (jnp.concatenate([getattr(t, name) for t in (expert, replay)]) for name in ("obs", "next_obs"))
+    here, there = (np.asarray(state.actor.net.sample(x, k)[1]) for x, k in ((obs, kv), (following, kn)))
+    each = 3 - 0.5 * here - 0.5 * (3 - 0.5 * there)
+    assert value == pytest.approx(float(each[: 4 if term == "value_expert" else 8].mean()), rel=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("kind", "expected"),
+    [
+        ("none", (-1.5, 1.5, 1.125)),
+        ("mask", (-3, 3, 4.5)),
+        ("absorbing", (-1.5, 1.5, 1.125)),
+        ("closed_form", (-3, 3, 2.25)),
+    ],
+)
+def test_transitions_into_the_end_by_hand(kind, expected):
+    """Q = 3 everywhere: y is 1.5 where the end has a value, and closed_form weighs the square by 1 - gamma."""
+    ended = transitions(terminated=True)
+    parts, _ = terms(replace(ONE, terminal=Terminal(kind)), ended, ended)
+    np.testing.assert_allclose(parts[:3], expected, rtol=1e-4)
+
+
+@pytest.mark.parametrize("kind", ["chi2", "kl", "js"])
+def test_closed_form_is_absorbing_summed_up(kind):
+    """At gamma = 0.5 the absorbing state is as often visited as entered."""
+    changes = {} if kind == "chi2" else {"on": "expert", "divergence": Divergence(kind)}
+    short, long = transitions(4, terminated=True), transitions(4, terminated=True, absorbing=4)
+    closed, _ = terms(replace(ONE, terminal=Terminal("closed_form"), **changes), short, short)
+    same, _ = terms(replace(ONE, terminal=Terminal("closed_form"), **changes), long, long)
+    explicit, _ = terms(replace(ONE, terminal=Terminal("absorbing"), **changes), long, long)
+    np.testing.assert_allclose(closed, same, rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(4 * np.array(closed), 8 * np.array(explicit), rtol=1e-5, atol=1e-5)
+
+
+def test_the_absorbing_state_has_no_entropy():
+    cfg = replace(ONE, terminal=Terminal("absorbing"), temperature=Temperature("fixed", initial=5.0))
+    only = transitions(0, absorbing=4)
+    parts, _ = terms(cfg, only, only)
+    np.testing.assert_allclose(parts[:3], (-1.5, 1.5, 1.125), rtol=1e-5)
+
+
+@pytest.mark.parametrize(("through", "slope"), [(False, 1.5), (True, 0.75)])
+def test_the_gradient_through_the_target(through, slope):
+    """Of Q's level b: r = b - gamma b has half the slope when V(s') is the critic's own."""
+    cfg = replace(ONE, grad_through_target=through)
+    state = implied.with_values(start(cfg), (3.0,), (3.0,))
+    rows = transitions()
+
+    def loss(level):
+        net = implied.constant(state.critic.net, 0.0)
+        net = eqx.tree_at(lambda n: n.mlp.biases[-1], net, level[None, None])
+        return iq_learn.critic_loss(net, state, rows, rows, cfg, jr.key(1))[0]
+
+    assert float(jax.grad(loss)(jnp.asarray(3.0))) == pytest.approx(slope, rel=1e-4)
+
+
+def test_the_gradient_penalty_of_a_flat_critic():
+    cfg = replace(ONE, gradient_penalty=GradientPenalty("two_sided", weight=10.0, margin=1.0))
+    (*_, penalty), metrics = terms(cfg, transitions(), transitions())
+    assert penalty == pytest.approx(10.0, rel=1e-4)
+    assert float(metrics["gradient_norm"]) == pytest.approx(0, abs=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("change", "expected"),
+    [
+        ({"policy_optimizer": implied.STILL, "polyak": 0.0}, {"critic"}),
+        ({"critic_optimizer": implied.STILL, "polyak": 0.0}, {"actor"}),
+        ({"policy_optimizer": implied.STILL, "grad_through_target": True}, {"critic", "target"}),
+    ],
+)
+def test_each_step_reaches_its_own_network(change, expected):
+    cfg = replace(BASE, **change)
+    before = start(cfg)
+    after, _ = iq_learn.update(before, Batch(transitions(), transitions(seed=1)), cfg, jr.key(2))
+    assert implied.moved(before, after) == expected
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"terminal": Terminal("reward_flag")}, "reward_flag"),
+        ({"divergence": Divergence("js")}, "use on=expert"),
+        ({"value_term": "v0"}, "initial states"),
+        ({"td_loss": TdLoss("huber")}, "no effect"),
+    ],
+)
+def test_contradictions_are_refused(change, message):
+    with pytest.raises(ConfigError, match=message):
+        iq_learn.Config(**change)
+
+
+@pytest.mark.parametrize("on", ["both", "expert"])
+def test_the_implied_reward_of_a_small_mdp(on):
+    """r = 4a (rho_E - rho) / (rho_E + rho) with the penalty on both, 2a (1 - rho / rho_E) on the expert's."""
+    mdp, chi2, tau = implied.Tabular(), Divergence("chi2", scale=0.5), 0.3
+    expert, learner = mdp.occupancy(mdp.expert), mdp.occupancy(mdp.other)
+
+    def parts(q):
+        v = (mdp.other * (q - tau * jnp.log(mdp.other))).sum(1)
+        return q - mdp.target(v), v
+
+    def loss(q):
+        r, v = parts(q)
+        value = (expert * (v[:, None] - mdp.target(v))).sum()
+        if on == "expert":
+            return value - (expert * chi2.concave(r)).sum()
+        return value - (expert * r).sum() + ((expert + learner) / 2 * r**2).sum() / (4 * chi2.scale)
+
+    r, v = parts(implied.quadratic_minimum(loss, expert.shape))
+    a = chi2.scale
+    known = 4 * a * (expert - learner) / (expert + learner) if on == "both" else 2 * a * (1 - learner / expert)
+    np.testing.assert_allclose(r, known, atol=2e-4)
+    assert (jnp.abs(r) <= 4 * a).all() or on == "expert"
+    on_start = (1 - mdp.gamma) * (mdp.start * v).sum()
+    for rho in (expert, learner):  # the value term is the same on any data from the same initial states
+        assert float((rho * (v[:, None] - mdp.target(v))).sum()) == pytest.approx(float(on_start), abs=1e-5)
+
+
+def least(loss, shape):
+    step = jax.jit(jax.value_and_grad(lambda x: loss(x.reshape(shape))))
+    found = minimize(
+        lambda x: [np.asarray(y, np.float64) for y in step(jnp.asarray(x, jnp.float32))],
+        np.zeros(int(np.prod(shape))),
+        jac=True,
+        method="L-BFGS-B",
+        options={"maxiter": 2000, "ftol": 1e-12, "gtol": 1e-7},
+    )
+    return jnp.asarray(found.x, jnp.float32).reshape(shape), found.fun
+
+
+def test_the_policy_solves_its_objective_and_tends_to_the_expert():
+    """The saddle point's policy is the one with the least a chi2(rho || rho_E) - tau H, found here by brute force."""
+    mdp, chi2 = implied.Tabular(), Divergence("chi2", scale=0.5)
+    expert = mdp.occupancy(mdp.expert)
+    distances = []
+    for tau in (0.5, 0.1, 0.02):
+
+        def inverse(q, tau=tau):
+            v = tau * jax.nn.logsumexp(q / tau, axis=1)
+            return (expert * (v[:, None] - mdp.target(v) - chi2.concave(q - mdp.target(v)))).sum()
+
+        def direct(logits, tau=tau):
+            policy = jax.nn.softmax(logits, axis=1)
+            rho = mdp.occupancy(policy)
+            return (expert * chi2.f(rho / expert)).sum() + tau * (rho * jnp.log(policy)).sum()
+
+        q, lowest = least(inverse, expert.shape)
+        logits, brute = least(direct, expert.shape)
+        policy = jax.nn.softmax(q / tau, axis=1)
+        np.testing.assert_allclose(policy, jax.nn.softmax(logits, axis=1), atol=5e-3)
+        assert lowest == pytest.approx(-brute, abs=1e-4)
+        distances.append(float(jnp.abs(policy - mdp.expert).max()))
+    assert distances[0] > distances[1] > distances[2]
+    assert distances[2] < 0.03
+
+
+def test_closed_form_is_absorbing_in_the_tabular_limit():
+    """State 1 ends under action 1; the absorbing state is visited gamma / (1 - gamma) times as often as entered."""
+    gamma, a = 0.8, 0.5
+    ended = jnp.array([[False, False], [False, True]])
+    following = jnp.array([[0, 1], [0, 0]])
+    policies = (jnp.array([[0.3, 0.7], [0.4, 0.6]]), jnp.array([[0.6, 0.4], [0.8, 0.2]]))
+
+    def occupancy(policy):
+        steps = jnp.zeros((2, 2))
+        for s, act in ((0, 0), (0, 1), (1, 0)):
+            steps = steps.at[following[s, act], s].add(policy[s, act])
+        return jnp.linalg.solve(jnp.eye(2) - gamma * steps, jnp.array([0.5, 0.5]))[:, None] * policy
+
+    expert, learner = map(occupancy, policies)
+
+    def loss(q, kind, end=0.0, weight=0.0):
+        v = (policies[1] * (q + 0.1)).sum(1)
+        choice = Terminal(kind)
+        y = gamma * choice.next_value(v[following], ended, end)
+        closed = kind == "closed_form"
+        share = choice.next_value(jnp.ones((2, 2)), ended, 1 - gamma) if closed else 1.0
+        r = share * (q - y)
+        square = (expert + learner) / 2 / (4 * a)
+        total = (-expert * r / share + square * r**2 / share + expert * (v[:, None] - y)).sum()
+        r_end = (1 - gamma) * end  # and V - gamma V of the absorbing state is the same
+        return total + weight * (square[1, 1] * r_end**2 - expert[1, 1] * r_end + expert[1, 1] * r_end)
+
+    closed = implied.quadratic_minimum(lambda q: loss(q, "closed_form"), (2, 2))
+    explicit = implied.quadratic_minimum(
+        lambda x: loss(x[:4].reshape(2, 2), "absorbing", x[4], gamma / (1 - gamma)), (5,)
+    )
+    np.testing.assert_allclose(explicit[:4].reshape(2, 2), closed, atol=1e-3)
+    assert float(explicit[4]) == pytest.approx(float(closed[1, 1]), abs=1e-3)
