@@ -69,8 +69,7 @@ def test_losses_want_the_expert_high(kind):
     x = jnp.ones((4, 1))
 
     def loss(bias):
-        h = lambda x: x[:, 0] * bias
-        return Discrimination(kind, prior=0.1)(h, x, -x, jr.key(0))[0]
+        return Discrimination(kind, prior=0.1)(lambda x: x[:, 0] * bias, x, -x, jr.key(0))[0]
 
     assert float(jax.grad(loss)(0.1)) < 0
 

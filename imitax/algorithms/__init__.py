@@ -2,12 +2,13 @@
 
 from types import ModuleType
 
-from imitax.algorithms import adversarial, bc, iq_learn, ls_iq, recoil_online, sac
+from imitax.algorithms import adversarial, bc, f_irl, iq_learn, ls_iq, recoil_online, sac
 from imitax.errors import ConfigError
 
 ALGORITHMS: dict[str, ModuleType] = {
     "bc": bc,
     "adversarial": adversarial,
+    "f_irl": f_irl,
     "iq_learn": iq_learn,
     "ls_iq": ls_iq,
     "recoil_online": recoil_online,

@@ -62,6 +62,10 @@ class Config(ActorCriticConfig):
     """Of the critics, between expert and replay transitions."""
     normalize_obs: bool = True
     """Standardise observations with the statistics of the training demonstrations."""
+    batch_size: int = 128
+    warmup_steps: int = 2000
+    average: float = 0.999
+    critic: CriticConfig = field(default_factory=lambda: CriticConfig(layer_norm=True))
     critic_optimizer: OptimizerConfig = field(default_factory=lambda: OptimizerConfig(lr=3e-4))
     terminal: Terminal = field(default_factory=lambda: Terminal("closed_form"))
     temperature: Temperature = field(default_factory=lambda: Temperature("fixed", initial=0.01))
@@ -85,7 +89,9 @@ PRESETS = {
     "paper": Config(
         learner_term="value",
         normalize_obs=False,
+        batch_size=256,
         warmup_steps=10_000,
+        average=0.0,
         critic=CriticConfig(members=1),
         policy_optimizer=OptimizerConfig(lr=3e-5),
         temperature=Temperature("fixed", initial=1e-3),
@@ -96,6 +102,8 @@ PRESETS = {
         expert_term="bootstrap",
         clip=False,
         normalize_obs=False,
+        average=0.0,
+        critic=CriticConfig(),
         terminal=Terminal("mask"),
         temperature=Temperature(),
     ),

@@ -68,6 +68,10 @@ class Config(ActorCriticConfig):
     """Of the critics, at demonstrated transitions and at the replay's states with the policy's actions."""
     normalize_obs: bool = True
     """Standardise observations with the statistics of the training demonstrations."""
+    batch_size: int = 128
+    warmup_steps: int = 2000
+    average: float = 0.999
+    critic: CriticConfig = field(default_factory=lambda: CriticConfig(layer_norm=True))
     critic_optimizer: OptimizerConfig = field(default_factory=lambda: OptimizerConfig(lr=3e-4))
     td_loss: TdLoss = field(default_factory=lambda: TdLoss(value_clip=1000.0))
     terminal: Terminal = field(default_factory=lambda: Terminal("absorbing"))
@@ -91,8 +95,7 @@ class Config(ActorCriticConfig):
 PRESETS = {
     "default": Config(),
     "cleanil": Config(
-        batch_size=128,
-        warmup_steps=2000,
+        average=0.0,
         policy=PolicyConfig(
             hidden=(256, 256, 256), activation="silu", log_std_min=math.log(1e-3), log_std_max=math.log(3)
         ),

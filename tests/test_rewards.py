@@ -1,0 +1,126 @@
+"""Learned rewards as artefacts: saved with the run, called, and paid to a new policy."""
+
+import dataclasses
+import shutil
+from pathlib import Path
+
+import equinox as eqx
+import jax.numpy as jnp
+import numpy as np
+import pytest
+import toy
+
+import imitax
+from imitax.algorithms import adversarial, bc, sac
+from imitax.artifacts import load_reward, save_reward
+from imitax.choices.terminal import Terminal
+from imitax.errors import CheckpointError, ConfigError
+from imitax.files import load_arrays
+from imitax.loop import pay
+from imitax.sources.buffer import unpack
+
+pytestmark = pytest.mark.usefixtures("no_figures")
+
+COMMON = {"env": toy.ENV, "chunk": 2, "eval_every": 10, "eval_episodes": 2, "checkpoint_every": 10, "quiet": True}
+SAC = toy.shrink(sac.Config())
+
+
+def config(kind):
+    return toy.shrink(adversarial.Config(), terminal=Terminal(kind))
+
+
+@pytest.fixture(scope="module")
+def learned(demos, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("learned") / "run"
+    return imitax.train(config("absorbing"), demos=demos, out=folder, steps=30, **COMMON)
+
+
+def arrays(run, demos):
+    t = demos.transitions()
+    return t.obs, t.action, t.next_obs, t.terminated
+
+
+@pytest.mark.parametrize("kind", ["none", "mask", "reward_flag", "closed_form", "absorbing"])
+def test_a_reward_file_holds_the_reward(kind, demos, tmp_path):
+    run = imitax.train(config(kind), demos=demos, out=tmp_path / "run", steps=20, **COMMON)
+    reward = run.load_reward()
+    assert reward.terminal == Terminal(kind)
+    save_reward(tmp_path / "copy.safetensors", reward, {"env": "x"})
+    again, about = load_reward(tmp_path / "copy.safetensors")
+    assert eqx.tree_equal(again, reward)
+    assert about == {"env": "x"}
+    values = run.reward(*arrays(run, demos))
+    assert values.shape == (demos.transition_count,)
+    np.testing.assert_array_equal(values, np.asarray(reward(*arrays(run, demos))))
+    end = run.reward(*(x[:3] for x in arrays(run, demos)[:3]), True)
+    if kind == "reward_flag":  # one number, whatever the state and action
+        assert np.ptp(end) == 0
+    else:
+        np.testing.assert_array_equal(end, values[:3])
+
+
+def test_one_transition_and_bad_shapes(learned, demos):
+    obs, action, next_obs, _ = arrays(learned, demos)
+    one = learned.reward(obs[0], action[0], next_obs[0])
+    assert np.shape(one) == ()
+    np.testing.assert_allclose(one, learned.reward(obs, action, next_obs)[0], rtol=1e-5)
+    with pytest.raises(ConfigError, match="action has 3 dimensions, the reward takes 2"):
+        learned.reward(obs[0], np.zeros(3), next_obs[0])
+
+
+def test_a_policy_is_paid_the_learned_reward(learned, tmp_path):
+    run = imitax.train(SAC, reward=learned.folder, out=tmp_path / "paid", steps=30, **COMMON)
+    plain = imitax.train(SAC, out=tmp_path / "plain", steps=30, **COMMON)
+    # files keep the environment's reward: the warm-up's random steps are the same in both runs
+    mine, theirs = run.replay().transitions(), plain.replay().transitions()
+    np.testing.assert_array_equal(mine.reward[:10], theirs.reward[:10])
+    reward = learned.load_reward()
+    t = unpack(load_arrays(run.folder / "replay" / "000000000-000000010.safetensors")[0]["rows"], 2, 2)
+    expected = reward(t.obs, t.action, t.next_obs, t.terminated)
+    expected += jnp.where(t.terminated, 0.99 / 0.01 * reward.absorbing(), 0.0)
+    np.testing.assert_allclose(pay(reward, 0.99, t), expected, rtol=1e-4, atol=1e-6)
+    assert not np.allclose(run.load_policy().actor.mlp.weights[0], plain.load_policy().actor.mlp.weights[0])
+    assert run.config["reward"] is not None
+
+
+def test_a_paid_run_resumes_exactly(learned, tmp_path):
+    file = Path(shutil.copy(learned.folder / "reward.safetensors", tmp_path))
+    options = COMMON | {"reward": file}
+    whole = imitax.train(SAC, out=tmp_path / "whole", steps=40, **options)
+    imitax.train(SAC, out=tmp_path / "part", steps=20, **options)
+    part = imitax.resume(tmp_path / "part", steps=40)
+    assert eqx.tree_equal(whole.load_policy(), part.load_policy())
+    save_reward(file, eqx.tree_at(lambda r: r.normalizer.mean, learned.load_reward(), jnp.ones(2)), {})
+    with pytest.raises(CheckpointError, match="has changed since the run started on it"):
+        imitax.resume(tmp_path / "part", steps=60)
+
+
+def test_a_reward_learned_without_an_end_is_bootstrapped_through(demos, tmp_path):
+    run = imitax.train(config("none"), demos=demos, out=tmp_path / "run", steps=20, **COMMON)
+    assert float(run.load_reward().absorbing()) == 0
+    imitax.train(SAC, reward=run.folder, out=tmp_path / "paid", steps=30, **COMMON)
+
+
+def test_refusals(learned, demos, tmp_path):
+    def start(cfg, reward, **options):
+        imitax.train(cfg, reward=reward, out=tmp_path / "never", steps=30, **COMMON | options)
+
+    with pytest.raises(CheckpointError, match=r"there is no reward\.safetensors; only runs that learn a reward"):
+        start(SAC, tmp_path)
+    with pytest.raises(ConfigError, match="adversarial learns its own"):
+        start(config("mask"), learned.folder, demos=demos)
+    with pytest.raises(ConfigError, match="--reward is for algorithms that learn from rewards"):
+        start(toy.shrink(bc.Config()), learned.folder, demos=demos)
+    with pytest.raises(ConfigError, match="has other shapes or bounds"):
+        start(SAC, learned.folder, env="ImitaxCounter-v0")
+    with pytest.raises(CheckpointError, match="not an imitax reward file"):
+        start(SAC, learned.folder / "policy.safetensors")
+    two = imitax.train(config("mask"), demos=demos, seeds=(0, 1), out=tmp_path / "two", steps=20, **COMMON)
+    with pytest.raises(CheckpointError, match=r"it has several seeds, name one: .*seed-0"):
+        start(SAC, two.folder)
+    start(SAC, two.folder / "seed-1", quiet=True)
+    with pytest.raises(CheckpointError, match="sac learns none"):
+        imitax.Run(tmp_path / "never").load_reward()
+    for kind in ("reward_flag", "closed_form", "absorbing"):
+        with pytest.raises(ConfigError, match="is for learned rewards"):
+            dataclasses.replace(SAC, terminal=Terminal(kind))
