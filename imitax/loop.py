@@ -280,7 +280,7 @@ def evaluation_records(setup: Setup, evaluator: Evaluator, policies: Policy) -> 
             "terminated": float(rolled.terminated.mean()),
         }
         for name, data in (("train", setup.train), ("validation", setup.validation)):
-            if data is not None:
+            if data is not None and data[i].has_actions:
                 transitions: Transition = data[i].transitions()
                 key = seeding.key(seed, Purpose.EVALUATION)
                 measures = explain(unstack(policies, i), transitions, key)

@@ -449,17 +449,30 @@ def _append_results(setup: Setup, config: dict[str, Any], summary: dict[str, Any
                 "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
                 "seeds_in_run": len(options.seeds),
                 "commit": config["commit"],
-                "curve": str(curve_file),
+                "curve": _from_here(curve_file),
             },
         )
 
 
+def _from_here(path: Path) -> str:
+    """A path as seen from the working directory, so that result files do not depend on where the checkout is."""
+    full, here = path.resolve(), Path.cwd().resolve()
+    return str(full.relative_to(here) if full.is_relative_to(here) else path)
+
+
 def commit() -> str:
-    """Commit of the library's checkout, with `-dirty` if it has changes; the version when installed from a package."""
-    root = Path(__file__).parent.parent
+    """Commit of the library's checkout, with `-dirty` if it has changes; the version when installed from a package.
+
+    Results that runs have appended since are no changes.
+    """
+    git = ["git", "-C", str(Path(__file__).parent.parent)]
+    status = ["status", "--porcelain", "--untracked-files=no", "--", ".", ":(exclude)bench/results"]
+
+    def ask(*command: str) -> str:
+        return subprocess.run([*git, *command], capture_output=True, text=True, check=True).stdout.strip()
+
     try:
-        call = ["git", "-C", str(root), "describe", "--always", "--abbrev=40", "--dirty", "--exclude", "*"]
-        return subprocess.run(call, capture_output=True, text=True, check=True).stdout.strip()
+        return ask("rev-parse", "HEAD") + ("-dirty" if ask(*status) else "")
     except (OSError, subprocess.CalledProcessError):
         return f"v{_version('imitax')}"
 

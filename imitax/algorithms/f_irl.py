@@ -54,7 +54,7 @@ from imitax.choices.terminal import Terminal, absorbing_transition
 from imitax.choices.weight_penalty import l2
 from imitax.errors import ConfigError
 from imitax.learner import Learner, OptimizerConfig
-from imitax.networks import Normalizer, Reward, RewardConfig
+from imitax.networks import CriticConfig, Normalizer, Reward, RewardConfig
 from imitax.types import Batch, Metrics, Spec, Transition
 
 __all__ = ["PRESETS", "Config", "State", "explorer", "init", "policy", "reward", "update"]
@@ -74,6 +74,10 @@ class Config(ActorCriticConfig):
 
     NEEDS: ClassVar[frozenset[str]] = frozenset({"expert", "env"})
 
+    warmup_steps: int = 2000
+    average: float = 0.999
+    critic: CriticConfig = field(default_factory=lambda: CriticConfig(layer_norm=True))
+    critic_optimizer: OptimizerConfig = field(default_factory=OptimizerConfig)
     reward: RewardConfig = field(default_factory=lambda: RewardConfig(hidden=(64, 64), inputs="state"))
     density: RewardConfig = field(default_factory=lambda: RewardConfig(inputs="state"))
     """Network of the discriminator, whose logit is the log density ratio."""
@@ -113,6 +117,9 @@ class Config(ActorCriticConfig):
 
 _PAPER = Config(
     batch_size=256,
+    average=0.0,
+    critic=CriticConfig(),
+    critic_optimizer=OptimizerConfig(lr=1e-3),
     warmup_steps=1000,
     buffer_size=1_000_000,
     reward=RewardConfig(hidden=(64, 64), inputs="state", bound=10.0, bound_kind="clip"),
