@@ -32,7 +32,7 @@ from imitax.learner import Learner
 from imitax.networks import Normalizer, Policy
 from imitax.record import Recorder, SinkName, seed_folder
 from imitax.seeding import Purpose
-from imitax.sources import Buffer, OnlineSource, expert_buffer
+from imitax.sources import Buffer, OnlineSource, expert_buffer, initial_buffer
 from imitax.stacking import over_seeds, stack, unstack
 from imitax.statistics import d4rl_score, expert_fraction
 from imitax.types import Batch, Transition
@@ -46,10 +46,11 @@ class Buffers(NamedTuple):
 
     expert: Buffer | None
     replay: Buffer | None
+    initial: Buffer | None = None
 
     def draw(self, count: int, key: PRNGKeyArray) -> tuple[Int[Array, "B"] | None, ...]:
         """Rows of a batch of `count` transitions of each kind (one seed's buffers, inside jit)."""
-        keys = jr.split(key, len(self))
+        keys = [*jr.split(key, 2), jr.fold_in(key, 2)]
         return tuple(None if b is None else b.draw(count, k) for b, k in zip(self, keys, strict=True))
 
     def take(self, rows: tuple[Int[Array, "B"] | None, ...]) -> Batch:
@@ -171,6 +172,9 @@ def train_loop(setup: Setup, resume: Checkpoint | None, callbacks: Sequence[Call
         paid = None if setup.reward is None else partial(pay, setup.reward, setup.cfg.gamma)
         source = OnlineSource(task, seeds, capacity, setup.cfg.warmup_steps, absorbing_rows, paid)
     expert = None if setup.train is None else expert_buffer(setup.train, t.subsample, seeds, absorbing_rows)
+    initial = None
+    if setup.train is not None and getattr(setup.cfg, "needs_initial", False):
+        initial = initial_buffer(setup.train)
 
     step, wall, best = 0, 0.0, [{"step": 0, "return_mean": -np.inf} for _ in seeds]
     if resume is not None:
@@ -208,7 +212,7 @@ def train_loop(setup: Setup, resume: Checkpoint | None, callbacks: Sequence[Call
             if source is not None:
                 source.advance(partial(act_alone, act, explorer(state)), step, count)
             if source is None or step >= source.warmup:
-                buffers = Buffers(expert, None if source is None else source.buffer)
+                buffers = Buffers(expert, None if source is None else source.buffer, initial)
                 arrays, metrics = run_chunk(arrays, buffers, update_keys, jnp.asarray(step), count)
                 window.append(metrics)
             step += count

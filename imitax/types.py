@@ -52,6 +52,8 @@ class Batch(NamedTuple):
 
     expert: Transition | None = None
     replay: Transition | None = None
+    initial: Transition | None = None
+    """First steps of demonstrations, for configurations with `needs_initial`."""
 
 
 class Spec(eqx.Module):

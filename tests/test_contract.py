@@ -36,7 +36,11 @@ def two_steps(module, cfg, seed):
     normalizer = Normalizer(jnp.array([0.1, 0.0, -0.2]), jnp.array([1.0, 2.0, 0.5]))
     state = module.init(cfg, SPEC, normalizer, jr.key(seed))
     needs = module.Config.NEEDS
-    batch = Batch(transitions(1) if "expert" in needs else None, transitions(2) if needs != {"expert"} else None)
+    batch = Batch(
+        expert=transitions(1) if "expert" in needs else None,
+        replay=transitions(2) if needs != {"expert"} else None,
+        initial=transitions(3) if getattr(cfg, "needs_initial", False) else None,
+    )
     step = eqx.filter_jit(module.update)
     states, metrics = [state], {}
     for i in range(2):

@@ -18,6 +18,7 @@ from imitax.choices.temperature import Temperature
 from imitax.choices.terminal import Terminal
 from imitax.errors import ConfigError
 from imitax.networks import CriticConfig, Normalizer
+from imitax.sources import initial_buffer
 from imitax.types import Batch
 
 BASE = iq_learn.Config(
@@ -32,7 +33,7 @@ def start(cfg):
 
 def terms(cfg, expert, replay, values=(3.0,), target=(3.0,)):
     state = implied.with_values(start(cfg), values, target)
-    loss, metrics = iq_learn.critic_loss(state.critic.net, state, expert, replay, cfg, jr.key(1))
+    loss, metrics = iq_learn.critic_loss(state.critic.net, state, expert, replay, None, cfg, jr.key(1))
     parts = [float(metrics[name]) for name in ("imitation", "value", "regularizer", "penalty")]
     assert float(loss) == pytest.approx(sum(parts), rel=1e-5)
     return parts, metrics
@@ -120,7 +121,7 @@ def test_the_gradient_through_the_target(through, slope):
     def loss(level):
         net = implied.constant(state.critic.net, 0.0)
         net = eqx.tree_at(lambda n: n.mlp.biases[-1], net, level[None, None])
-        return iq_learn.critic_loss(net, state, rows, rows, cfg, jr.key(1))[0]
+        return iq_learn.critic_loss(net, state, rows, rows, None, cfg, jr.key(1))[0]
 
     assert float(jax.grad(loss)(jnp.asarray(3.0))) == pytest.approx(slope, rel=1e-4)
 
@@ -147,12 +148,29 @@ def test_each_step_reaches_its_own_network(change, expected):
     assert implied.moved(before, after) == expected
 
 
+def test_v0_is_the_value_of_initial_states():
+    """Critics worth 3 and 5 everywhere: (1 - gamma) (4 - alpha log pi)."""
+    cfg = replace(BASE, value_term="v0", temperature=Temperature("fixed", initial=implied.NO_ENTROPY))
+    assert cfg.needs_initial
+    assert not BASE.needs_initial
+    state = implied.with_values(start(cfg), (3.0, 5.0), (0.0, 0.0))
+    rows, initial = transitions(), transitions(count=2, seed=2)
+    _, metrics = iq_learn.critic_loss(state.critic.net, state, rows, rows, initial, cfg, jr.key(1))
+    np.testing.assert_allclose(metrics["value"], (1 - cfg.gamma) * 4, rtol=1e-4)
+
+
+def test_demonstrations_start_where_they_start(demos):
+    buffer = initial_buffer([demos, demos])
+    starts = np.stack([e.observations[0] for e in demos.episodes])
+    np.testing.assert_array_equal(np.asarray(buffer.rows)[1, :, : demos.obs_dim], starts)
+    assert buffer.size.tolist() == [len(demos.episodes)] * 2
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [
         ({"terminal": Terminal("reward_flag")}, "reward_flag"),
         ({"divergence": Divergence("js")}, "use on=expert"),
-        ({"value_term": "v0"}, "initial states"),
         ({"td_loss": TdLoss("huber")}, "no effect"),
     ],
 )

@@ -12,9 +12,9 @@ Order of one update: critic, then policy, temperature and target by soft actor-c
 
 Differs from the paper: V(s) is each critic's own and the bootstrapped V(s') the minimum of all, where the official code
 takes the minimum for both (with its single critic they are the same). `on: both` has the actions of the replay, the
-official code's last version the policy's actions with the replay's next states. The official `v0` term is refused: its
-initial states are not marked in a batch. Ends have two more treatments beside the paper's mask: `absorbing`, and
-`closed_form` as in `choices/implied_reward.py`.
+official code's last version the policy's actions with the replay's next states. `v0` takes the states that
+demonstrations start from, as the paper does; the official code averages over all of the expert's. Ends have two more
+treatments beside the paper's mask: `absorbing`, and `closed_form` as in `choices/implied_reward.py`.
 """
 
 from dataclasses import dataclass, field, replace
@@ -52,7 +52,8 @@ class Config(ActorCriticConfig):
     on: Literal["expert", "both"] = "both"
     """Where chi2's penalty r^2 / (4 a) is taken: on expert data, or on expert and replay in equal parts."""
     value_term: Literal["value_expert", "value", "v0"] = "value"
-    """D of E_D[V(s) - gamma V(s')]: value_expert: the expert's; value: expert's and replay's in equal parts."""
+    """value_expert, value: D of E_D[V(s) - gamma V(s')] is the expert's, or expert's and replay's in equal parts. v0:
+    (1 - gamma) E[V(s_0)] on the states that demonstrations start from."""
     grad_through_target: bool = False
     """V(s') is the critic's own and its gradient counts; otherwise it is the target network's."""
     gradient_penalty: GradientPenalty = field(default_factory=lambda: GradientPenalty("none"))
@@ -74,31 +75,31 @@ class Config(ActorCriticConfig):
                 f"on=both adds chi2's penalty on the replay, and divergence.kind={self.divergence.kind} has its own on "
                 "expert data: use on=expert, or divergence.kind=chi2"
             )
-        if self.value_term == "v0":
-            raise ConfigError(
-                "value_term=v0 needs the demonstrations' initial states, which batches do not mark: use value_expert "
-                "or value, which have the same expectation"
-            )
         if self.td_loss.kind != "squared":
             raise ConfigError(
                 f"td_loss.kind={self.td_loss.kind} has no effect on IQ-Learn, whose penalty of implied rewards is its "
                 "divergence's: change divergence.kind (td_loss.value_clip does bound V(s'))"
             )
 
+    @property
+    def needs_initial(self) -> bool:
+        """Whether batches bring the states that demonstrations start from."""
+        return self.value_term == "v0"
 
-PRESETS = {
-    "default": Config(),
-    "paper": Config(
-        normalize_obs=False,
-        batch_size=256,
-        warmup_steps=0,
-        average=0.0,
-        critic=CriticConfig(members=1),
-        policy_optimizer=OptimizerConfig(lr=3e-5),
-        terminal=Terminal("mask"),
-    ),
-}
-"""default: ours. paper: the official settings for HalfCheetah; Ant has temperature 0.001."""
+
+_PAPER = Config(
+    normalize_obs=False,
+    batch_size=256,
+    warmup_steps=0,
+    average=0.0,
+    critic=CriticConfig(members=1),
+    policy_optimizer=OptimizerConfig(lr=3e-5),
+    terminal=Terminal("mask"),
+)
+
+PRESETS = {"default": Config(), "paper": _PAPER, "paper-v0": replace(_PAPER, value_term="v0")}
+"""default: ours. paper: the official settings for HalfCheetah; Ant has temperature 0.001. paper-v0: those for Hopper,
+Walker2d and Humanoid; Humanoid has temperature 1."""
 
 
 def init(cfg: Config, spec: Spec, normalizer: Normalizer, key: PRNGKeyArray) -> State:
@@ -107,7 +108,13 @@ def init(cfg: Config, spec: Spec, normalizer: Normalizer, key: PRNGKeyArray) -> 
 
 
 def critic_loss(
-    critic: Critic, state: State, expert: Transition, replay: Transition, cfg: Config, key: PRNGKeyArray
+    critic: Critic,
+    state: State,
+    expert: Transition,
+    replay: Transition,
+    initial: Transition | None,
+    cfg: Config,
+    key: PRNGKeyArray,
 ) -> tuple[Float[Array, ""], Metrics]:
     """Imitation, value and penalties, averaged over the critics."""
     kv, kn, kp = jr.split(key, 3)
@@ -127,6 +134,10 @@ def critic_loss(
         regularizer = (squares_expert + squares_replay) / 2 / (4 * cfg.divergence.scale)
     value_expert, value_replay = part_means(v - y[None], counts)
     value = value_expert if cfg.value_term == "value_expert" else (value_expert + value_replay) / 2
+    if cfg.value_term == "v0":
+        assert initial is not None
+        action, bonus = policy_actions(state, initial, jr.fold_in(kv, 1))
+        value = (1 - cfg.gamma) * (critic(initial.obs, action) + bonus[None]).mean()
     o = mix.obs.shape[1]
     penalty, norm = cfg.gradient_penalty(
         critic.at,
@@ -158,6 +169,6 @@ def update(state: State, batch: Batch, cfg: Config, key: PRNGKeyArray) -> tuple[
     assert data.expert is not None
     assert data.replay is not None
     kc, ka = jr.split(key)
-    critic, mc = state.critic.descend(critic_loss, state, data.expert, data.replay, cfg, kc)
+    critic, mc = state.critic.descend(critic_loss, state, data.expert, data.replay, data.initial, cfg, kc)
     state, ma = improve(state, critic, concat(data.expert, data.replay), cfg, ka)
     return state, mc | ma

@@ -1,5 +1,7 @@
 """The offline source: demonstrations on the device, each seed with its own."""
 
+import numpy as np
+
 from imitax import seeding
 from imitax.datasets import Dataset
 from imitax.seeding import Purpose
@@ -26,6 +28,16 @@ def expert_buffer(
     absorbing = [sum(e.terminated for e in data.episodes) / subsample for data in demonstrations]
     first = demonstrations[0]
     return stack(rows, first.obs_dim, first.action_dim or 0, absorbing, absorbing_rows)
+
+
+def initial_buffer(demonstrations: list[Dataset]) -> Buffer:
+    """The first transition of each episode of each seed's demonstrations, stacked along a leading axis of seeds."""
+    rows = []
+    for data in demonstrations:
+        starts = np.concatenate([[0], np.cumsum(data.lengths)[:-1]])
+        rows.append(pack(data.transitions())[starts])
+    first = demonstrations[0]
+    return stack(rows, first.obs_dim, first.action_dim or 0, [0.0] * len(rows))
 
 
 def _subsample_seed(seed: int) -> int:
