@@ -47,6 +47,14 @@ def rows(ant: Path | None = None) -> list[Row]:
     for name in ("adversarial", "airl"):
         reward = ("--reward", "{folder}/" + f"{name}-seed0", "--variant", f"reward={name}")
         table.append(Row(f"sac-on-{name}", ("sac", "--env", "Hopper-v5", *short, *reward)))
+    for name, args in (  # what the default needs to be stable: one thing changed at a time
+        ("critic=plain", ("--critic.no-layer-norm",)),
+        ("terminal=mask", ("--terminal.kind", "mask")),
+        ("loss=linear", ("--discrimination.kind", "linear")),
+        ("expert_share=0", ("--expert-share", "0")),
+        ("average=0", ("--average", "0")),
+    ):
+        table.append(Row(f"ablation-{name}", ("adversarial", *TEN, *short, *args, "--variant", name)))
     return table
 
 
