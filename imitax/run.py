@@ -154,7 +154,7 @@ class Run:
                 raise ConfigError(f"{name} has {batch[name].shape[-1]} dimensions, the reward takes {size}")
         ended = np.broadcast_to(np.asarray(terminated, bool), len(batch["obs"]))
         values = np.asarray(reward(batch["obs"], batch["action"], batch["next_obs"], ended))
-        return values[0] if np.ndim(obs) == 1 else values
+        return np.asarray(values[0]) if np.ndim(obs) == 1 else values
 
     def metrics(self, seed: int | None = None) -> list[dict[str, Any]]:
         """Every recorded line of a seed: `kind` is "train" or "eval"."""

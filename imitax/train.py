@@ -273,6 +273,8 @@ def prepare(
     reward = None if options.reward is None else _reward(options.reward, module, cfg, task)
     if reward is not None and reward.terminal.kind == "none":
         cfg = replace(cfg, terminal=reward.terminal)  # the end is handled as where the reward was learned
+    if "env" in module.Config.NEEDS and cfg.buffer_size < options.chunk:
+        raise ConfigError(f"buffer_size ({cfg.buffer_size}) must hold at least one chunk of {options.chunk} steps")
     validation = [s.validation for s in selections if s.validation is not None]
     setup = Setup(
         algorithm=module,

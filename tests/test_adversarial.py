@@ -290,6 +290,7 @@ def test_presets_are_their_methods():
 @pytest.mark.parametrize(
     ("make", "message"),
     [
+        (lambda: Config(expert_share=0.999), "leaves the learner's data no row"),
         (lambda: Config(expert_share=1.0), r"expert_share must lie in \[0, 1\), got 1.0"),
         (lambda: Config(reward_updates=0), "reward_updates must be at least 1"),
         (

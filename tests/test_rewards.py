@@ -6,6 +6,7 @@ from pathlib import Path
 
 import equinox as eqx
 import jax.numpy as jnp
+import jax.random as jr
 import numpy as np
 import pytest
 import toy
@@ -17,7 +18,9 @@ from imitax.choices.terminal import Terminal
 from imitax.errors import CheckpointError, ConfigError
 from imitax.files import load_arrays
 from imitax.loop import pay
+from imitax.networks import Normalizer
 from imitax.sources.buffer import unpack
+from imitax.types import Spec
 
 pytestmark = pytest.mark.usefixtures("no_figures")
 
@@ -42,27 +45,34 @@ def arrays(run, demos):
 
 @pytest.mark.parametrize("kind", ["none", "mask", "reward_flag", "closed_form", "absorbing"])
 def test_a_reward_file_holds_the_reward(kind, demos, tmp_path):
-    run = imitax.train(config(kind), demos=demos, out=tmp_path / "run", steps=20, **COMMON)
-    reward = run.load_reward()
-    assert reward.terminal == Terminal(kind)
-    save_reward(tmp_path / "copy.safetensors", reward, {"env": "x"})
-    again, about = load_reward(tmp_path / "copy.safetensors")
+    cfg, t = config(kind), demos.transitions()
+    normalizer = Normalizer(jnp.asarray(t.obs.mean(0)), jnp.asarray(t.obs.std(0)))
+    spec = Spec(2, 2, tuple(map(float, toy.LOW)), tuple(map(float, toy.HIGH)))
+    reward = adversarial.reward(adversarial.init(cfg, spec, normalizer, jr.key(0)), cfg)
+    save_reward(tmp_path / "reward.safetensors", reward, {"env": "x"})
+    again, about = load_reward(tmp_path / "reward.safetensors")
+    assert again.terminal == Terminal(kind)
     assert eqx.tree_equal(again, reward)
     assert about == {"env": "x"}
-    values = run.reward(*arrays(run, demos))
-    assert values.shape == (demos.transition_count,)
-    np.testing.assert_array_equal(values, np.asarray(reward(*arrays(run, demos))))
-    end = run.reward(*(x[:3] for x in arrays(run, demos)[:3]), True)
+    alive, ended = np.zeros(3, bool), np.ones(3, bool)
+    values, end = (again(t.obs[:3], t.action[:3], t.next_obs[:3], x) for x in (alive, ended))
     if kind == "reward_flag":  # one number, whatever the state and action
         assert np.ptp(end) == 0
+        assert np.ptp(values) > 0
     else:
-        np.testing.assert_array_equal(end, values[:3])
+        np.testing.assert_array_equal(end, values)
+
+
+def test_a_run_has_its_reward(learned, demos):
+    values = learned.reward(*arrays(learned, demos))
+    assert values.shape == (demos.transition_count,)
+    np.testing.assert_allclose(values, learned.load_reward()(*arrays(learned, demos)), rtol=1e-6)
 
 
 def test_one_transition_and_bad_shapes(learned, demos):
     obs, action, next_obs, _ = arrays(learned, demos)
     one = learned.reward(obs[0], action[0], next_obs[0])
-    assert np.shape(one) == ()
+    assert one.shape == ()
     np.testing.assert_allclose(one, learned.reward(obs, action, next_obs)[0], rtol=1e-5)
     with pytest.raises(ConfigError, match="action has 3 dimensions, the reward takes 2"):
         learned.reward(obs[0], np.zeros(3), next_obs[0])
@@ -95,12 +105,6 @@ def test_a_paid_run_resumes_exactly(learned, tmp_path):
         imitax.resume(tmp_path / "part", steps=60)
 
 
-def test_a_reward_learned_without_an_end_is_bootstrapped_through(demos, tmp_path):
-    run = imitax.train(config("none"), demos=demos, out=tmp_path / "run", steps=20, **COMMON)
-    assert float(run.load_reward().absorbing()) == 0
-    imitax.train(SAC, reward=run.folder, out=tmp_path / "paid", steps=30, **COMMON)
-
-
 def test_refusals(learned, demos, tmp_path):
     def start(cfg, reward, **options):
         imitax.train(cfg, reward=reward, out=tmp_path / "never", steps=30, **COMMON | options)
@@ -115,10 +119,12 @@ def test_refusals(learned, demos, tmp_path):
         start(SAC, learned.folder, env="ImitaxCounter-v0")
     with pytest.raises(CheckpointError, match="not an imitax reward file"):
         start(SAC, learned.folder / "policy.safetensors")
-    two = imitax.train(config("mask"), demos=demos, seeds=(0, 1), out=tmp_path / "two", steps=20, **COMMON)
+    none = config("none")
+    two = imitax.train(none, demos=demos, seeds=(0, 1), out=tmp_path / "two", steps=20, **COMMON)
     with pytest.raises(CheckpointError, match=r"it has several seeds, name one: .*seed-0"):
         start(SAC, two.folder)
-    start(SAC, two.folder / "seed-1", quiet=True)
+    start(SAC, two.folder / "seed-1")  # learned with the end bootstrapped through, and so paid
+    assert float(two.load_reward(1).absorbing()) == 0
     with pytest.raises(CheckpointError, match="sac learns none"):
         imitax.Run(tmp_path / "never").load_reward()
     for kind in ("reward_flag", "closed_form", "absorbing"):

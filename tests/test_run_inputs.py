@@ -68,6 +68,7 @@ CASES = {
     "no demonstrations": ((BC, {}), "bc learns from demonstrations"),
     "demonstrations for sac": ((SAC, {"demos": DEMOS, "steps": 40}), "takes no demonstrations"),
     "episodes for sac": ((SAC, {"episodes": 3, "steps": 40}), "are for demonstrations"),
+    "a small replay": ((dataclasses.replace(SAC, buffer_size=1), {"steps": 40}), "at least one chunk of 2"),
     "demonstrations not found": ((BC, {"demos": "nowhere/at/all"}), "neither a file or folder"),
     "too few episodes": ((BC, {"demos": DEMOS, "episodes": 99}), "99 episodes are wanted, .* too few: 8"),
     "no episodes": ((BC, {"demos": DEMOS, "episodes": 0}), "episodes must be at least 1"),

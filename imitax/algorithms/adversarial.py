@@ -77,6 +77,11 @@ class Config(ActorCriticConfig):
     def __post_init__(self):
         if not 0 <= self.expert_share < 1:
             raise ConfigError(f"expert_share must lie in [0, 1), got {self.expert_share}")
+        if round(self.expert_share * self.batch_size) == self.batch_size:
+            raise ConfigError(
+                f"expert_share={self.expert_share} of batch_size={self.batch_size} leaves the learner's data no row: "
+                "lower it, or enlarge the batch"
+            )
         if self.reward_updates < 1:
             raise ConfigError(f"reward_updates must be at least 1, got {self.reward_updates}")
         loss, kind = self.discrimination.kind, self.head.kind
