@@ -13,7 +13,7 @@ import pytest
 import toy
 
 import imitax
-from imitax.algorithms import bc, sac
+from imitax.algorithms import adversarial, bc, sac
 from imitax.checkpoint import checkpoints
 from imitax.errors import CheckpointError, ConfigError, DataError
 from imitax.files import load_arrays, read_lines
@@ -193,3 +193,14 @@ def test_kill_minus_nine(tmp_path, demos):
     imitax.resume(tmp_path / "run")
     imitax.train(BC, demos=tmp_path / "demos.hdf5", out=tmp_path / "whole", **options)
     assert_equal_runs(tmp_path / "whole", tmp_path / "run")
+
+
+def test_an_adversarial_run_that_was_interrupted(tmp_path, demos):
+    """With absorbing states, whose count is rebuilt from the shards, and a ring that wraps."""
+    cfg = toy.shrink(adversarial.Config(), buffer_size=30)
+    for name, steps in (("whole", 60), ("part", 40)):
+        imitax.train(cfg, demos=demos, out=tmp_path / name, **ONLINE | {"steps": steps})
+    imitax.resume(tmp_path / "part", demos=demos, steps=60)
+    assert_equal_runs(tmp_path / "whole", tmp_path / "part")
+    rewards = [(tmp_path / name / "reward.safetensors").read_bytes() for name in ("whole", "part")]
+    assert rewards[0] == rewards[1]
