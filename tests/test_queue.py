@@ -82,7 +82,7 @@ def test_the_table_of_online_imitation_is_made_of_commands_that_exist(monkeypatc
     module = __import__("importlib").import_module("imitax.train")
     monkeypatch.setattr(module, "train", lambda cfg, **_: asked.append(cfg))
     monkeypatch.setattr(cli, "_print_scores", lambda *_: None)
-    for row in online.rows(tmp_path / "ant.hdf5"):
+    for row in online.rows(tmp_path / "ant.hdf5") + online.ablations():
         args = [a.replace("{folder}", str(tmp_path)) for a in row.args]
         with contextlib.suppress(AttributeError):  # the stand-in returns no run
             cli.dispatch(["train", *args, "--seeds", "0", "--out", str(tmp_path / "x"), "--quiet"])

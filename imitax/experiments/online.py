@@ -5,11 +5,13 @@
     python -m imitax.experiments.online --list           # what is unfinished
 
 Start it twice, each process on a core of its own, and both work on the same queue. Demonstrations are ten episodes of
-the bundled hopper-expert unless the row says otherwise; `--ant FILE` adds Ant-v5.
+the bundled hopper-expert unless the row says otherwise; `--ant FILE` adds Ant-v5. When the table is done, the default
+preset follows with one choice changed at a time.
 """
 
 import argparse
 import sys
+import time
 from pathlib import Path
 
 from imitax.errors import ImitaxError
@@ -47,15 +49,20 @@ def rows(ant: Path | None = None) -> list[Row]:
     for name in ("adversarial", "airl"):
         reward = ("--reward", "{folder}/" + f"{name}-seed0", "--variant", f"reward={name}")
         table.append(Row(f"sac-on-{name}", ("sac", "--env", "Hopper-v5", *short, *reward)))
-    for name, args in (  # what the default needs to be stable: one thing changed at a time
+    return table
+
+
+def ablations() -> list[Row]:
+    """What the adversarial default needs to be stable: one choice changed at a time."""
+    changes = (
         ("critic=plain", ("--critic.no-layer-norm",)),
         ("terminal=mask", ("--terminal.kind", "mask")),
         ("loss=linear", ("--discrimination.kind", "linear")),
         ("expert_share=0", ("--expert-share", "0")),
         ("average=0", ("--average", "0")),
-    ):
-        table.append(Row(f"ablation-{name}", ("adversarial", *TEN, *short, *args, "--variant", name)))
-    return table
+    )
+    args = ("adversarial", *TEN, "--steps", "100000")
+    return [Row(f"ablation-{name}", (*args, *change, "--variant", name)) for name, change in changes]
 
 
 def main() -> None:
@@ -67,11 +74,14 @@ def main() -> None:
     parser.add_argument("--minutes", type=float, help="start no job after so many minutes")
     parser.add_argument("--list", action="store_true", help="only say what is unfinished")
     args = parser.parse_args()
-    table = rows(args.ant)
+    tables, left, started = (rows(args.ant), ablations()), [], time.monotonic()
     try:
-        left = unfinished(table, args.folder)
-        if not args.list:
-            left = work(table, args.folder, args.results, minutes=args.minutes)
+        for table in tables:
+            if not args.list:
+                spent = (time.monotonic() - started) / 60
+                minutes = None if args.minutes is None else max(args.minutes - spent, 0)
+                work(table, args.folder, args.results, minutes=minutes)
+            left += unfinished(table, args.folder)
     except ImitaxError as error:
         print(f"imitax: {error}", file=sys.stderr)
         sys.exit(2)
