@@ -15,6 +15,7 @@ import os
 import time
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from statistics import median
 
 OBS, ACT, BATCH, HIDDEN = 11, 3, 256, (256, 256)
@@ -106,20 +107,15 @@ def bc_block(precision: str) -> Callable[[int], object]:
     )
 
 
-def gail_block(precision: str) -> Callable[[int], object]:
-    """Adversarial imitation as the reference system does it: 3x256, discriminator and soft actor-critic."""
+def adversarial_block(precision: str, preset: str = "default") -> Callable[[int], object]:
+    """A preset of adversarial imitation: discriminator and soft actor-critic."""
     from imitax.algorithms import adversarial
 
-    cfg = replace(adversarial.PRESETS["cleanil"], precision=precision)
+    cfg = replace(adversarial.PRESETS[preset], precision=precision)
     return _block(adversarial, cfg, expert=DEMONSTRATIONS, replay=REPLAY)
 
 
-def adversarial_block(precision: str) -> Callable[[int], object]:
-    """Adversarial imitation's default preset."""
-    from imitax.algorithms import adversarial
-
-    cfg = replace(adversarial.PRESETS["default"], precision=precision)
-    return _block(adversarial, cfg, expert=DEMONSTRATIONS, replay=REPLAY)
+gail_block = partial(adversarial_block, preset="cleanil")
 
 
 UPDATES = {

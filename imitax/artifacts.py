@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import jax.random as jr
+import numpy as np
 
 from imitax.checkpoint import fill_tree, tree_arrays
 from imitax.choices.discriminator import RewardHead
@@ -36,7 +37,7 @@ def save_policy(path: Path, policy: Policy, about: dict[str, Any]) -> None:
         "spec": _describe_spec(actor.spec),
         "about": plain(about),
     }
-    save_arrays(path, tree_arrays(policy), {"format": FORMAT, "description": json.dumps(description)})
+    _write(path, policy, FORMAT, description)
 
 
 def load_policy(path: Path | str) -> tuple[Policy, dict[str, Any]]:
@@ -45,10 +46,7 @@ def load_policy(path: Path | str) -> tuple[Policy, dict[str, Any]]:
     Raises:
         CheckpointError: the file is missing, damaged, or not a policy.
     """
-    arrays, metadata = load_arrays(Path(path))
-    if metadata.get("format") != FORMAT:
-        raise CheckpointError(f"{path} is not an imitax policy file (format {metadata.get('format')!r})")
-    description = json.loads(metadata["description"])
+    arrays, description = _read(path, FORMAT, "policy")
     spec = _spec(description["spec"])
     network = from_dict(PolicyConfig, description["network"])
     actor = TanhGaussian(spec, network, key=jr.key(0), precision=description["precision"])
@@ -69,7 +67,7 @@ def save_reward(path: Path, reward: LearnedReward, about: dict[str, Any]) -> Non
         "spec": _describe_spec(net.spec),
         "about": plain(about),
     }
-    save_arrays(path, tree_arrays(reward), {"format": REWARD_FORMAT, "description": json.dumps(description)})
+    _write(path, reward, REWARD_FORMAT, description)
 
 
 def load_reward(path: Path | str) -> tuple[LearnedReward, dict[str, Any]]:
@@ -78,10 +76,7 @@ def load_reward(path: Path | str) -> tuple[LearnedReward, dict[str, Any]]:
     Raises:
         CheckpointError: the file is missing, damaged, or not a reward.
     """
-    arrays, metadata = load_arrays(Path(path))
-    if metadata.get("format") != REWARD_FORMAT:
-        raise CheckpointError(f"{path} is not an imitax reward file (format {metadata.get('format')!r})")
-    description = json.loads(metadata["description"])
+    arrays, description = _read(path, REWARD_FORMAT, "reward")
     spec, terminal = _spec(description["spec"]), from_dict(Terminal, description["terminal"])
     net = Reward(
         spec,
@@ -95,6 +90,17 @@ def load_reward(path: Path | str) -> tuple[LearnedReward, dict[str, Any]]:
     head = from_dict(RewardHead, description["head"])
     template = LearnedReward(Normalizer.identity(spec.obs_dim), net, terminal, head, description["scale"])
     return fill_tree(template, arrays, str(path)), description["about"]
+
+
+def _write(path: Path, tree: Any, form: str, description: dict[str, Any]) -> None:
+    save_arrays(path, tree_arrays(tree), {"format": form, "description": json.dumps(description)})
+
+
+def _read(path: Path | str, form: str, what: str) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
+    arrays, metadata = load_arrays(Path(path))
+    if metadata.get("format") != form:
+        raise CheckpointError(f"{path} is not an imitax {what} file (format {metadata.get('format')!r})")
+    return arrays, json.loads(metadata["description"])
 
 
 def _describe_spec(spec: Spec) -> dict[str, Any]:

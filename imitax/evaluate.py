@@ -59,6 +59,12 @@ def make_act(
     return act
 
 
+def episode_seeds(purpose: Purpose, seed: int, episodes: int, index: int = 0) -> list[int]:
+    """Environment seeds of a run's index-th set of episodes."""
+    first = index * EPISODES_IN_A_SET
+    return [seeding.environment_seed(purpose, seed, first + i) for i in range(episodes)]
+
+
 class Evaluator:
     """Rolls out one policy a seed, all seeds and episodes side by side, one policy call a step.
 
@@ -83,8 +89,7 @@ class Evaluator:
         self.shape = (len(seeds), episodes)
         self.lanes = Lanes(task.make, len(seeds) * episodes)
         self.limit = task.max_episode_steps or EPISODE_LIMIT
-        first = index * EPISODES_IN_A_SET
-        self.env_seeds = [seeding.environment_seed(purpose, seed, first + i) for seed in seeds for i in range(episodes)]
+        self.env_seeds = [s for seed in seeds for s in episode_seeds(purpose, seed, episodes, index)]
         self.keys = seeding.keys(seeds, purpose)
         self.mode: ActionMode = mode
         self.act = None

@@ -122,6 +122,10 @@ class Run:
             raise CheckpointError(f"{path.parent} has no reward: {self.config['algorithm']} learns none")
         return load_reward(path)[0]
 
+    @cached_property
+    def _first_reward(self) -> LearnedReward:
+        return self.load_reward()
+
     def reward(
         self,
         obs: np.ndarray,
@@ -145,7 +149,7 @@ class Run:
         Returns:
             Rewards, a scalar array or [B]. High is expert-like; the scale is the run's own.
         """
-        reward = self.load_reward(seed, which)
+        reward = self._first_reward if seed is None and which == "last" else self.load_reward(seed, which)
         o, a = reward.net.spec.obs_dim, reward.net.spec.action_dim
         batch = {}
         for name, x, size in (("obs", obs, o), ("action", action, a), ("next_obs", next_obs, o)):

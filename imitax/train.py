@@ -29,6 +29,10 @@ from imitax.networks import Normalizer, Policy
 from imitax.record import seed_folder
 from imitax.run import Run
 from imitax.statistics import summarise
+from imitax.types import Spec
+
+POLICY, REWARD = "policy.safetensors", "reward.safetensors"
+"""Files of a run that another run can be given."""
 
 PACKAGES = ("imitax", "jax", "jaxlib", "equinox", "optax", "numpy", "gymnasium", "mujoco", "minari")
 
@@ -114,13 +118,13 @@ def _start(
     config = {
         "algorithm": name_of(cfg),
         "preset": preset,
-        "config": cfg,
+        "config": setup.cfg,
         "training": setup.training,
         "env": {"id": setup.task.env_id, "kwargs": setup.task.env_kwargs},
         "data": None if dataset is None else describe_data(dataset, selections, options),
         "expert_return": setup.expert_return,
-        "warm_start": None if options.init_from is None else warm_start_hash(options.init_from),
-        "reward": None if options.reward is None else sha256(reward_file(options.reward)),
+        "warm_start": _hash(options.init_from, POLICY),
+        "reward": _hash(options.reward, REWARD),
         "versions": {p: _version(p) for p in PACKAGES} | {"python": platform.python_version()},
         "commit": commit(),
         "platform": platform.platform(),
@@ -182,9 +186,9 @@ def resume(
             f"the demonstrations have changed since the run started: hash {dataset.hash()[:12]}, "
             f"the run has {config['data']['hash'][:12]}"
         )
-    if options.init_from is not None and config["warm_start"] != warm_start_hash(options.init_from):
+    if config["warm_start"] != _hash(options.init_from, POLICY):
         raise CheckpointError(f"{options.init_from} has changed since the run started from it")
-    if options.reward is not None and config["reward"] != sha256(reward_file(options.reward)):
+    if options.reward is not None and config["reward"] != _hash(options.reward, REWARD):
         raise CheckpointError(f"{options.reward} has changed since the run started on it")
     checkpoint = newest(folder)
     if steps is not None:
@@ -292,34 +296,37 @@ def prepare(
     return setup, dataset, selections
 
 
-def warm_start_file(path: Path) -> Path:
-    """The policy file that a run starts from: a policy file itself, or the last policy of a run of one seed."""
-    return path if path.is_file() else path / "policy.safetensors"
+def artifact(path: Path, name: str) -> Path:
+    """The file that an option names: the file itself, or the one of this name in a run of one seed."""
+    return path if path.is_file() else path / name
 
 
-def warm_start_hash(path: Path) -> str:
-    """Hash of the policy that a run starts from, which its resumption checks."""
-    return sha256(warm_start_file(path))
+def _hash(path: Path | None, name: str) -> str | None:
+    """Hash of the file that an option names, which the run's resumption checks; None without the option."""
+    return None if path is None else sha256(artifact(path, name))
 
 
-def _warm_start(path: Path, task: Task) -> Policy:
-    file = warm_start_file(path)
+def _found(option: str, path: Path, name: str, why: str = "") -> Path:
+    file = artifact(path, name)
     if not file.exists():
         several = sorted(p.name for p in path.glob("seed-*"))
         hint = f"; it has several seeds, name one: {path / several[0]}" if several else ""
-        raise CheckpointError(f"--init-from {path}: there is no policy.safetensors{hint}")
-    policy, about = load_policy(file)
-    if policy.actor.spec != task.spec:
+        raise CheckpointError(f"{option} {path}: there is no {name}{why}{hint}")
+    return file
+
+
+def _check_fit(option: str, path: Path, what: str, spec: Spec, about: dict[str, Any], task: Task) -> None:
+    if spec != task.spec:
         raise ConfigError(
-            f"--init-from {path}: its policy is for {about['env']} with {policy.actor.spec.obs_dim} observations and "
-            f"{policy.actor.spec.action_dim} actions, the environment {task.env_id} has other shapes or bounds"
+            f"{option} {path}: its {what} is for {about['env']} with {spec.obs_dim} observations and "
+            f"{spec.action_dim} actions, the environment {task.env_id} has other shapes or bounds"
         )
+
+
+def _warm_start(path: Path, task: Task) -> Policy:
+    policy, about = load_policy(_found("--init-from", path, POLICY))
+    _check_fit("--init-from", path, "policy", policy.actor.spec, about, task)
     return policy
-
-
-def reward_file(path: Path) -> Path:
-    """The reward file that a run is paid by: a reward file itself, or the last reward of a run of one seed."""
-    return path if path.is_file() else path / "reward.safetensors"
 
 
 def _reward(path: Path, module: Any, cfg: Any, task: Task) -> LearnedReward:
@@ -327,21 +334,9 @@ def _reward(path: Path, module: Any, cfg: Any, task: Task) -> LearnedReward:
         raise ConfigError(
             f"--reward is for algorithms that learn from rewards, such as sac; {name_of(cfg)} learns its own"
         )
-    file = reward_file(path)
-    if not file.exists():
-        several = sorted(p.name for p in path.glob("seed-*"))
-        hint = f"; it has several seeds, name one: {path / several[0]}" if several else ""
-        raise CheckpointError(
-            f"--reward {path}: there is no reward.safetensors; only runs that learn a reward, such as "
-            f"adversarial, have one{hint}"
-        )
-    reward, about = load_reward(file)
-    if reward.net.spec != task.spec:
-        spec = reward.net.spec
-        raise ConfigError(
-            f"--reward {path}: it is for {about['env']} with {spec.obs_dim} observations, {spec.action_dim} actions, "
-            f"the environment {task.env_id} has other shapes or bounds"
-        )
+    why = "; only runs that learn a reward, such as adversarial, have one"
+    reward, about = load_reward(_found("--reward", path, REWARD, why))
+    _check_fit("--reward", path, "reward", reward.net.spec, about, task)
     return reward
 
 
@@ -448,12 +443,17 @@ def _append_results(setup: Setup, config: dict[str, Any], summary: dict[str, Any
                 "best_expert_fraction": best["expert_fraction"],
                 "best_steps": summary["best_steps"][str(seed)],
                 "wall_s": summary["wall_s"],
-                "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
+                "cores": cores(),
                 "seeds_in_run": len(options.seeds),
                 "commit": config["commit"],
                 "curve": _from_here(curve_file),
             },
         )
+
+
+def cores() -> int | None:
+    """Processor cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
 
 
 def _from_here(path: Path) -> str:

@@ -42,9 +42,9 @@ def concat(*parts: Transition) -> Transition:
     return jax.tree.map(lambda *x: jnp.concatenate(x), *parts)
 
 
-def head(t: Transition, count: int) -> Transition:
-    """The first transitions of a batch."""
-    return jax.tree.map(lambda x: x[:count], t)
+def part(t: Transition, start: int, stop: int) -> Transition:
+    """The transitions `start` to `stop` of a batch."""
+    return jax.tree.map(lambda x: x[start:stop], t)
 
 
 class Batch(NamedTuple):

@@ -55,6 +55,18 @@ def test_sac_solves_the_task(tmp_path, demos):
     assert dataclasses.asdict(cfg)["warmup_steps"] == run.config["config"]["warmup_steps"]
 
 
+IMITATION = {
+    "gamma": 0.9,
+    "polyak": 0.02,
+    "batch_size": 64,
+    "warmup_steps": 300,
+    "average": 0.98,
+    "policy": PolicyConfig(hidden=(16, 16)),
+    "critic": CriticConfig(hidden=(16, 16)),
+    "critic_optimizer": OptimizerConfig(lr=3e-3),
+}
+"""Toy imitation with an environment."""
+
 IMPLIED = [
     iq_learn.Config(),
     ls_iq.Config(),
@@ -69,15 +81,8 @@ IMPLIED = [
 def test_implied_rewards_reach_the_expert(cfg, tmp_path, demos):
     small = dataclasses.replace(
         cfg,
-        gamma=0.9,
-        polyak=0.02,
-        batch_size=64,
-        warmup_steps=300,
-        average=0.98,
-        policy=PolicyConfig(hidden=(16, 16)),
-        critic=CriticConfig(hidden=(16, 16)),
+        **IMITATION,
         policy_optimizer=OptimizerConfig(lr=1e-3),
-        critic_optimizer=OptimizerConfig(lr=3e-3),
     )
     length = {"steps": 1500, "eval_every": 1500, "checkpoint_every": 1500}
     run = imitax.train(small, env=toy.ENV, demos=demos, quiet=True, out=tmp_path / "run", **length)
@@ -87,16 +92,9 @@ def test_implied_rewards_reach_the_expert(cfg, tmp_path, demos):
 @pytest.mark.usefixtures("no_figures")
 def test_adversarial_imitation_reaches_the_expert(tmp_path, demos):
     small = adversarial.Config(
-        gamma=0.9,
-        polyak=0.02,
-        batch_size=64,
-        warmup_steps=300,
-        average=0.98,
-        policy=PolicyConfig(hidden=(16, 16)),
-        critic=CriticConfig(hidden=(16, 16)),
+        **IMITATION,
         reward=RewardConfig(hidden=(16, 16)),
         policy_optimizer=OptimizerConfig(lr=3e-3),
-        critic_optimizer=OptimizerConfig(lr=3e-3),
         reward_optimizer=OptimizerConfig(lr=1e-3),
         temperature=Temperature("tuned", initial=0.2, lr=3e-3),
     )

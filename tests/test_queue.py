@@ -78,12 +78,12 @@ def test_no_job_starts_after_its_time(started, tmp_path):
 def test_the_table_of_online_imitation_is_made_of_commands_that_exist(monkeypatch, tmp_path):
     from imitax import cli
 
-    asked = []
+    asked, table = [], online.rows(tmp_path / "ant.hdf5") + online.ablations()
     module = __import__("importlib").import_module("imitax.train")
     monkeypatch.setattr(module, "train", lambda cfg, **_: asked.append(cfg))
     monkeypatch.setattr(cli, "_print_scores", lambda *_: None)
-    for row in online.rows(tmp_path / "ant.hdf5") + online.ablations():
+    for row in table:
         args = [a.replace("{folder}", str(tmp_path)) for a in row.args]
         with contextlib.suppress(AttributeError):  # the stand-in returns no run
             cli.dispatch(["train", *args, "--seeds", "0", "--out", str(tmp_path / "x"), "--quiet"])
-    assert len(asked) == len(online.rows(tmp_path))
+    assert len(asked) == len(table)

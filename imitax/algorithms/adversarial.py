@@ -20,17 +20,14 @@ did (GAIL, AIRL and GAIfO: on-policy TRPO or PPO; DAC: TD3), without correcting 
 actor-critic stands for the other term: at alpha = 1 the objective is AIRL's.
 """
 
-import math
 from dataclasses import dataclass, field, replace
-from typing import ClassVar
 
-import jax
 import jax.numpy as jnp
 import jax.random as jr
 from jaxtyping import Array, Float, PRNGKeyArray
 
 from imitax.choices import actor_critic
-from imitax.choices.actor_critic import ActorCritic, ActorCriticConfig, explorer, improve, policy, soft_q_loss
+from imitax.choices.actor_critic import CLEANIL, ActorCritic, ImitationConfig, explorer, improve, policy, soft_q_loss
 from imitax.choices.discriminator import Discrimination, RewardHead
 from imitax.choices.gradient_penalty import GradientPenalty
 from imitax.choices.learned_reward import LearnedReward
@@ -39,23 +36,16 @@ from imitax.choices.terminal import Terminal, absorbing_transition
 from imitax.choices.weight_penalty import l2
 from imitax.errors import ConfigError
 from imitax.learner import Learner, OptimizerConfig
-from imitax.networks import CriticConfig, Normalizer, PolicyConfig, Reward, RewardConfig, TanhGaussian
-from imitax.types import Batch, Metrics, Spec, Transition, concat, head
+from imitax.networks import CriticConfig, Normalizer, Reward, RewardConfig, TanhGaussian
+from imitax.types import Batch, Metrics, Spec, Transition, concat, part
 
 __all__ = ["PRESETS", "Config", "State", "explorer", "init", "policy", "reward", "update"]
 
 
 @dataclass(frozen=True)
-class Config(ActorCriticConfig):
+class Config(ImitationConfig):
     """Adversarial imitation."""
 
-    NEEDS: ClassVar[frozenset[str]] = frozenset({"expert", "env"})
-
-    warmup_steps: int = 2000
-    average: float = 0.999
-    critic: CriticConfig = field(default_factory=lambda: CriticConfig(layer_norm=True))
-    critic_optimizer: OptimizerConfig = field(default_factory=OptimizerConfig)
-    terminal: Terminal = field(default_factory=lambda: Terminal("absorbing"))
     reward: RewardConfig = field(default_factory=RewardConfig)
     discrimination: Discrimination = field(default_factory=Discrimination)
     head: RewardHead = field(default_factory=RewardHead)
@@ -71,8 +61,6 @@ class Config(ActorCriticConfig):
     reward_optimizer: OptimizerConfig = field(default_factory=OptimizerConfig)
     expert_share: float = 0.5
     """Share of demonstrations in the batch that critic and policy learn from (0: DAC; 0.5: CleanIL, HyPE)."""
-    normalize_obs: bool = True
-    """Standardise observations with the statistics of the training demonstrations."""
 
     def __post_init__(self):
         if not 0 <= self.expert_share < 1:
@@ -133,10 +121,7 @@ _CLEANIL = Config(
     normalize_obs=False,
     warmup_steps=2000,
     terminal=Terminal("reward_flag"),
-    policy=PolicyConfig(hidden=(256, 256, 256), activation="silu", log_std_min=math.log(1e-3), log_std_max=math.log(3)),
-    critic=CriticConfig(hidden=(256, 256, 256), activation="silu"),
-    policy_optimizer=OptimizerConfig(lr=3e-4, clip=1000.0),
-    critic_optimizer=OptimizerConfig(lr=3e-4, clip=1000.0),
+    **CLEANIL,
     reward_optimizer=OptimizerConfig(lr=3e-4, clip=1000.0),
 )
 
@@ -224,12 +209,13 @@ def update(state: State, batch: Batch, cfg: Config, key: PRNGKeyArray) -> tuple[
     n = cfg.batch_size
     learner, metrics = state.reward, {}
     for i in range(cfg.reward_updates):
-        expert, replay = (jax.tree.map(lambda x, i=i: x[i * n : (i + 1) * n], t) for t in (data.expert, data.replay))
+        expert, replay = (part(t, i * n, (i + 1) * n) for t in (data.expert, data.replay))
         learner, metrics = learner.descend(reward_loss, state.actor.net, expert, replay, cfg, jr.fold_in(kr, i))
 
-    n_expert = round(cfg.expert_share * n)
-    expert, replay = (jax.tree.map(lambda x: x[-n:], t) for t in (data.expert, data.replay))
-    mixed = replay if n_expert == 0 else concat(head(expert, n_expert), head(replay, n - n_expert))
+    n_expert, first = round(cfg.expert_share * n), len(data.replay.obs) - n
+    mixed = part(data.replay, first, first + n - n_expert)
+    if n_expert:
+        mixed = concat(part(data.expert, first, first + n_expert), mixed)
     rewards = policy_reward(learner.net, mixed, cfg)  # [B]
     mixed = replace(mixed, reward=rewards)
     spec = state.actor.net.spec

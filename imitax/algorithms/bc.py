@@ -8,7 +8,6 @@ too; saturated data actions are pulled into the box by `policy.action_clip`, a d
 that acts is a running average of the trained one; the standard deviation has a high floor.
 """
 
-import math
 from dataclasses import dataclass, field, replace
 from typing import ClassVar
 
@@ -16,6 +15,7 @@ import equinox as eqx
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int, PRNGKeyArray
 
+from imitax.choices.actor_critic import CLEANIL
 from imitax.choices.weight_penalty import l2
 from imitax.learner import Learner, OptimizerConfig, polyak
 from imitax.networks import Normalizer, Policy, PolicyConfig, Precision, TanhGaussian
@@ -56,8 +56,8 @@ class Config:
 _CLEANIL = Config(
     l2=0.0,
     average=0.0,
-    policy=PolicyConfig(hidden=(256, 256, 256), activation="silu", log_std_min=math.log(1e-3), log_std_max=math.log(3)),
-    optimizer=OptimizerConfig(lr=3e-4, clip=1000.0),
+    policy=CLEANIL["policy"],
+    optimizer=CLEANIL["policy_optimizer"],
 )
 
 PRESETS = {

@@ -37,7 +37,7 @@ States count alike whatever their time, values are discounted. The official code
 """
 
 from dataclasses import dataclass, field, replace
-from typing import ClassVar, Literal
+from typing import Literal
 
 import jax
 import jax.numpy as jnp
@@ -45,12 +45,12 @@ import jax.random as jr
 from jaxtyping import Array, Float, PRNGKeyArray
 
 from imitax.choices import actor_critic
-from imitax.choices.actor_critic import ActorCritic, ActorCriticConfig, explorer, improve, policy, soft_q_loss
+from imitax.choices.actor_critic import ActorCritic, ImitationConfig, explorer, improve, policy, soft_q_loss
 from imitax.choices.discriminator import Discrimination, RewardHead
 from imitax.choices.divergence import Divergence
 from imitax.choices.learned_reward import LearnedReward
 from imitax.choices.temperature import Temperature
-from imitax.choices.terminal import Terminal, absorbing_transition
+from imitax.choices.terminal import absorbing_transition
 from imitax.choices.weight_penalty import l2
 from imitax.errors import ConfigError
 from imitax.learner import Learner, OptimizerConfig
@@ -69,15 +69,9 @@ REFUSED = {
 
 
 @dataclass(frozen=True)
-class Config(ActorCriticConfig):
+class Config(ImitationConfig):
     """f-IRL."""
 
-    NEEDS: ClassVar[frozenset[str]] = frozenset({"expert", "env"})
-
-    warmup_steps: int = 2000
-    average: float = 0.999
-    critic: CriticConfig = field(default_factory=lambda: CriticConfig(layer_norm=True))
-    critic_optimizer: OptimizerConfig = field(default_factory=OptimizerConfig)
     reward: RewardConfig = field(default_factory=lambda: RewardConfig(hidden=(64, 64), inputs="state"))
     density: RewardConfig = field(default_factory=lambda: RewardConfig(inputs="state"))
     """Network of the discriminator, whose logit is the log density ratio."""
@@ -92,12 +86,9 @@ class Config(ActorCriticConfig):
     """Weight of the coupled L2 penalty on the discriminator's parameters, biases included."""
     reward_optimizer: OptimizerConfig = field(default_factory=lambda: OptimizerConfig(lr=1e-5))
     density_optimizer: OptimizerConfig = field(default_factory=OptimizerConfig)
-    terminal: Terminal = field(default_factory=lambda: Terminal("absorbing"))
     temperature: Temperature = field(default_factory=lambda: Temperature("fixed", initial=0.2))
     buffer_size: int = 100_000
     """Transitions that the replay buffer holds; what it holds counts as the learner's marginal."""
-    normalize_obs: bool = True
-    """Standardise observations with the statistics of the training demonstrations."""
 
     def __post_init__(self):
         if self.divergence.kind in REFUSED:

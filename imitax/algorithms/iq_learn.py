@@ -18,17 +18,15 @@ treatments beside the paper's mask: `absorbing`, and `closed_form` as in `choice
 """
 
 from dataclasses import dataclass, field, replace
-from typing import ClassVar, Literal
+from typing import Literal
 
 import jax.numpy as jnp
 import jax.random as jr
 from jaxtyping import Array, Float, PRNGKeyArray
 
-from imitax.choices.actor_critic import ActorCritic, ActorCriticConfig, create, explorer, improve, next_value, policy
+from imitax.choices.actor_critic import ActorCritic, counted, create, explorer, improve, next_value, policy
 from imitax.choices.divergence import Divergence
-from imitax.choices.gradient_penalty import GradientPenalty
-from imitax.choices.implied_reward import counted, part_means, policy_actions, refuse_reward_flag, share_of_step
-from imitax.choices.temperature import Temperature
+from imitax.choices.implied_reward import ImpliedRewardConfig, part_means, policy_actions, share_of_step
 from imitax.choices.terminal import Terminal
 from imitax.errors import ConfigError
 from imitax.learner import OptimizerConfig
@@ -42,10 +40,8 @@ State = ActorCritic
 
 
 @dataclass(frozen=True)
-class Config(ActorCriticConfig):
+class Config(ImpliedRewardConfig):
     """Inverse soft Q-learning."""
-
-    NEEDS: ClassVar[frozenset[str]] = frozenset({"expert", "env"})
 
     divergence: Divergence = field(default_factory=lambda: Divergence("chi2", scale=0.5))
     """phi, and with chi2 its a."""
@@ -56,20 +52,9 @@ class Config(ActorCriticConfig):
     (1 - gamma) E[V(s_0)] on the states that demonstrations start from."""
     grad_through_target: bool = False
     """V(s') is the critic's own and its gradient counts; otherwise it is the target network's."""
-    gradient_penalty: GradientPenalty = field(default_factory=lambda: GradientPenalty("none"))
-    """Of the critics, between expert and replay transitions."""
-    normalize_obs: bool = True
-    """Standardise observations with the statistics of the training demonstrations."""
-    batch_size: int = 128
-    warmup_steps: int = 2000
-    average: float = 0.999
-    critic: CriticConfig = field(default_factory=lambda: CriticConfig(layer_norm=True))
-    critic_optimizer: OptimizerConfig = field(default_factory=lambda: OptimizerConfig(lr=3e-4))
-    terminal: Terminal = field(default_factory=lambda: Terminal("absorbing"))
-    temperature: Temperature = field(default_factory=lambda: Temperature("fixed", initial=0.01))
 
     def __post_init__(self):
-        refuse_reward_flag(self)
+        super().__post_init__()
         if self.on == "both" and self.divergence.kind != "chi2":
             raise ConfigError(
                 f"on=both adds chi2's penalty on the replay, and divergence.kind={self.divergence.kind} has its own on "
@@ -138,13 +123,12 @@ def critic_loss(
         assert initial is not None
         action, bonus = policy_actions(state, initial, jr.fold_in(kv, 1))
         value = (1 - cfg.gamma) * (critic(initial.obs, action) + bonus[None]).mean()
-    o = mix.obs.shape[1]
     penalty, norm = cfg.gradient_penalty(
         critic.at,
         critic.join(expert.obs, expert.action, expert.absorbing),
         critic.join(replay.obs, replay.action, replay.absorbing),
         kp,
-        slice(o, o + mix.action.shape[1]),
+        critic.action_columns,
     )
 
     loss = imitation + value + regularizer + penalty

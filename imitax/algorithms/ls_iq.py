@@ -18,15 +18,14 @@ expert into the end has the target r_B / (1 - gamma) too, where the official cod
 """
 
 from dataclasses import dataclass, field
-from typing import ClassVar, Literal
+from typing import Literal
 
 import jax.numpy as jnp
 import jax.random as jr
 from jaxtyping import Array, Float, PRNGKeyArray
 
-from imitax.choices.actor_critic import ActorCritic, ActorCriticConfig, create, explorer, improve, next_value, policy
-from imitax.choices.gradient_penalty import GradientPenalty
-from imitax.choices.implied_reward import counted, part_means, policy_actions, refuse_reward_flag, share_of_step
+from imitax.choices.actor_critic import ActorCritic, counted, create, explorer, improve, next_value, policy
+from imitax.choices.implied_reward import ImpliedRewardConfig, part_means, policy_actions, share_of_step
 from imitax.choices.temperature import Temperature
 from imitax.choices.terminal import Terminal
 from imitax.errors import ConfigError
@@ -41,10 +40,8 @@ State = ActorCritic
 
 
 @dataclass(frozen=True)
-class Config(ActorCriticConfig):
+class Config(ImpliedRewardConfig):
     """Least-squares inverse Q-learning."""
-
-    NEEDS: ClassVar[frozenset[str]] = frozenset({"expert", "env"})
 
     reward_expert: float = 2.0
     """r_E, reward of demonstrated steps: 1 / c, with the paper's c = 0.5."""
@@ -58,20 +55,10 @@ class Config(ActorCriticConfig):
     value_replay: V(s) of the replay's states."""
     clip: bool = True
     """V(s') is clipped to what r_B and r_E allow."""
-    gradient_penalty: GradientPenalty = field(default_factory=lambda: GradientPenalty("none"))
-    """Of the critics, between expert and replay transitions."""
-    normalize_obs: bool = True
-    """Standardise observations with the statistics of the training demonstrations."""
-    batch_size: int = 128
-    warmup_steps: int = 2000
-    average: float = 0.999
-    critic: CriticConfig = field(default_factory=lambda: CriticConfig(layer_norm=True))
-    critic_optimizer: OptimizerConfig = field(default_factory=lambda: OptimizerConfig(lr=3e-4))
     terminal: Terminal = field(default_factory=lambda: Terminal("closed_form"))
-    temperature: Temperature = field(default_factory=lambda: Temperature("fixed", initial=0.01))
 
     def __post_init__(self):
-        refuse_reward_flag(self)
+        super().__post_init__()
         if self.reward_expert <= self.reward_learner:
             raise ConfigError(
                 f"reward_expert ({self.reward_expert}) must be higher than reward_learner ({self.reward_learner}), or "
@@ -144,13 +131,12 @@ def critic_loss(
         low_target = jnp.concatenate([target(expert, cfg.reward_learner, ke), y_replay])  # [2B]
         on_expert, on_replay = part_means(cfg.td_loss(v - low_target[None]), counts)
         learner_loss = (on_expert + on_replay) / 2 if cfg.learner_term == "value" else on_replay
-    o = mix.obs.shape[1]
     penalty, norm = cfg.gradient_penalty(
         critic.at,
         critic.join(expert.obs, expert.action, expert.absorbing),
         critic.join(replay.obs, replay.action, replay.absorbing),
         kp,
-        slice(o, o + mix.action.shape[1]),
+        critic.action_columns,
     )
 
     loss = expert_loss + learner_loss + penalty

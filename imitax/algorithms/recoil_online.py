@@ -17,24 +17,21 @@ values are bounded where they are bootstrapped, not where they are learned (a cl
 `closed_form` as in `choices/implied_reward.py` concerns the squared term; the contrast is left as it is.
 """
 
-import math
 from dataclasses import dataclass, field, replace
-from typing import ClassVar
 
 import equinox as eqx
 import jax.numpy as jnp
 import jax.random as jr
 from jaxtyping import Array, Float, PRNGKeyArray
 
-from imitax.choices.actor_critic import ActorCritic, ActorCriticConfig, create, explorer, improve, next_value, policy
+from imitax.choices.actor_critic import CLEANIL, ActorCritic, counted, create, explorer, improve, next_value, policy
 from imitax.choices.gradient_penalty import GradientPenalty
-from imitax.choices.implied_reward import counted, part_means, policy_actions, refuse_reward_flag, share_of_step
+from imitax.choices.implied_reward import ImpliedRewardConfig, part_means, policy_actions, share_of_step
 from imitax.choices.td_loss import TdLoss
 from imitax.choices.temperature import Temperature
-from imitax.choices.terminal import Terminal
 from imitax.errors import ConfigError
-from imitax.learner import Learner, OptimizerConfig
-from imitax.networks import Critic, CriticConfig, Normalizer, PolicyConfig
+from imitax.learner import Learner
+from imitax.networks import Critic, Normalizer
 from imitax.types import Batch, Metrics, Spec, Transition, concat
 
 __all__ = ["PRESETS", "Config", "State", "explorer", "init", "policy", "update"]
@@ -44,10 +41,8 @@ State = ActorCritic
 
 
 @dataclass(frozen=True)
-class Config(ActorCriticConfig):
+class Config(ImpliedRewardConfig):
     """ReCOIL with an environment."""
-
-    NEEDS: ClassVar[frozenset[str]] = frozenset({"expert", "env"})
 
     td_weight: float = 0.5
     """w, weight of the squared implied rewards, against 1 - w of the contrast (the reference system: 0.5 for Hopper,
@@ -66,19 +61,11 @@ class Config(ActorCriticConfig):
         default_factory=lambda: GradientPenalty("hinge", weight=10.0, margin=200.0, at="both", norm="linf")
     )
     """Of the critics, at demonstrated transitions and at the replay's states with the policy's actions."""
-    normalize_obs: bool = True
-    """Standardise observations with the statistics of the training demonstrations."""
-    batch_size: int = 128
-    warmup_steps: int = 2000
-    average: float = 0.999
-    critic: CriticConfig = field(default_factory=lambda: CriticConfig(layer_norm=True))
-    critic_optimizer: OptimizerConfig = field(default_factory=lambda: OptimizerConfig(lr=3e-4))
     td_loss: TdLoss = field(default_factory=lambda: TdLoss(value_clip=1000.0))
-    terminal: Terminal = field(default_factory=lambda: Terminal("absorbing"))
     temperature: Temperature = field(default_factory=lambda: Temperature("fixed", initial=0.1))
 
     def __post_init__(self):
-        refuse_reward_flag(self)
+        super().__post_init__()
         for name in ("td_weight", "expert_share"):
             if not 0 <= getattr(self, name) <= 1:
                 raise ConfigError(f"{name} must lie in [0, 1], got {getattr(self, name)}")
@@ -96,12 +83,7 @@ PRESETS = {
     "default": Config(),
     "cleanil": Config(
         average=0.0,
-        policy=PolicyConfig(
-            hidden=(256, 256, 256), activation="silu", log_std_min=math.log(1e-3), log_std_max=math.log(3)
-        ),
-        critic=CriticConfig(hidden=(256, 256, 256), activation="silu"),
-        policy_optimizer=OptimizerConfig(lr=3e-4, clip=1000.0),
-        critic_optimizer=OptimizerConfig(lr=3e-4, clip=1000.0),
+        **CLEANIL,
     ),
 }
 """default: ours. cleanil: the reference system's networks and rates, w as for Hopper. There is no preset `paper`: the
@@ -139,7 +121,7 @@ def critic_loss(
         critic.join(expert.obs, expert.action, expert.absorbing),
         critic.join(replay.obs, action[n:], replay.absorbing),
         kp,
-        slice(mix.obs.shape[1], mix.obs.shape[1] + action.shape[1]),
+        critic.action_columns,
     )
     anchors = jnp.zeros(())
     if cfg.expert_anchor:

@@ -14,17 +14,24 @@ Differs from the paper: the log standard deviation is squashed into [-5, 2]; the
 followed by as many updates, so the acting policy is up to one chunk old.
 """
 
-import math
 from dataclasses import dataclass
 from typing import ClassVar
 
 import jax.random as jr
 from jaxtyping import PRNGKeyArray
 
-from imitax.choices.actor_critic import ActorCritic, ActorCriticConfig, create, explorer, improve, policy, soft_q_loss
+from imitax.choices.actor_critic import (
+    CLEANIL,
+    ActorCritic,
+    ActorCriticConfig,
+    create,
+    explorer,
+    improve,
+    policy,
+    soft_q_loss,
+)
 from imitax.errors import ConfigError
-from imitax.learner import OptimizerConfig
-from imitax.networks import CriticConfig, Normalizer, PolicyConfig
+from imitax.networks import Normalizer
 from imitax.types import Batch, Metrics, Spec
 
 __all__ = ["PRESETS", "Config", "State", "explorer", "init", "policy", "update"]
@@ -51,12 +58,7 @@ PRESETS = {
     "default": Config(),
     "cleanil": Config(
         warmup_steps=2000,
-        policy=PolicyConfig(
-            hidden=(256, 256, 256), activation="silu", log_std_min=math.log(1e-3), log_std_max=math.log(3)
-        ),
-        critic=CriticConfig(hidden=(256, 256, 256), activation="silu"),
-        policy_optimizer=OptimizerConfig(lr=3e-4, clip=1000.0),
-        critic_optimizer=OptimizerConfig(lr=3e-4, clip=1000.0),
+        **CLEANIL,
     ),
 }
 """default: ours. cleanil: the reference system's networks and rates."""

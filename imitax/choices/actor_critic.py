@@ -8,8 +8,9 @@
 zero action, without entropy; its rows take no part in the policy's and the temperature's loss.
 """
 
+import math
 from dataclasses import dataclass, field, replace
-from typing import Any, TypeVar
+from typing import Any, ClassVar, TypeVar
 
 import equinox as eqx
 import jax.numpy as jnp
@@ -56,6 +57,32 @@ class ActorCriticConfig:
     def rows(self) -> int:
         """Transitions of each kind that an update is given."""
         return self.batch_size
+
+
+@dataclass(frozen=True)
+class ImitationConfig(ActorCriticConfig):
+    """What imitation with an environment has in common: the defaults that keep it steady."""
+
+    NEEDS: ClassVar[frozenset[str]] = frozenset({"expert", "env"})
+
+    warmup_steps: int = 2000
+    average: float = 0.999
+    critic: CriticConfig = field(default_factory=lambda: CriticConfig(layer_norm=True))
+    critic_optimizer: OptimizerConfig = field(default_factory=OptimizerConfig)
+    terminal: Terminal = field(default_factory=lambda: Terminal("absorbing"))
+    normalize_obs: bool = True
+    """Standardise observations with the statistics of the training demonstrations."""
+
+
+CLEANIL: dict[str, Any] = {
+    "policy": PolicyConfig(
+        hidden=(256, 256, 256), activation="silu", log_std_min=math.log(1e-3), log_std_max=math.log(3)
+    ),
+    "critic": CriticConfig(hidden=(256, 256, 256), activation="silu"),
+    "policy_optimizer": OptimizerConfig(lr=3e-4, clip=1000.0),
+    "critic_optimizer": OptimizerConfig(lr=3e-4, clip=1000.0),
+}
+"""Networks and rates of the reference system, for the presets of that name."""
 
 
 class ActorCritic(eqx.Module):
@@ -121,6 +148,11 @@ def next_value(
     return cfg.terminal.next_value(soft_value(state, state.target, t.next_obs, cfg, key), t.terminated, end)
 
 
+def counted(cfg: ActorCriticConfig, t: Transition) -> Float[Array, "B"]:
+    """1 for rows that take part in a critic's loss: absorbing ones do under `absorbing` only."""
+    return jnp.ones(len(t.obs)) if cfg.terminal.kind == "absorbing" else 1.0 - t.absorbing
+
+
 def soft_q_loss(
     critic: Critic,
     state: ActorCritic,
@@ -132,9 +164,9 @@ def soft_q_loss(
     """Soft temporal-difference error of all critics, on the rewards that the transitions carry."""
     target = t.reward + cfg.gamma * next_value(state, t, cfg, key, absorbing_reward)  # [B]
     q = critic(t.obs, t.action, t.absorbing)  # [N B]
-    counted = jnp.ones(len(t.obs)) if cfg.terminal.kind == "absorbing" else 1.0 - t.absorbing  # [B]
-    loss = masked_mean(cfg.td_loss(q - target[None]), counted)
-    values = {"q": masked_mean(q, counted), "q_max": q.max(), "target": masked_mean(target, counted)}
+    counts = counted(cfg, t)  # [B]
+    loss = masked_mean(cfg.td_loss(q - target[None]), counts)
+    values = {"q": masked_mean(q, counts), "q_max": q.max(), "target": masked_mean(target, counts)}
     return loss, {"critic_loss": loss} | values
 
 

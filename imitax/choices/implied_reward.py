@@ -6,30 +6,34 @@ et al. 2023). A loss h of implied rewards, summed along that recurrence, is `h(r
 `r = (1 - gamma) Q`: linear terms keep their weight, squared ones are `(1 - gamma) Q^2`.
 """
 
+from dataclasses import dataclass, field
+
 import jax.numpy as jnp
 from jaxtyping import Array, Float, PRNGKeyArray
 
-from imitax.choices.actor_critic import ActorCritic, ActorCriticConfig, masked_mean
+from imitax.choices.actor_critic import ActorCritic, ActorCriticConfig, ImitationConfig, masked_mean
+from imitax.choices.gradient_penalty import GradientPenalty
+from imitax.choices.temperature import Temperature
 from imitax.errors import ConfigError
 from imitax.types import Transition
 
 
-def refuse_reward_flag(cfg: ActorCriticConfig) -> None:
-    """An explicit reward can be replaced at the end; one that is implied by Q cannot.
+@dataclass(frozen=True)
+class ImpliedRewardConfig(ImitationConfig):
+    """What the methods with an implied reward have in common."""
 
-    Raises:
-        ConfigError: the terminal choice is `reward_flag`.
-    """
-    if cfg.terminal.kind == "reward_flag":
-        raise ConfigError(
-            "terminal.kind=reward_flag replaces an explicit reward at the end, and here the reward is implied by Q: "
-            "use absorbing or closed_form to give the end a learned reward, or mask"
-        )
+    batch_size: int = 128
+    """Demonstrated, and as many replayed, transitions in an update."""
+    temperature: Temperature = field(default_factory=lambda: Temperature("fixed", initial=0.01))
+    gradient_penalty: GradientPenalty = field(default_factory=lambda: GradientPenalty("none"))
+    """Of the critics, between expert and replay transitions."""
 
-
-def counted(cfg: ActorCriticConfig, t: Transition) -> Float[Array, "B"]:
-    """1 for rows that take part in a critic's loss: absorbing ones do under `absorbing` only."""
-    return jnp.ones(len(t.obs)) if cfg.terminal.kind == "absorbing" else 1.0 - t.absorbing
+    def __post_init__(self):
+        if self.terminal.kind == "reward_flag":
+            raise ConfigError(
+                "terminal.kind=reward_flag replaces an explicit reward at the end, and here the reward is implied by "
+                "Q: use absorbing or closed_form to give the end a learned reward, or mask"
+            )
 
 
 def share_of_step(cfg: ActorCriticConfig, t: Transition) -> Float[Array, "B"]:

@@ -4,7 +4,6 @@ python -m imitax.experiments.random_policy --env Hopper-v5 --demos hopper-expert
 """
 
 import argparse
-import os
 import time
 from pathlib import Path
 from typing import Any
@@ -14,11 +13,11 @@ import numpy as np
 from imitax import seeding
 from imitax.datasets import load
 from imitax.envs import Lanes, Task, rollout
-from imitax.evaluate import EPISODE_LIMIT
+from imitax.evaluate import EPISODE_LIMIT, episode_seeds
 from imitax.files import append_line
 from imitax.seeding import Purpose
 from imitax.statistics import d4rl_score, expert_fraction
-from imitax.train import commit
+from imitax.train import commit, cores
 
 
 def random_score(task: Task, seed: int, episodes: int) -> np.ndarray:
@@ -26,7 +25,7 @@ def random_score(task: Task, seed: int, episodes: int) -> np.ndarray:
     low, high = (np.asarray(x, np.float32) for x in (task.spec.action_low, task.spec.action_high))
     lanes = Lanes(task.make, episodes)
     rng = seeding.generator(seed, Purpose.WARMUP)
-    seeds = [seeding.environment_seed(Purpose.EVALUATION, seed, i) for i in range(episodes)]
+    seeds = episode_seeds(Purpose.EVALUATION, seed, episodes)
     returns, _, _ = rollout(
         lanes,
         seeds,
@@ -77,7 +76,7 @@ def main() -> None:
                 **{f"best_{k}": v for k, v in score.items() if k != "d4rl"},
                 "best_steps": 0,
                 "wall_s": round(time.monotonic() - start, 1),
-                "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
+                "cores": cores(),
                 "seeds_in_run": 1,
                 "commit": commit(),
                 "curve": None,

@@ -62,6 +62,11 @@ class Critic(eqx.Module):
         """Values of all members."""
         return self.at(self.join(obs, action, absorbing))
 
+    @property
+    def action_columns(self) -> slice:
+        """Where actions stand in the network's input."""
+        return slice(self.spec.obs_dim, self.spec.obs_dim + self.spec.action_dim)
+
     def join(
         self,
         obs: Float[Array, "B O"],
