@@ -3,7 +3,7 @@ PYTHON ?= python3.11
 BIN := .venv/bin
 .DEFAULT_GOAL := help
 
-.PHONY: help demo test check format bench bench-peers bench-resume bench-online expert tables clean
+.PHONY: help demo test check format bench bench-peers bench-resume bench-online bench-offline mountain-car expert tables clean
 
 help:  ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/'
@@ -40,10 +40,16 @@ bench-resume: .venv/.installed  ## kill runs at random moments, resume them, com
 bench-online: .venv/.installed  ## imitation with an environment: every row of its table, resumable
 	$(BIN)/python -m imitax.experiments.online
 
+bench-offline: .venv/.installed  ## imitation from recorded data alone: every row of its table, resumable
+	$(BIN)/python -m imitax.experiments.offline
+
+mountain-car: .venv/.installed  ## tabular IQ-Learn and ReCOIL on MountainCar: a figure and a line of results for each of three seeds
+	for seed in 0 1 2; do $(BIN)/python -m imitax.experiments.mountain_car --seed $$seed --out runs/mountain_car/seed-$$seed --results bench/results/mountain_car.jsonl || exit 1; done
+
 expert: .venv/.installed  ## train the bundled Hopper expert anew and collect its demonstrations
 	$(BIN)/python -m imitax.experiments.expert
 
-tables: .venv/.installed  ## regenerate the README's tables from bench/results
+tables: .venv/.installed  ## regenerate the tables of README and docs from bench/results
 	$(BIN)/python -m imitax.experiments.tables
 
 clean:  ## remove the environment and the caches

@@ -14,16 +14,34 @@ from imitax.choices.terminal import Terminal
 from imitax.config import from_dict
 from imitax.errors import CheckpointError
 from imitax.files import load_arrays, plain, save_arrays
-from imitax.networks import Normalizer, Policy, PolicyConfig, Reward, RewardConfig, TanhGaussian
+from imitax.networks import (
+    ActionRange,
+    Energy,
+    EnergyActor,
+    EnergyConfig,
+    Inference,
+    Normalizer,
+    Policy,
+    PolicyConfig,
+    Reward,
+    RewardConfig,
+    TanhGaussian,
+)
 from imitax.types import Spec
 
 FORMAT = "imitax-policy-1"
+ENERGY_FORMAT = "imitax-energy-policy-1"
 REWARD_FORMAT = "imitax-reward-1"
 
 
 def save_policy(path: Path, policy: Policy, about: dict[str, Any]) -> None:
     """Write a policy and a description of where it comes from (environment, step, expert return), atomically."""
-    actor = policy.actor
+    actor, form, description = policy.actor, FORMAT, {}
+    if isinstance(actor, EnergyActor):
+        form = ENERGY_FORMAT
+        description = {"energy": plain(actor.energy.cfg), "inference": plain(actor.inference)}
+        actor = actor.amortised
+    assert isinstance(actor, TanhGaussian)
     network = PolicyConfig(
         hidden=tuple(w.shape[-1] for w in actor.mlp.weights[:-1]),
         activation=actor.mlp.activation,
@@ -31,13 +49,13 @@ def save_policy(path: Path, policy: Policy, about: dict[str, Any]) -> None:
         log_std_max=actor.log_std_max,
         action_clip=actor.action_clip,
     )
-    description = {
+    description |= {
         "network": plain(network),
         "precision": actor.mlp.precision,
         "spec": _describe_spec(actor.spec),
         "about": plain(about),
     }
-    _write(path, policy, FORMAT, description)
+    _write(path, policy, form, description)
 
 
 def load_policy(path: Path | str) -> tuple[Policy, dict[str, Any]]:
@@ -46,10 +64,14 @@ def load_policy(path: Path | str) -> tuple[Policy, dict[str, Any]]:
     Raises:
         CheckpointError: the file is missing, damaged, or not a policy.
     """
-    arrays, description = _read(path, FORMAT, "policy")
-    spec = _spec(description["spec"])
+    arrays, description, form = _read(path, (FORMAT, ENERGY_FORMAT), "policy")
+    spec, precision = _spec(description["spec"]), description["precision"]
     network = from_dict(PolicyConfig, description["network"])
-    actor = TanhGaussian(spec, network, key=jr.key(0), precision=description["precision"])
+    actor = TanhGaussian(spec, network, key=jr.key(0), precision=precision)
+    if form == ENERGY_FORMAT:
+        energy = Energy(spec, from_dict(EnergyConfig, description["energy"]), key=jr.key(0), precision=precision)
+        inference = from_dict(Inference, description["inference"])
+        actor = EnergyActor(energy, actor, ActionRange.box(spec), inference)
     template = Policy(Normalizer.identity(spec.obs_dim), actor)
     return fill_tree(template, arrays, str(path)), description["about"]
 
@@ -76,7 +98,7 @@ def load_reward(path: Path | str) -> tuple[LearnedReward, dict[str, Any]]:
     Raises:
         CheckpointError: the file is missing, damaged, or not a reward.
     """
-    arrays, description = _read(path, REWARD_FORMAT, "reward")
+    arrays, description, _ = _read(path, (REWARD_FORMAT,), "reward")
     spec, terminal = _spec(description["spec"]), from_dict(Terminal, description["terminal"])
     net = Reward(
         spec,
@@ -96,11 +118,12 @@ def _write(path: Path, tree: Any, form: str, description: dict[str, Any]) -> Non
     save_arrays(path, tree_arrays(tree), {"format": form, "description": json.dumps(description)})
 
 
-def _read(path: Path | str, form: str, what: str) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
+def _read(path: Path | str, forms: tuple[str, ...], what: str) -> tuple[dict[str, np.ndarray], dict[str, Any], str]:
     arrays, metadata = load_arrays(Path(path))
-    if metadata.get("format") != form:
-        raise CheckpointError(f"{path} is not an imitax {what} file (format {metadata.get('format')!r})")
-    return arrays, json.loads(metadata["description"])
+    form = metadata.get("format")
+    if form not in forms:
+        raise CheckpointError(f"{path} is not an imitax {what} file (format {form!r})")
+    return arrays, json.loads(metadata["description"]), form
 
 
 def _describe_spec(spec: Spec) -> dict[str, Any]:

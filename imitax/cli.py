@@ -15,6 +15,7 @@ from rich.table import Table
 from imitax.algorithms import ALGORITHMS, find
 from imitax.config import Training
 from imitax.errors import ConfigError, ImitaxError
+from imitax.networks import InferenceKind
 
 USAGE = """usage: imitax COMMAND ...
 
@@ -55,6 +56,8 @@ class Evaluate:
     """Sampled actions instead of the deterministic mode."""
     index: int = 1
     """Which set of episodes; 0 is the one that training evaluated on, every other is fresh."""
+    inference: InferenceKind | None = None
+    """Another way for implicit policies (ibc) to find their action than the run's own."""
     json: bool = False
     """Print nothing but the JSON object."""
 
@@ -247,7 +250,10 @@ def _eval(args: list[str]) -> int:
     if order.episodes < 1:
         raise ConfigError(f"--episodes must be at least 1, got {order.episodes}")
     run = Run(order.run)
-    result = run.evaluate(order.episodes, which=_which(order.which), sample=order.sample, index=order.index)
+    which = _which(order.which)
+    result = run.evaluate(
+        order.episodes, which=which, sample=order.sample, index=order.index, inference=order.inference
+    )
     if not order.json:
         rows = [entry | {"label": order.which} for entry in result["per_seed"]]
         Console().print(score_table(rows, title=f"{run.config['algorithm']} {run.config['env']['id']}"))

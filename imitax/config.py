@@ -28,6 +28,8 @@ class Training:
     """Of these, episodes held out whole for validation."""
     subsample: int = 1
     """Keep every K-th transition of a demonstration, from a random offset."""
+    offline_data: str | None = None
+    """Recorded episodes that are no demonstrations (such as a medium-replay set), named like `demos`."""
     steps: int = 100_000
     """Updates offline, environment steps online."""
     seeds: tuple[int, ...] = (0,)

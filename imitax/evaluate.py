@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import equinox as eqx
 import jax
@@ -92,13 +92,14 @@ class Evaluator:
         self.env_seeds = [s for seed in seeds for s in episode_seeds(purpose, seed, episodes, index)]
         self.keys = seeding.keys(seeds, purpose)
         self.mode: ActionMode = mode
-        self.act = None
+        self.acts: dict[Any, Callable[[Policy, np.ndarray, int], np.ndarray]] = {}
 
     def __call__(self, policies: Policy) -> list[Rollouts]:
         """One evaluation of stacked policies, in the order of the seeds."""
-        if self.act is None:
-            self.act = make_act(policies, self.keys, self.mode)
-        act = self.act
+        kind = jax.tree.structure(policies)
+        if kind not in self.acts:
+            self.acts[kind] = make_act(policies, self.keys, self.mode)
+        act = self.acts[kind]
 
         def choose(obs: np.ndarray, step: int) -> np.ndarray:
             return act(policies, obs.reshape(*self.shape, -1), step).reshape(len(obs), -1)
@@ -114,12 +115,16 @@ class Evaluator:
 
 @eqx.filter_jit
 def explain(policy: Policy, data: Transition, key: PRNGKeyArray) -> dict[str, Float[Array, ""]]:
-    """How well one policy explains data actions.
+    """How well one policy explains data actions; where the policy says so, on evenly spaced rows only.
 
     Returns:
         `action_error_mode` and `action_error_sample`, mean absolute differences to the deterministic and to a
         sampled action in the action's units, averaged over dimensions, and `log_likelihood` in nats.
     """
+    rows = policy.actor.explained
+    if rows is not None and rows < len(data.obs):
+        spaced = np.linspace(0, len(data.obs) - 1, rows).astype(int)
+        data = jax.tree.map(lambda x: x[spaced], data)
     mode, sample = policy.act(data.obs, key, "mode"), policy.act(data.obs, key, "sample")
     return {
         "action_error_mode": jnp.abs(mode - data.action).mean(),

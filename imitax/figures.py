@@ -212,19 +212,47 @@ def training_figure(run_metrics: Records, path: Path | str, *, title: str = "", 
     return figure
 
 
-def _draw_metric(axes: Axes, lines: Records, name: str, colour: str) -> None:
-    """One metric: a thin line a seed and a thick one for their mean; nulls are gaps."""
+def compare(
+    curves: Mapping[str, Records], measures: Sequence[str], path: Path | str, *, title: str = "", x_label: str = "steps"
+) -> Figure:
+    """Draws what evaluations measured, one panel a measure and one colour a label, to `path`; returns the figure.
+
+    Thin lines are seeds, thick ones their means. Records without a measure leave a gap in its panel. Raises DataError
+    when no record has any of the measures.
+    """
+    if not any(measure in record for records in curves.values() for record in records for measure in measures):
+        raise DataError(f"there is no evaluation with {', '.join(measures)} to draw")
+    with matplotlib.rc_context(SMALL):
+        figure = Figure(figsize=(3.6 * len(measures), 3.4), layout="constrained")
+        figure.suptitle(title, x=0.01, ha="left", fontweight="bold", fontsize=13)
+        panels = figure.subplots(1, len(measures), squeeze=False)[0]
+        for axes, measure in zip(panels, measures, strict=True):
+            for (label, records), colour in zip(curves.items(), COLOURS * len(curves), strict=False):
+                _draw_metric(axes, records, measure, colour, label)
+            axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: thousands(value)))
+            axes.xaxis.set_major_locator(MaxNLocator(4, integer=True, min_n_ticks=1, steps=[1, 2, 2.5, 5, 10]))
+            axes.set_title(measure.replace("_", " "))
+        figure.legend(*panels[0].get_legend_handles_labels(), loc="outside lower center", ncols=min(len(curves), 4))
+        figure.supxlabel(x_label, fontsize=10)
+        _save(figure, path)
+    return figure
+
+
+def _draw_metric(axes: Axes, lines: Records, name: str, colour: str, label: str | None = None) -> None:
+    """One metric: a thin line a seed, a thick one for their mean, named `label` or like the metric; nulls are gaps."""
     values: dict[int, dict[int, float]] = {}  # by step and seed
     for record in lines:
         if name in record:
             values.setdefault(record["step"], {})[record["seed"]] = np.nan if record[name] is None else record[name]
+    if not values:
+        return
     steps = sorted(values)
     seeds = sorted({seed for row in values.values() for seed in row})
     table = np.array([[values[step].get(seed, np.nan) for seed in seeds] for step in steps])  # [T S]
     marker = "o" if len(steps) == 1 else None
     if len(seeds) > 1:
         axes.plot(steps, table, color=colour, linewidth=0.6, alpha=0.4)
-    axes.plot(steps, table.mean(1), color=colour, linewidth=1.3, marker=marker, label=name)
+    axes.plot(steps, table.mean(1), color=colour, linewidth=1.3, marker=marker, label=label or name)
 
 
 def _label_ends(axes: Axes, ends: Sequence[tuple[float, str, str]]) -> None:

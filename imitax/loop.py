@@ -47,10 +47,11 @@ class Buffers(NamedTuple):
     expert: Buffer | None
     replay: Buffer | None
     initial: Buffer | None = None
+    offline: Buffer | None = None
 
     def draw(self, count: int, key: PRNGKeyArray) -> tuple[Int[Array, "B"] | None, ...]:
         """Rows of a batch of `count` transitions of each kind (one seed's buffers, inside jit)."""
-        keys = [*jr.split(key, 2), jr.fold_in(key, 2)]
+        keys = [*jr.split(key, 2), jr.fold_in(key, 2), jr.fold_in(key, 3)]
         return tuple(None if b is None else b.draw(count, k) for b, k in zip(self, keys, strict=True))
 
     def take(self, rows: tuple[Int[Array, "B"] | None, ...]) -> Batch:
@@ -71,6 +72,8 @@ class Setup:
     """Demonstrations of each seed."""
     validation: list[Dataset] | None
     """Held-out demonstrations of each seed."""
+    offline: Dataset | None
+    """Recorded episodes that are no demonstrations, the same for all seeds."""
     normalizers: list[Normalizer]
     """Of each seed."""
     expert_return: float | None
@@ -160,13 +163,13 @@ def train_loop(setup: Setup, resume: Checkpoint | None, callbacks: Sequence[Call
         `{"best": [{"step", "return_mean"} a seed], "wall_s": seconds of training over all sessions, "step"}`.
     """
     t, task, seeds = setup.training, setup.task, setup.training.seeds
-    online = "env" in setup.algorithm.Config.NEEDS
+    online = "env" in setup.cfg.needs
     folders = [seed_folder(setup.folder, seeds, seed) for seed in seeds]
     replay_folders = [f / "replay" for f in folders]
 
     state = initial_state(setup)
     source = None
-    absorbing_rows = online and setup.cfg.terminal.rows
+    absorbing_rows = hasattr(setup.cfg, "terminal") and setup.cfg.terminal.rows
     if online:
         capacity = min(setup.cfg.buffer_size, t.steps)
         paid = None if setup.reward is None else partial(pay, setup.reward, setup.cfg.gamma)
@@ -175,6 +178,7 @@ def train_loop(setup: Setup, resume: Checkpoint | None, callbacks: Sequence[Call
     initial = None
     if setup.train is not None and getattr(setup.cfg, "needs_initial", False):
         initial = initial_buffer(setup.train)
+    offline = None if setup.offline is None else expert_buffer([setup.offline] * len(seeds), 1, seeds, absorbing_rows)
 
     step, wall, best = 0, 0.0, [{"step": 0, "return_mean": -np.inf} for _ in seeds]
     if resume is not None:
@@ -212,7 +216,7 @@ def train_loop(setup: Setup, resume: Checkpoint | None, callbacks: Sequence[Call
             if source is not None:
                 source.advance(partial(act_alone, act, explorer(state)), step, count)
             if source is None or step >= source.warmup:
-                buffers = Buffers(expert, None if source is None else source.buffer, initial)
+                buffers = Buffers(expert, None if source is None else source.buffer, initial, offline)
                 arrays, metrics = run_chunk(arrays, buffers, update_keys, jnp.asarray(step), count)
                 window.append(metrics)
             step += count
@@ -227,7 +231,7 @@ def train_loop(setup: Setup, resume: Checkpoint | None, callbacks: Sequence[Call
                 recorder.training(step, means, wall + time.monotonic() - started)
                 window = []
             if due_eval:
-                records = evaluation_records(setup, evaluator, setup.algorithm.policy(state))
+                records = evaluation_records(setup, evaluator, state)
                 for i, seed in enumerate(seeds):
                     recorder.evaluation(step, seed, records[seed], wall + time.monotonic() - started)
                     if records[seed]["return_mean"] > best[i]["return_mean"]:
@@ -270,8 +274,13 @@ def _pay(reward: LearnedReward, gamma: float, t: Transition) -> Array:
     return reward.with_end(rewards, t.terminated, gamma)
 
 
-def evaluation_records(setup: Setup, evaluator: Evaluator, policies: Policy) -> dict[int, dict[str, Any]]:
-    """Roll out every seed's policy, and measure how it explains its demonstrations."""
+def evaluation_records(setup: Setup, evaluator: Evaluator, state: Any) -> dict[int, dict[str, Any]]:
+    """Roll out every seed's policy, and measure how it explains its demonstrations.
+
+    An algorithm whose networks can act in other ways too names them in `alternatives(state)`; their mean returns are
+    recorded beside the policy's.
+    """
+    policies: Policy = setup.algorithm.policy(state)
     records = {}
     for i, (seed, rolled) in enumerate(zip(setup.training.seeds, evaluator(policies), strict=True)):
         mean = float(rolled.returns.mean())
@@ -289,4 +298,8 @@ def evaluation_records(setup: Setup, evaluator: Evaluator, policies: Policy) -> 
                 key = seeding.key(seed, Purpose.EVALUATION)
                 measures = explain(unstack(policies, i), transitions, key)
                 records[seed] |= {f"{name}_{k}": float(v) for k, v in measures.items()}
+    others = setup.algorithm.alternatives(state) if hasattr(setup.algorithm, "alternatives") else {}
+    for name, alternative in others.items():
+        for seed, rolled in zip(setup.training.seeds, evaluator(alternative), strict=True):
+            records[seed][f"return_mean_{name}"] = float(rolled.returns.mean())
     return records

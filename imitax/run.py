@@ -16,7 +16,7 @@ from imitax.envs import Task
 from imitax.errors import CheckpointError, ConfigError
 from imitax.evaluate import ActionMode, Evaluator, make_act
 from imitax.files import read_json, read_lines
-from imitax.networks import Policy
+from imitax.networks import Policy, with_inference
 from imitax.record import seed_folder
 from imitax.seeding import Purpose
 from imitax.sources.online import read_replay
@@ -189,7 +189,13 @@ class Run:
         )
 
     def evaluate(
-        self, episodes: int = 20, *, which: Which = "last", sample: bool = False, index: int = 1
+        self,
+        episodes: int = 20,
+        *,
+        which: Which = "last",
+        sample: bool = False,
+        index: int = 1,
+        inference: str | None = None,
     ) -> dict[str, Any]:
         """Roll out every seed's policy on fresh episodes.
 
@@ -198,11 +204,15 @@ class Run:
             which: the last policies, or those with the best evaluation.
             sample: sampled actions instead of the deterministic mode.
             index: of the set of episodes; 0 is the one that training evaluated on, others are fresh.
+            inference: another way for implicit policies to find their action: dfo, langevin, actor_mean or
+                actor_polish. ConfigError for policies that have no choice.
 
         Returns:
             As `imitax.statistics.summarise`, with returns and lengths of every episode in `per_seed`.
         """
         policies = stack([self.load_policy(seed, which) for seed in self.seeds])
+        if inference is not None:
+            policies = with_inference(policies, inference)
         mode: ActionMode = "sample" if sample else "mode"
         evaluator = Evaluator(self.task, self.seeds, episodes, index=index, mode=mode)
         rollouts = evaluator(policies)
@@ -211,4 +221,5 @@ class Run:
         result = summarise(means, self.task.env_id, self.config["expert_return"])
         for entry, rolled in zip(result["per_seed"], rollouts, strict=True):
             entry |= {"returns": rolled.returns.tolist(), "lengths": rolled.lengths.tolist()}
-        return result | {"policy": which, "episodes": episodes}
+        given = {} if inference is None else {"inference": inference}
+        return result | {"policy": which, "episodes": episodes} | given

@@ -25,7 +25,7 @@ from imitax.errors import CheckpointError, ConfigError, DataError
 from imitax.files import append_line, load_arrays, read_json, read_lines, sha256, write_atomic, write_json
 from imitax.files import line as line_bytes
 from imitax.loop import Callback, Setup, train_loop
-from imitax.networks import Normalizer, Policy
+from imitax.networks import Normalizer, Policy, explicit
 from imitax.record import seed_folder
 from imitax.run import Run
 from imitax.statistics import summarise
@@ -42,6 +42,7 @@ def train(
     *,
     env: EnvLike = "",
     demos: Any = None,
+    offline_data: Any = None,
     out: Path | str | None = None,
     preset: str = "default",
     callbacks: Sequence[Callback] = (),
@@ -58,6 +59,7 @@ def train(
         algorithm: a name ("bc", "sac"), which takes its `preset`, or an algorithm's `Config`.
         env: a Gymnasium id, an environment, or a callable that makes one. Without it the demonstrations' own.
         demos: whatever `imitax.datasets.load` takes: a file, a bundled or Minari name, arrays, episodes, a Dataset.
+        offline_data: recorded episodes that are no demonstrations, for algorithms that need them; as `demos`.
         out: folder of the run; `runs/ALGORITHM-ENV-TIME` when None. It must not hold a run yet.
         preset: named configuration of the algorithm.
         callbacks: called with an `Event` after every evaluation; returning False ends the run there.
@@ -69,20 +71,24 @@ def train(
     """
     cfg = preset_config(algorithm, preset) if isinstance(algorithm, str) else algorithm
     module = find(name_of(cfg))
-    path = Path(demos) if isinstance(demos, Path) else demos
-    named = isinstance(path, str | Path)
     if isinstance(env, str):
         training["env"] = env
-    options = from_training({**training, "demos": str(path) if named else None})
+    options = from_training({**training, "demos": _named(demos), "offline_data": _named(offline_data)})
     folder = default_folder(module, env, options) if out is None else Path(out)
     if (folder / "config.json").exists():
         raise ConfigError(f"{folder} holds a run already: resume it with --resume {folder}, or choose another --out")
-    return _start(module, cfg, options, env, demos, folder, preset, callbacks)
+    return _start(module, cfg, options, env, demos, offline_data, folder, preset, callbacks)
+
+
+def _named(source: Any) -> str | None:
+    """How a data source is written into a run's config; None for data in memory."""
+    return str(source) if isinstance(source, str | Path) else None
 
 
 def from_training(fields: dict[str, Any]) -> Training:
     """`Training` from keyword arguments, lists allowed for tuples."""
-    return from_dict(Training, {k: v for k, v in fields.items() if not (v is None and k in ("demos", "out"))})
+    optional = ("demos", "offline_data", "out")
+    return from_dict(Training, {k: v for k, v in fields.items() if not (v is None and k in optional)})
 
 
 def preset_config(algorithm: str, preset: str) -> Any:
@@ -110,11 +116,12 @@ def _start(
     options: Training,
     env: EnvLike,
     demos: Any,
+    offline_data: Any,
     folder: Path,
     preset: str,
     callbacks: Sequence[Callback],
 ) -> Run:
-    setup, dataset, selections = prepare(module, cfg, options, env, demos, folder)
+    setup, dataset, selections = prepare(module, cfg, options, env, demos, offline_data, folder)
     config = {
         "algorithm": name_of(cfg),
         "preset": preset,
@@ -122,6 +129,7 @@ def _start(
         "training": setup.training,
         "env": {"id": setup.task.env_id, "kwargs": setup.task.env_kwargs},
         "data": None if dataset is None else describe_data(dataset, selections, options),
+        "offline_data": None if setup.offline is None else describe(setup.offline),
         "expert_return": setup.expert_return,
         "warm_start": _hash(options.init_from, POLICY),
         "reward": _hash(options.reward, REWARD),
@@ -138,6 +146,7 @@ def resume(
     *,
     env: EnvLike | None = None,
     demos: Any = None,
+    offline_data: Any = None,
     steps: int | None = None,
     callbacks: Sequence[Callback] = (),
     quiet: bool | None = None,
@@ -150,6 +159,7 @@ def resume(
         folder: of the run.
         env: needed again when the run was started with an environment or a callable.
         demos: needed again when the run was started with demonstrations in memory.
+        offline_data: likewise.
         steps: extends the run to more steps than it was started with.
         callbacks: as in `train`.
         quiet: print nothing; None as the run was started.
@@ -180,12 +190,18 @@ def resume(
         raise ConfigError(
             f"{folder} was started with demonstrations in memory; pass them again: resume(folder, demos=...)"
         )
-    setup, dataset, _ = prepare(module, cfg, options, env or options.env, source, folder)
-    if dataset is not None and dataset.hash() != config["data"]["hash"]:
-        raise DataError(
-            f"the demonstrations have changed since the run started: hash {dataset.hash()[:12]}, "
-            f"the run has {config['data']['hash'][:12]}"
+    beside = options.offline_data if offline_data is None else offline_data
+    if config.get("offline_data") is not None and beside is None:
+        raise ConfigError(
+            f"{folder} was started with offline data in memory; pass them again: resume(folder, offline_data=...)"
         )
+    setup, dataset, _ = prepare(module, cfg, options, env or options.env, source, beside, folder)
+    for what, data, key in (("demonstrations", dataset, "data"), ("offline data", setup.offline, "offline_data")):
+        if data is not None and data.hash() != config[key]["hash"]:
+            raise DataError(
+                f"the {what} have changed since the run started: hash {data.hash()[:12]}, "
+                f"the run has {config[key]['hash'][:12]}"
+            )
     if config["warm_start"] != _hash(options.init_from, POLICY):
         raise CheckpointError(f"{options.init_from} has changed since the run started from it")
     if options.reward is not None and config["reward"] != _hash(options.reward, REWARD):
@@ -225,20 +241,29 @@ def _check_shards(folder: Path, checkpoint: Checkpoint) -> None:
 
 
 def prepare(
-    module: Any, cfg: Any, options: Training, env: EnvLike, demos: Any, folder: Path
+    module: Any, cfg: Any, options: Training, env: EnvLike, demos: Any, offline_data: Any, folder: Path
 ) -> tuple[Setup, Dataset | None, list[Selection]]:
     """Check everything that can be wrong before training starts.
 
     Raises:
         ConfigError, DataError: with what is wrong and what to do.
     """
-    dataset = None
-    if "expert" in module.Config.NEEDS:
+    dataset, offline = None, None
+    if "expert" in cfg.needs:
         if demos is None:
             raise ConfigError(f"{name_of(cfg)} learns from demonstrations: give --demos FILE, NAME or Minari id")
         dataset = load(demos, env_kwargs=options.env_kwargs or None)
     elif demos is not None:
         raise ConfigError(f"{name_of(cfg)} learns from rewards and takes no demonstrations: leave --demos out")
+    if "offline data" in cfg.needs:
+        if offline_data is None:
+            raise ConfigError(
+                f"{name_of(cfg)} learns from offline data beside the demonstrations: give --offline-data FILE, NAME or "
+                "Minari id"
+            )
+        offline = load(offline_data, env_kwargs=options.env_kwargs or None)
+    elif offline_data is not None:
+        raise ConfigError(f"{name_of(cfg)} takes no offline data: leave --offline-data out")
     kwargs = options.env_kwargs
     if isinstance(env, str) and not env:
         if dataset is None or dataset.env_id is None:
@@ -250,34 +275,37 @@ def prepare(
     if isinstance(env, str):
         options = replace(options, env=env, env_kwargs=kwargs)
     selections, normalizers = [], [Normalizer.identity(task.spec.obs_dim)] * len(options.seeds)
+    for data, need_actions in ((dataset, getattr(cfg, "needs_actions", True)), (offline, True)):
+        if data is not None:
+            validate(
+                data,
+                observation_space=task.observation_space,
+                action_space=task.action_space,
+                env_id=task.env_id if isinstance(env, str) else None,
+                env_kwargs=kwargs if isinstance(env, str) else None,
+                need_actions=need_actions,
+            )
     if dataset is not None:
-        validate(
-            dataset,
-            observation_space=task.observation_space,
-            action_space=task.action_space,
-            env_id=task.env_id if isinstance(env, str) else None,
-            env_kwargs=kwargs if isinstance(env, str) else None,
-            need_actions=getattr(cfg, "needs_actions", True),
-        )
         selections = [
             select(dataset, episodes=options.episodes, validation_episodes=options.validation_episodes, seed=seed)
             for seed in options.seeds
         ]
         if getattr(cfg, "normalize_obs", False):
-            statistics = [normalization(s.train) for s in selections]
+            more = () if offline is None else offline.episodes
+            statistics = [normalization(replace(s.train, episodes=s.train.episodes + more)) for s in selections]
             normalizers = [Normalizer(jnp.asarray(mean), jnp.asarray(std)) for mean, std in statistics]
     elif options.episodes is not None or options.validation_episodes or options.subsample != 1:
         raise ConfigError(
             f"episodes, validation_episodes and subsample are for demonstrations; {name_of(cfg)} has none"
         )
-    if "env" in module.Config.NEEDS and cfg.warmup_steps >= options.steps:
+    if "env" in cfg.needs and cfg.warmup_steps >= options.steps:
         raise ConfigError(
             f"steps ({options.steps}) must exceed warmup_steps ({cfg.warmup_steps}), or nothing is learned"
         )
     reward = None if options.reward is None else _reward(options.reward, module, cfg, task)
     if reward is not None and reward.terminal.kind == "none":
         cfg = replace(cfg, terminal=reward.terminal)  # the end is handled as where the reward was learned
-    if "env" in module.Config.NEEDS and cfg.buffer_size < options.chunk:
+    if "env" in cfg.needs and cfg.buffer_size < options.chunk:
         raise ConfigError(f"buffer_size ({cfg.buffer_size}) must hold at least one chunk of {options.chunk} steps")
     validation = [s.validation for s in selections if s.validation is not None]
     setup = Setup(
@@ -288,6 +316,7 @@ def prepare(
         folder=folder,
         train=[s.train for s in selections] or None,
         validation=validation or None,
+        offline=offline,
         normalizers=normalizers,
         expert_return=float(dataset.returns.mean()) if dataset is not None and dataset.has_rewards else None,
         warm_start=None if options.init_from is None else _warm_start(options.init_from, task),
@@ -326,11 +355,11 @@ def _check_fit(option: str, path: Path, what: str, spec: Spec, about: dict[str, 
 def _warm_start(path: Path, task: Task) -> Policy:
     policy, about = load_policy(_found("--init-from", path, POLICY))
     _check_fit("--init-from", path, "policy", policy.actor.spec, about, task)
-    return policy
+    return explicit(policy)
 
 
 def _reward(path: Path, module: Any, cfg: Any, task: Task) -> LearnedReward:
-    if "expert" in module.Config.NEEDS or "env" not in module.Config.NEEDS:
+    if "expert" in cfg.needs or "env" not in cfg.needs:
         raise ConfigError(
             f"--reward is for algorithms that learn from rewards, such as sac; {name_of(cfg)} learns its own"
         )
@@ -340,13 +369,19 @@ def _reward(path: Path, module: Any, cfg: Any, task: Task) -> LearnedReward:
     return reward
 
 
-def describe_data(dataset: Dataset, selections: list[Selection], options: Training) -> dict[str, Any]:
-    """What the run's config says of its demonstrations."""
+def describe(dataset: Dataset) -> dict[str, Any]:
+    """What the run's config says of a dataset."""
     return {
         "name": dataset.name,
         "hash": dataset.hash(),
         "episodes_available": len(dataset.episodes),
         "return_mean": float(dataset.returns.mean()) if dataset.has_rewards else None,
+    }
+
+
+def describe_data(dataset: Dataset, selections: list[Selection], options: Training) -> dict[str, Any]:
+    """What the run's config says of its demonstrations."""
+    return describe(dataset) | {
         "train_episodes": {str(s): sel.train_indices for s, sel in zip(options.seeds, selections, strict=True)},
         "validation_episodes": {
             str(s): sel.validation_indices for s, sel in zip(options.seeds, selections, strict=True)
@@ -392,7 +427,7 @@ def _summarise(setup: Setup, outcome: dict[str, Any]) -> None:
         folder / "figures" / "learning-curve.png",
         expert_return=setup.expert_return,
         title=setup.task.env_id,
-        x_label="environment steps" if "env" in setup.algorithm.Config.NEEDS else "updates",
+        x_label="environment steps" if "env" in setup.cfg.needs else "updates",
     )
     for seed in options.seeds:
         run_folder = seed_folder(folder, options.seeds, seed)
@@ -406,7 +441,7 @@ def _append_results(setup: Setup, config: dict[str, Any], summary: dict[str, Any
     options = setup.training
     results = options.results
     assert results is not None
-    data = config["data"]
+    data, offline = config["data"], config.get("offline_data")
     for i, (seed, curve) in enumerate(zip(options.seeds, curves, strict=True)):
         variant = f"-{options.variant}" if options.variant else ""
         stem = f"{config['algorithm']}-{config['preset']}{variant}-{setup.task.env_id.replace('/', '-')}"
@@ -424,14 +459,14 @@ def _append_results(setup: Setup, config: dict[str, Any], summary: dict[str, Any
             results,
             {
                 "algorithm": config["algorithm"],
-                "regime": "online" if "env" in setup.algorithm.Config.NEEDS else "offline",
+                "regime": "online" if "env" in setup.cfg.needs else "offline",
                 "preset": config["preset"],
                 "variant": options.variant,
                 "env": setup.task.env_id,
                 "env_kwargs": setup.task.env_kwargs,
                 "data": None if data is None else data["name"],
                 "data_hash": None if data is None else data["hash"],
-                "offline_data": None,
+                "offline_data": None if offline is None else f"{offline['name']}@{offline['hash'][:12]}",
                 "episodes": None if setup.train is None else len(setup.train[i].episodes),
                 "steps": summary["steps"],
                 "seed": seed,

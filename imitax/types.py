@@ -54,6 +54,8 @@ class Batch(NamedTuple):
     replay: Transition | None = None
     initial: Transition | None = None
     """First steps of demonstrations, for configurations with `needs_initial`."""
+    offline: Transition | None = None
+    """Recorded transitions that are no demonstrations, for methods that need offline data."""
 
 
 class Spec(eqx.Module):

@@ -35,11 +35,12 @@ def transitions(seed, count=16):
 def two_steps(module, cfg, seed):
     normalizer = Normalizer(jnp.array([0.1, 0.0, -0.2]), jnp.array([1.0, 2.0, 0.5]))
     state = module.init(cfg, SPEC, normalizer, jr.key(seed))
-    needs = module.Config.NEEDS
+    needs = cfg.needs
     batch = Batch(
         expert=transitions(1) if "expert" in needs else None,
-        replay=transitions(2) if needs != {"expert"} else None,
+        replay=transitions(2) if "env" in needs else None,
         initial=transitions(3) if getattr(cfg, "needs_initial", False) else None,
+        offline=transitions(4) if "offline data" in needs else None,
     )
     step = eqx.filter_jit(module.update)
     states, metrics = [state], {}

@@ -76,7 +76,7 @@ def demonstrations(episodes, seed=0):
 
 
 def shrink(cfg, **changes):
-    """A configuration at toy size: 8 units a layer, batches of 16, 10 steps of warmup."""
+    """A configuration at toy size: 8 units a layer, batches of 16, 10 steps of warmup, short searches."""
     toy = {"batch_size": 16, "warmup_steps": 10, "buffer_size": 200, "hidden": None}
     values = {}
     for field in dataclasses.fields(cfg):
@@ -89,4 +89,6 @@ def shrink(cfg, **changes):
             values[field.name] = (8,) * len(value)
         elif field.name in toy:
             values[field.name] = toy[field.name]
+        elif field.name in ("samples", "iterations") and isinstance(value, int):
+            values[field.name] = min(value, 8)
     return dataclasses.replace(cfg, **values)

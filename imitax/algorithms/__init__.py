@@ -2,15 +2,17 @@
 
 from types import ModuleType
 
-from imitax.algorithms import adversarial, bc, f_irl, iq_learn, ls_iq, recoil_online, sac
+from imitax.algorithms import adversarial, bc, f_irl, ibc, iq_learn, ls_iq, recoil, recoil_online, sac
 from imitax.errors import ConfigError
 
 ALGORITHMS: dict[str, ModuleType] = {
     "bc": bc,
+    "ibc": ibc,
     "adversarial": adversarial,
     "f_irl": f_irl,
     "iq_learn": iq_learn,
     "ls_iq": ls_iq,
+    "recoil": recoil,
     "recoil_online": recoil_online,
     "sac": sac,
 }

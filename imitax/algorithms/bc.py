@@ -9,7 +9,6 @@ that acts is a running average of the trained one; the standard deviation has a 
 """
 
 from dataclasses import dataclass, field, replace
-from typing import ClassVar
 
 import equinox as eqx
 import jax.numpy as jnp
@@ -25,8 +24,6 @@ from imitax.types import Batch, Metrics, Spec, Transition
 @dataclass(frozen=True)
 class Config:
     """Behaviour cloning."""
-
-    NEEDS: ClassVar[frozenset[str]] = frozenset({"expert"})
 
     batch_size: int = 256
     """Transitions in an update."""
@@ -46,6 +43,11 @@ class Config:
     optimizer: OptimizerConfig = field(default_factory=OptimizerConfig)
     precision: Precision = "float32"
     """Of matrix products: bfloat16 rounds their operands and accumulates in float32."""
+
+    @property
+    def needs(self) -> frozenset[str]:
+        """What it learns from."""
+        return frozenset({"expert"})
 
     @property
     def rows(self) -> int:

@@ -25,11 +25,11 @@ import jax.random as jr
 from jaxtyping import Array, Float, PRNGKeyArray
 
 from imitax.choices.actor_critic import CLEANIL, ActorCritic, counted, create, explorer, improve, next_value, policy
+from imitax.choices.contrast import ContrastConfig, contrast_terms
 from imitax.choices.gradient_penalty import GradientPenalty
 from imitax.choices.implied_reward import ImpliedRewardConfig, part_means, policy_actions, share_of_step
 from imitax.choices.td_loss import TdLoss
 from imitax.choices.temperature import Temperature
-from imitax.errors import ConfigError
 from imitax.learner import Learner
 from imitax.networks import Critic, Normalizer
 from imitax.types import Batch, Metrics, Spec, Transition, concat
@@ -41,20 +41,9 @@ State = ActorCritic
 
 
 @dataclass(frozen=True)
-class Config(ImpliedRewardConfig):
+class Config(ContrastConfig, ImpliedRewardConfig):
     """ReCOIL with an environment."""
 
-    td_weight: float = 0.5
-    """w, weight of the squared implied rewards, against 1 - w of the contrast (the reference system: 0.5 for Hopper,
-    0.2 for HalfCheetah and Walker2d)."""
-    expert_share: float = 0.1
-    """m, share of the contrast whose policy actions are taken in the expert's states, not in the replay's."""
-    anchor: float = 200.0
-    """Value at which the anchors hold Q, with either sign: 2 / (1 - gamma)."""
-    expert_anchor: float = 0.0
-    """Weight of E_E[(Q(s, a) - anchor)^2] (the reference system's offline form: 1)."""
-    learner_anchor: float = 0.0
-    """Weight of E_B[max(-anchor - Q(s, pi), 0)], a floor under the learner's values (offline form: 1)."""
     zero_init: bool = True
     """The critics start at zero: weights and biases of their last layers are zeros."""
     gradient_penalty: GradientPenalty = field(
@@ -65,18 +54,8 @@ class Config(ImpliedRewardConfig):
     temperature: Temperature = field(default_factory=lambda: Temperature("fixed", initial=0.1))
 
     def __post_init__(self):
-        super().__post_init__()
-        for name in ("td_weight", "expert_share"):
-            if not 0 <= getattr(self, name) <= 1:
-                raise ConfigError(f"{name} must lie in [0, 1], got {getattr(self, name)}")
-        for name in ("expert_anchor", "learner_anchor"):
-            if getattr(self, name) < 0:
-                raise ConfigError(f"{name} must not be negative, got {getattr(self, name)}; 0 turns it off")
-        if self.td_weight == 0 and self.expert_anchor == 0:
-            raise ConfigError(
-                "td_weight=0 leaves the level of Q open, and nothing carries value from one state to the next: give "
-                "td_weight, or expert_anchor"
-            )
+        ImpliedRewardConfig.__post_init__(self)
+        ContrastConfig.__post_init__(self)
 
 
 PRESETS = {
@@ -112,8 +91,7 @@ def critic_loss(
     q = critic(mix.obs, mix.action, mix.absorbing)  # [N 2B]
     r = share[None] * (q - y[None])  # [N 2B]
 
-    (q_expert, q_learner), (pi_expert, pi_replay) = part_means(q, counts), part_means(q_policy, counts)
-    contrast = cfg.expert_share * pi_expert + (1 - cfg.expert_share) * pi_replay - q_expert
+    contrast, anchors = contrast_terms(cfg, q, q_policy, counts)
     td = jnp.stack(part_means(cfg.td_loss(r) / share[None], counts)).mean()
     n = len(expert.obs)
     penalty, norm = cfg.gradient_penalty(
@@ -123,14 +101,9 @@ def critic_loss(
         kp,
         critic.action_columns,
     )
-    anchors = jnp.zeros(())
-    if cfg.expert_anchor:
-        anchors += cfg.expert_anchor * part_means((q - cfg.anchor) ** 2, counts)[0]
-    if cfg.learner_anchor:
-        anchors += cfg.learner_anchor * part_means(jnp.maximum(-cfg.anchor - q_policy, 0), counts)[1]
 
     loss = (1 - cfg.td_weight) * contrast + cfg.td_weight * td + penalty + anchors
-    r_expert, r_learner = part_means(r, counts)
+    (q_expert, q_learner), (r_expert, r_learner) = part_means(q, counts), part_means(r, counts)
     return loss, norm | {
         "critic_loss": loss,
         "contrast": contrast,

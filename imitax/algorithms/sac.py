@@ -15,7 +15,6 @@ followed by as many updates, so the acting policy is up to one chunk old.
 """
 
 from dataclasses import dataclass
-from typing import ClassVar
 
 import jax.random as jr
 from jaxtyping import PRNGKeyArray
@@ -43,8 +42,6 @@ State = ActorCritic
 @dataclass(frozen=True)
 class Config(ActorCriticConfig):
     """Soft actor-critic."""
-
-    NEEDS: ClassVar[frozenset[str]] = frozenset({"env"})
 
     def __post_init__(self):
         if self.terminal.flagged:

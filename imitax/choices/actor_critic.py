@@ -10,14 +10,14 @@ zero action, without entropy; its rows take no part in the policy's and the temp
 
 import math
 from dataclasses import dataclass, field, replace
-from typing import Any, ClassVar, TypeVar
+from typing import Any, TypeVar
 
 import equinox as eqx
 import jax.numpy as jnp
 import jax.random as jr
 from jaxtyping import Array, Float, PRNGKeyArray
 
-from imitax.choices.policy_update import sac_policy_loss
+from imitax.choices.policy_update import PolicyUpdate
 from imitax.choices.td_loss import TdLoss
 from imitax.choices.temperature import LogTemperature, Temperature
 from imitax.choices.terminal import Terminal
@@ -27,8 +27,8 @@ from imitax.types import Metrics, Spec, Transition
 
 
 @dataclass(frozen=True)
-class ActorCriticConfig:
-    """What every algorithm with a soft actor-critic is told."""
+class AgentConfig:
+    """What every algorithm with actor and critic is told."""
 
     gamma: float = 0.99
     """Discount factor."""
@@ -36,10 +36,6 @@ class ActorCriticConfig:
     """Share of the online critic in each update of the target (tau)."""
     batch_size: int = 256
     """Transitions in an update."""
-    warmup_steps: int = 5000
-    """Environment steps with uniformly random actions, and no updates, at the start."""
-    buffer_size: int = 1_000_000
-    """Transitions that the replay buffer holds."""
     average: float = 0.0
     """Decay of a running average of the policy's parameters (Polyak and Juditsky 1992), which is evaluated and saved; 0
     takes the parameters as they are. It changes nothing in training, where the policy itself acts."""
@@ -60,10 +56,23 @@ class ActorCriticConfig:
 
 
 @dataclass(frozen=True)
+class ActorCriticConfig(AgentConfig):
+    """What every algorithm with a soft actor-critic and an environment is told."""
+
+    warmup_steps: int = 5000
+    """Environment steps with uniformly random actions, and no updates, at the start."""
+    buffer_size: int = 1_000_000
+    """Transitions that the replay buffer holds."""
+
+    @property
+    def needs(self) -> frozenset[str]:
+        """What it learns from."""
+        return frozenset({"env"})
+
+
+@dataclass(frozen=True)
 class ImitationConfig(ActorCriticConfig):
     """What imitation with an environment has in common: the defaults that keep it steady."""
-
-    NEEDS: ClassVar[frozenset[str]] = frozenset({"expert", "env"})
 
     warmup_steps: int = 2000
     average: float = 0.999
@@ -72,6 +81,11 @@ class ImitationConfig(ActorCriticConfig):
     terminal: Terminal = field(default_factory=lambda: Terminal("absorbing"))
     normalize_obs: bool = True
     """Standardise observations with the statistics of the training demonstrations."""
+
+    @property
+    def needs(self) -> frozenset[str]:
+        """What it learns from."""
+        return frozenset({"expert", "env"})
 
 
 CLEANIL: dict[str, Any] = {
@@ -83,6 +97,9 @@ CLEANIL: dict[str, Any] = {
     "critic_optimizer": OptimizerConfig(lr=3e-4, clip=1000.0),
 }
 """Networks and rates of the reference system, for the presets of that name."""
+
+
+SAC = PolicyUpdate("sac")
 
 
 class ActorCritic(eqx.Module):
@@ -99,7 +116,7 @@ class ActorCritic(eqx.Module):
 AC = TypeVar("AC", bound=ActorCritic)
 
 
-def create(cfg: ActorCriticConfig, spec: Spec, normalizer: Normalizer, key: PRNGKeyArray) -> ActorCritic:
+def create(cfg: AgentConfig, spec: Spec, normalizer: Normalizer, key: PRNGKeyArray) -> ActorCritic:
     """A state before its first update."""
     ka, kc = jr.split(key)
     actor = TanhGaussian(spec, cfg.policy, key=ka, precision=cfg.precision)
@@ -115,7 +132,7 @@ def create(cfg: ActorCriticConfig, spec: Spec, normalizer: Normalizer, key: PRNG
 
 
 def soft_value(
-    state: ActorCritic, critic: Critic, obs: Float[Array, "B O"], cfg: ActorCriticConfig, key: PRNGKeyArray
+    state: ActorCritic, critic: Critic, obs: Float[Array, "B O"], cfg: AgentConfig, key: PRNGKeyArray
 ) -> Float[Array, "B"]:
     """`min_i Q_i(s, a) - alpha log pi(a|s)` with a sampled action, clipped where the loss is told to."""
     action, logp = state.actor.net.sample(obs, key)
@@ -131,7 +148,7 @@ def absorbing_value(critic: Critic) -> Float[Array, ""]:
 def next_value(
     state: ActorCritic,
     t: Transition,
-    cfg: ActorCriticConfig,
+    cfg: AgentConfig,
     key: PRNGKeyArray,
     absorbing_reward: Float[Array, ""] | float = 0.0,
 ) -> Float[Array, "B"]:
@@ -148,7 +165,7 @@ def next_value(
     return cfg.terminal.next_value(soft_value(state, state.target, t.next_obs, cfg, key), t.terminated, end)
 
 
-def counted(cfg: ActorCriticConfig, t: Transition) -> Float[Array, "B"]:
+def counted(cfg: AgentConfig, t: Transition) -> Float[Array, "B"]:
     """1 for rows that take part in a critic's loss: absorbing ones do under `absorbing` only."""
     return jnp.ones(len(t.obs)) if cfg.terminal.kind == "absorbing" else 1.0 - t.absorbing
 
@@ -158,7 +175,7 @@ def soft_q_loss(
     state: ActorCritic,
     t: Transition,
     absorbing_reward: Float[Array, ""] | float,
-    cfg: ActorCriticConfig,
+    cfg: AgentConfig,
     key: PRNGKeyArray,
 ) -> tuple[Float[Array, ""], Metrics]:
     """Soft temporal-difference error of all critics, on the rewards that the transitions carry."""
@@ -171,15 +188,25 @@ def soft_q_loss(
 
 
 def improve(
-    state: AC, critic: Learner[Critic], t: Transition, cfg: ActorCriticConfig, key: PRNGKeyArray
+    state: AC,
+    critic: Learner[Critic],
+    t: Transition,
+    cfg: AgentConfig,
+    key: PRNGKeyArray,
+    policy_update: PolicyUpdate = SAC,
+    baseline: Float[Array, "B"] | None = None,
 ) -> tuple[AC, Metrics]:
     """The rest of an update, after the critic's own step: policy, temperature, running average, target critic.
 
     The policy uses the new critic and the temperature from before the update.
+
+    Args:
+        policy_update: the policy's loss.
+        baseline: value of the states, for losses that weigh the data's actions; None samples the policy.
     """
     alpha = state.temperature.net()
     real = 1.0 - t.absorbing  # [B]
-    actor, metrics = state.actor.descend(sac_policy_loss, critic.net, t.obs, real, alpha, key)
+    actor, metrics = state.actor.descend(policy_update, critic.net, t, alpha, key, baseline)
     temperature = cfg.temperature.update(state.temperature, metrics["entropy"], real, state.actor.net.spec.half)
     new = replace(
         state,

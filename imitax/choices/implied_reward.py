@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 import jax.numpy as jnp
 from jaxtyping import Array, Float, PRNGKeyArray
 
-from imitax.choices.actor_critic import ActorCritic, ActorCriticConfig, ImitationConfig, masked_mean
+from imitax.choices.actor_critic import ActorCritic, AgentConfig, ImitationConfig, masked_mean
 from imitax.choices.gradient_penalty import GradientPenalty
 from imitax.choices.temperature import Temperature
 from imitax.errors import ConfigError
@@ -36,7 +36,7 @@ class ImpliedRewardConfig(ImitationConfig):
             )
 
 
-def share_of_step(cfg: ActorCriticConfig, t: Transition) -> Float[Array, "B"]:
+def share_of_step(cfg: AgentConfig, t: Transition) -> Float[Array, "B"]:
     """What part of `Q - gamma V(s')` is the reward of one step: 1 - gamma at the ends of closed_form, else 1."""
     ones = jnp.ones(len(t.obs))
     if cfg.terminal.kind != "closed_form":

@@ -3,8 +3,9 @@
     python -m imitax.experiments.tables           # rewrite what stands between the markers
     python -m imitax.experiments.tables --check   # change nothing; status 1 if a page is stale
 
-A page takes part when it has the markers `results:begin` and `results:end` as HTML comments. README gets all tables,
-the page `docs/NAME.md` of an algorithm the learning results of that algorithm.
+A page takes part when it has the markers `results:begin` and `results:end` as HTML comments. README gets the tables of
+learning and speed, the page `docs/NAME.md` of an algorithm the learning results of that algorithm, and
+`docs/tabular.md` the table of MountainCar.
 """
 
 import argparse
@@ -18,6 +19,7 @@ import numpy as np
 
 from imitax.algorithms import ALGORITHMS
 from imitax.errors import DataError, ImitaxError
+from imitax.experiments.mountain_car import ENDS, TITLES
 from imitax.files import read_lines, write_atomic
 from imitax.statistics import d4rl_score, interval, iqm
 
@@ -29,6 +31,7 @@ Line = dict[str, Any]
 TRAIN = "imitax train ALGORITHM … --results bench/results/learning.jsonl"
 MAKE_UPDATE_RATE = ".venv/bin/python bench/update_rate.py --json > bench/results/update_rate.jsonl"
 MAKE_PEERS = ".venv/bin/python bench/peers.py --json --out bench/results/peers.jsonl"
+MAKE_MOUNTAIN_CAR = "make mountain-car"
 
 LEARNING_NOTE = """\
 IQM across seeds, with its 95 % bootstrap interval in brackets from three seeds on; with three to five seeds it is too
@@ -41,6 +44,19 @@ time and by the best rate of a float32 matrix product measured in the same run."
 PEERS_NOTE = """\
 The same networks and batch size on one machine, run in turn; `ratio` is the median over rounds of peer's time by ours,
 with the lowest and the highest round in brackets. `bench/peers.py` says what is equal and what is not."""
+
+MOUNTAIN_CAR = {
+    "gym_return_mean": ("return in Gymnasium", 0),
+    "gym_reached_flag": ("reached the flag in Gymnasium", 2),
+    "grid_reached_goal": ("reached the goal on the grid", 2),
+    "grid_reached_goal_from_suboptimal_states": ("the same, from suboptimal data off the demonstrations", 2),
+    "v_on_std": ("standard deviation of V on the demonstrations", 2),
+    "v_off_std": ("standard deviation of V off the demonstrations", 2),
+    "v_suboptimal_std": ("the same, in suboptimal data", 2),
+    "rank_along_demonstrations": ("rank correlation of V and time along demonstrations", 2),
+    "rank_against_optimal_on_suboptimal_states": ("rank correlation with optimal V in suboptimal data", 2),
+}
+"""Labels and decimals of the measurements that are shown."""
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -77,6 +93,9 @@ def update(root: Path, *, write: bool) -> list[Path]:
         page = root / "docs" / f"{name}.md"
         if page.exists() and BEGIN in page.read_text():
             sections[page] = learning_section([line for line in learning if line["algorithm"] == name])
+    page = root / "docs" / "tabular.md"
+    if page.exists() and BEGIN in page.read_text():
+        sections[page] = mountain_car_section(read(root / RESULTS / "mountain_car.jsonl"))
     stale = []
     for page, section in sections.items():
         before = page.read_text()
@@ -204,6 +223,44 @@ def peers_section(lines: Sequence[Line]) -> str:
     ]
     rows = [[cell(line) for _, cell in columns] for line in comparisons.values()]
     return table([name for name, _ in columns], rows, left=3) + "\n\n" + PEERS_NOTE
+
+
+def mountain_car_section(lines: Sequence[Line]) -> str:
+    """A table of `mountain_car.jsonl` for each setting: lowest and highest of the seeds, of repeated ones the later."""
+    if not lines:
+        return f"Not measured yet:\n`{MAKE_MOUNTAIN_CAR}`."
+    groups: dict[str, dict[int, Line]] = {}
+    for line in lines:
+        setting = {name: value for name, value in line["settings"].items() if name != "seed"}
+        groups.setdefault(json.dumps(setting, sort_keys=True), {})[line["settings"]["seed"]] = line
+    parts = []
+    for setting in sorted(groups):
+        group = [line for _, line in sorted(groups[setting].items())]
+        s, greedy = group[0]["settings"], [line["greedy_optimal"] for line in group]
+        rows = [
+            [label.removeprefix("goal "), shown, *(span([line[end][m][key] for line in group], n) for m in TITLES)]
+            for end, label in ENDS.items()
+            for key, (shown, n) in MOUNTAIN_CAR.items()
+        ]
+        seeds, commits = sorted(groups[setting]), dict.fromkeys(_short(line["commit"]) for line in group)
+        note = (
+            f"{s['bins']} cells along positions, {s['demos']} demonstrations, {s['suboptimal']:,} suboptimal episodes, "
+            f"{s['episodes']} episodes in\nGymnasium. Lowest to highest of seeds {', '.join(map(str, seeds))} "
+            f"(commit {', '.join(commits)}). The optimal policy without entropy\nreturns "
+            f"{span([x['gym_return_mean'] for x in greedy], 0)} in Gymnasium and reaches the flag in a share of "
+            f"{span([x['gym_reached_flag'] for x in greedy], 2)} of the episodes."
+        )
+        parts.append(table(["goal", "", *TITLES.values()], rows, left=2) + "\n\n" + note)
+    return "\n\n".join(parts)
+
+
+def span(values: Sequence[float | None], decimals: int) -> str:
+    """Lowest to highest value, or one number where they look alike; "not finite" where one is not."""
+    numbers = np.array([_number(value) for value in values])
+    if not np.isfinite(numbers).all():
+        return "not finite"
+    low, high = (f"{round(float(x), decimals) + 0.0:.{decimals}f}" for x in (numbers.min(), numbers.max()))  # no -0
+    return low if low == high else f"{low} to {high}"
 
 
 def table(header: Sequence[str], rows: Sequence[Sequence[str]], *, left: int) -> str:

@@ -2,7 +2,7 @@
 
 import math
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, Protocol, runtime_checkable
 
 import equinox as eqx
 import jax
@@ -59,6 +59,11 @@ class TanhGaussian(eqx.Module):
         self.log_std_max = cfg.log_std_max
         self.action_clip = cfg.action_clip
 
+    @property
+    def explained(self) -> None:
+        """All rows of data: its actions cost little."""
+        return None
+
     def gaussian(self, obs: Float[Array, "B O"]) -> tuple[Float[Array, "B A"], Float[Array, "B A"]]:
         """Mean and log standard deviation before the tanh."""
         loc, raw = jnp.split(self.mlp(obs), 2, axis=-1)
@@ -80,7 +85,23 @@ class TanhGaussian(eqx.Module):
 
     def log_prob(self, obs: Float[Array, "B O"], action: Float[Array, "B A"]) -> Float[Array, "B"]:
         """Log-density of data actions; actions on the edge of the box are pulled inside by `action_clip`."""
+        return self._log_density(*self.gaussian(obs), action)
+
+    def samples(self, obs: Float[Array, "B O"], count: int, key: PRNGKeyArray) -> Float[Array, "B N A"]:
+        """Several actions in each state, for one pass of the network."""
         loc, log_std = self.gaussian(obs)
+        u = loc[:, None] + jnp.exp(log_std)[:, None] * jr.normal(key, (len(obs), count, loc.shape[1]))
+        return self.squash(u.reshape(-1, u.shape[-1])).reshape(u.shape)
+
+    def log_probs(self, obs: Float[Array, "B O"], action: Float[Array, "B N A"]) -> Float[Array, "B N"]:
+        """`log_prob` of several actions in each state, for one pass of the network."""
+        rows = [jnp.broadcast_to(x[:, None], action.shape) for x in self.gaussian(obs)]
+        flat = (x.reshape(-1, action.shape[-1]) for x in (*rows, action))
+        return self._log_density(*flat).reshape(action.shape[:2])
+
+    def _log_density(
+        self, loc: Float[Array, "B A"], log_std: Float[Array, "B A"], action: Float[Array, "B A"]
+    ) -> Float[Array, "B"]:
         edge = 1 - self.action_clip
         u = jnp.arctanh(jnp.clip((action - self.spec.middle[None]) / self.spec.half[None], -edge, edge))
         noise = (u - loc) * jnp.exp(-log_std)
@@ -96,11 +117,38 @@ class TanhGaussian(eqx.Module):
         return 2 * (math.log(2) - u - jax.nn.softplus(-2 * u)) + jnp.log(self.spec.half)[None]
 
 
+@runtime_checkable
+class Actor(Protocol):
+    """What a policy needs of its network: actions in the environment's units for normalised observations."""
+
+    @property
+    def spec(self) -> Spec:
+        """Of the task."""
+        ...
+
+    @property
+    def explained(self) -> int | None:
+        """Rows of data that an evaluation compares with it; None for all."""
+        ...
+
+    def mode(self, obs: Float[Array, "B O"]) -> Float[Array, "B A"]:
+        """The deterministic action."""
+        ...
+
+    def sample(self, obs: Float[Array, "B O"], key: PRNGKeyArray) -> tuple[Float[Array, "B A"], Float[Array, "B"]]:
+        """A random action and its log-probability."""
+        ...
+
+    def log_prob(self, obs: Float[Array, "B O"], action: Float[Array, "B A"]) -> Float[Array, "B"]:
+        """Log-density of actions."""
+        ...
+
+
 class Policy(eqx.Module):
     """What a run saves: the observation normaliser and the actor, from raw observations to environment actions."""
 
     normalizer: Normalizer
-    actor: TanhGaussian
+    actor: Actor
 
     def act(
         self, obs: Float[AnyArray, "B O"], key: PRNGKeyArray, mode: Literal["mode", "sample"]

@@ -1,0 +1,263 @@
+"""Implicit behaviour cloning: a function f of state and action that is higher at the demonstrated action than at
+counter-examples; the policy is its maximiser (Florence et al. 2021, "Implicit Behavioral Cloning", arXiv:2109.00137).
+
+    energy     min_f   E_E[-f(s, a) + log(exp f(s, a) + sum_j exp f(s, a_j))]  +  gradient penalty(f)
+    amortised  max_pi  E_E[f(s, a') - alpha log pi(a'|s)],  a' ~ pi(.|s)
+    policy     argmax_a f(s, a)
+
+f is minus the paper's energy. Order of one update: amortised policy on the f from before it, temperature, f.
+
+Differs from the paper: an amortised policy is trained beside f (the reference system's "IBC" acts by it alone), it may
+give counter-examples, start the search, or act in its place. The searched range is that of the demonstrated actions
+seen so far, within the action box. f is a plain multilayer perceptron, in the `paper` preset too (there: 8 layers of
+512 units with skip connections).
+"""
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import jax.random as jr
+from jaxtyping import Array, Float, Int, PRNGKeyArray
+
+from imitax.choices.actor_critic import CLEANIL
+from imitax.choices.gradient_penalty import GradientPenalty
+from imitax.choices.negatives import Negatives
+from imitax.choices.temperature import LogTemperature, Temperature
+from imitax.errors import ConfigError
+from imitax.learner import Learner, OptimizerConfig, polyak
+from imitax.networks import (
+    ActionRange,
+    Energy,
+    EnergyActor,
+    EnergyConfig,
+    Inference,
+    InferenceKind,
+    Normalizer,
+    Policy,
+    PolicyConfig,
+    Precision,
+    TanhGaussian,
+    join,
+    with_inference,
+)
+from imitax.types import Batch, Metrics, Spec
+
+
+@dataclass(frozen=True)
+class Config:
+    """Implicit behaviour cloning."""
+
+    batch_size: int = 128
+    """Transitions in an update."""
+    loss: Literal["info_nce", "contrastive"] = "info_nce"
+    """info_nce: cross-entropy of the demonstrated action among the counter-examples. contrastive: mean f of the
+    counter-examples minus f of the demonstrated action."""
+    negatives: Negatives = field(default_factory=lambda: Negatives(corrected=True))
+    gradient_penalty: GradientPenalty = field(default_factory=lambda: GradientPenalty(kind="none"))
+    """At mix: between the demonstrated action and each counter-example, in the same state. At learner: at the
+    demonstrated action and at all counter-examples (the paper)."""
+    inference: Inference = field(default_factory=Inference)
+    """How the policy finds its action."""
+    buffer: float = 0.05
+    """Share of the demonstrated actions' range that is added at either end of it to get the searched one."""
+    average: float = 0.25
+    """What acts and is saved is a running average of the parameters over about this share of the updates so far; 0
+    takes them as they are. It changes nothing in training."""
+    normalize_obs: bool = True
+    """Standardise observations with the statistics of the training demonstrations."""
+    energy: EnergyConfig = field(default_factory=EnergyConfig)
+    policy: PolicyConfig = field(default_factory=PolicyConfig)
+    """The amortised policy's network."""
+    temperature: Temperature = field(default_factory=lambda: Temperature(initial=0.2))
+    """alpha."""
+    energy_optimizer: OptimizerConfig = field(default_factory=OptimizerConfig)
+    policy_optimizer: OptimizerConfig = field(default_factory=OptimizerConfig)
+    precision: Precision = "float32"
+    """Of matrix products: bfloat16 rounds their operands and accumulates in float32."""
+
+    def __post_init__(self):
+        if self.buffer < 0:
+            raise ConfigError(f"buffer must not be negative, got {self.buffer}")
+        if self.loss == "contrastive" and self.negatives.corrected:
+            raise ConfigError("negatives.corrected is for loss=info_nce: turn it off for loss=contrastive")
+
+    @property
+    def needs(self) -> frozenset[str]:
+        """What it learns from."""
+        return frozenset({"expert"})
+
+    @property
+    def rows(self) -> int:
+        """Transitions of each kind that an update is given."""
+        return self.batch_size
+
+
+PRESETS = {
+    "default": Config(),
+    "cleanil": Config(
+        batch_size=256,
+        negatives=Negatives("mix", count=4, actor=1),
+        gradient_penalty=GradientPenalty("hinge", weight=10.0, margin=1.0, norm="linf"),
+        inference=Inference("actor_mean"),
+        buffer=0.0,
+        average=0.0,
+        energy=EnergyConfig((256, 256, 256), "silu", bound=100.0, bound_kind="clip"),
+        policy=CLEANIL["policy"],
+        energy_optimizer=OptimizerConfig(lr=3e-4, clip=1000.0),
+        policy_optimizer=CLEANIL["policy_optimizer"],
+    ),
+    "paper": Config(
+        batch_size=512,
+        negatives=Negatives("langevin", count=8),
+        gradient_penalty=GradientPenalty("hinge", weight=1.0, margin=1.0, at="learner", norm="linf", inputs="action"),
+        inference=Inference("langevin", samples=512),
+        average=0.0,
+        energy=EnergyConfig((512, 512), spectral_norm=True),
+        energy_optimizer=OptimizerConfig(lr=5e-4),
+    ),
+}
+"""default: ours. cleanil: the reference system, which acts by the amortised policy. paper: the authors' best
+configuration on the D4RL tasks, with a smaller network."""
+
+
+class State(eqx.Module):
+    """Everything that training changes."""
+
+    actor: Learner[TanhGaussian]
+    energy: Learner[Energy]
+    temperature: Learner[LogTemperature]
+    average: TanhGaussian
+    average_energy: Energy
+    seen: ActionRange
+    """Of the demonstrated actions so far."""
+    searched: ActionRange
+    updates: Int[Array, ""]
+    normalizer: Normalizer
+    inference: Inference = eqx.field(static=True)
+
+
+def init(cfg: Config, spec: Spec, normalizer: Normalizer, key: PRNGKeyArray) -> State:
+    """A state before its first update."""
+    ka, ke = jr.split(key)
+    actor = TanhGaussian(spec, cfg.policy, key=ka, precision=cfg.precision)
+    energy = Energy(spec, cfg.energy, key=ke, precision=cfg.precision)
+    return State(
+        actor=Learner.create(actor, cfg.policy_optimizer),
+        energy=Learner.create(energy, cfg.energy_optimizer),
+        temperature=cfg.temperature.create(),
+        average=actor,
+        average_energy=energy,
+        seen=ActionRange.nothing(spec),
+        searched=ActionRange.box(spec),
+        updates=jnp.zeros((), int),
+        normalizer=normalizer,
+        inference=cfg.inference,
+    )
+
+
+def info_nce(f_expert: Float[Array, "B"], f_negative: Float[Array, "B N"]) -> Float[Array, "B"]:
+    """`-log` of the demonstrated action's share of exp f among itself and its counter-examples."""
+    return jax.nn.logsumexp(jnp.concatenate([f_expert[:, None], f_negative], 1), 1) - f_expert
+
+
+def contrastive(f_expert: Float[Array, "B"], f_negative: Float[Array, "B N"]) -> Float[Array, "B"]:
+    """Mean f of the counter-examples minus f of the demonstrated action."""
+    return f_negative.mean(1) - f_expert
+
+
+def energy_loss(
+    net: Energy,
+    obs: Float[Array, "B O"],
+    candidates: Float[Array, "B M A"],
+    offset: Float[Array, "B M"],
+    cfg: Config,
+    key: PRNGKeyArray,
+) -> tuple[Float[Array, ""], Metrics]:
+    """Loss of f among candidates, the demonstrated action first, and the gradient penalty.
+
+    Args:
+        offset: what is subtracted from f: zero, or the log-density that corrects for how candidates are drawn.
+    """
+    f = net.at(obs)(candidates)  # [B M]
+    loss = {"info_nce": info_nce, "contrastive": contrastive}[cfg.loss]
+    contrast = loss(f[:, 0] - offset[:, 0], f[:, 1:] - offset[:, 1:]).mean()
+    x = join(obs, candidates)  # [B M D]
+    far = x[:, 1:] if cfg.gradient_penalty.at == "mix" else x
+    near = jnp.broadcast_to(x[:, :1], far.shape)
+    near, far = (p.reshape(-1, x.shape[-1]) for p in (near, far))
+    penalty, norm = cfg.gradient_penalty(net, near, far, key, slice(obs.shape[1], None))
+    return contrast + penalty, norm | {
+        "contrast": contrast,
+        "penalty": penalty,
+        "f_expert": f[:, 0].mean(),
+        "f_negative": f[:, 1:].mean(),
+        "accuracy": (f[:, 0] > f[:, 1:].max(1)).mean(),
+    }
+
+
+def actor_loss(
+    actor: TanhGaussian,
+    energy: Energy,
+    searched: ActionRange,
+    obs: Float[Array, "B O"],
+    alpha: Float[Array, ""],
+    key: PRNGKeyArray,
+) -> tuple[Float[Array, ""], Metrics]:
+    """`E[alpha log pi(a|s) - f(s, a)]` with reparametrised actions."""
+    action, logp = actor.sample(obs, key)
+    f = energy.at(obs)(searched.unit(action)[:, None])[:, 0]  # [B]
+    return (alpha * logp - f).mean(), {"entropy": -logp, "f_policy": f.mean()}
+
+
+def update(state: State, batch: Batch, cfg: Config, key: PRNGKeyArray) -> tuple[State, Metrics]:
+    """One update on a batch of demonstrations."""
+    expert = state.normalizer.batch(batch).expert
+    assert expert is not None
+    obs = expert.obs
+    spec = state.actor.net.spec
+    ka, kn, ke = jr.split(key, 3)
+    seen = state.seen.seen(expert.action)
+    searched = seen.widened(cfg.buffer, spec)
+
+    alpha = state.temperature.net()
+    actor, metrics = state.actor.descend(actor_loss, state.energy.net, searched, obs, alpha, ka)
+    entropy = metrics["entropy"]  # [B]
+    temperature = cfg.temperature.update(state.temperature, entropy, jnp.ones(len(obs)), spec.half)
+
+    negatives = cfg.negatives.draw(state.energy.net.at(obs), actor.net, obs, searched, kn)  # [B N A]
+    candidates = jnp.concatenate([searched.unit(expert.action)[:, None], negatives], 1)  # [B N+1 A]
+    offset = jnp.zeros(candidates.shape[:2])
+    if cfg.negatives.corrected:
+        offset = cfg.negatives.log_density(actor.net, obs, searched, candidates)
+    energy, me = state.energy.descend(energy_loss, obs, candidates, offset, cfg, ke)
+
+    updates = state.updates + 1
+    rate = 1 / jnp.maximum(cfg.average * updates, 1)
+    new = State(
+        actor=actor,
+        energy=energy,
+        temperature=temperature,
+        average=polyak(state.average, actor.net, rate) if cfg.average else actor.net,
+        average_energy=polyak(state.average_energy, energy.net, rate) if cfg.average else energy.net,
+        seen=seen,
+        searched=searched,
+        updates=updates,
+        normalizer=state.normalizer,
+        inference=cfg.inference,
+    )
+    return new, me | metrics | {"entropy": entropy.mean(), "alpha": alpha}
+
+
+def policy(state: State) -> Policy:
+    """The policy that a run evaluates and saves."""
+    actor = EnergyActor(state.average_energy, state.average, state.searched, state.inference)
+    return Policy(state.normalizer, actor)
+
+
+def alternatives(state: State) -> dict[str, Policy]:
+    """The same networks, acting by search if the policy is the amortised one, and the other way round."""
+    kind: InferenceKind = "dfo" if state.inference.kind == "actor_mean" else "actor_mean"
+    return {kind: with_inference(policy(state), kind)}

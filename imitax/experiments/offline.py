@@ -1,0 +1,129 @@
+"""Imitation from recorded data alone: the table of the offline methods, and the claims C1 to C4 of the reference post.
+
+    make bench-offline                                      # Hopper-v5, one job at a time; interrupt it as you like
+    python -m imitax.experiments.offline --halfcheetah FILE --walker2d FILE
+    python -m imitax.experiments.offline --list             # what is unfinished
+    python -m imitax.experiments.offline --figures          # draw and write the claims' curves from the runs there are
+
+Start it twice, each process on a core of its own, and both work on the same queue. Demonstrations are twenty episodes
+of the bundled hopper-expert, runs are 100,000 updates, unless the row says otherwise. C1 holds two more episodes out,
+on which early stopping picks its policy.
+"""
+
+import argparse
+import json
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from imitax import figures
+from imitax.errors import ImitaxError
+from imitax.experiments.queue import Row, folder_of, unfinished, work
+from imitax.files import line as line_bytes
+from imitax.files import read_lines, write_atomic
+
+MEDIUM_REPLAY = "data/hopper-medium-replay.hdf5"
+LENGTH = ("--steps", "100000")
+MEASURES = ("return_mean", "validation_action_error_mode", "validation_log_likelihood")
+
+
+def rows(halfcheetah: Path | None = None, walker2d: Path | None = None, length: Sequence[str] = LENGTH) -> list[Row]:
+    """The table's rows in their order; those of the other tasks where their demonstrations are given."""
+    hopper = ("--env", "Hopper-v5", "--demos", "hopper-expert", "--episodes", "20", *length)
+    table = [
+        Row("bc", ("bc", *hopper), seeds=3),
+        Row("iq_learn", ("iq_learn", "--preset", "offline", *hopper), seeds=3),
+        Row("recoil", ("recoil", "--offline-data", MEDIUM_REPLAY, *hopper), seeds=3),
+        Row("ibc", ("ibc", *hopper), seeds=3),
+        Row("iq_learn-sac", ("iq_learn", "--preset", "offline-sac", *hopper), seeds=3),
+    ]
+    if halfcheetah is not None:
+        for episodes in (10, 20):
+            data = ("--env", "HalfCheetah-v5", "--demos", str(halfcheetah), "--episodes", str(episodes + 2))
+            for preset, name in (("cleanil", "l2=0"), ("cleanil-l2", "l2=0.01")):
+                args = ("bc", "--preset", preset, *data, "--validation-episodes", "2", *length)
+                table.append(Row(f"c1-{episodes}-{name}", args, seeds=5))
+    for env, demos in (("Walker2d-v5", walker2d), ("HalfCheetah-v5", halfcheetah)):
+        if demos is not None:
+            data = ("--env", env, "--demos", str(demos), "--episodes", "20", *length)
+            short = env.removesuffix("-v5").lower()
+            table += [
+                Row(f"bc-{short}", ("bc", *data)),
+                Row(f"ibc-{short}", ("ibc", *data)),
+                Row(f"iq_learn-{short}", ("iq_learn", "--preset", "offline", *data)),
+            ]
+    return table
+
+
+CLAIMS = {
+    "c1": {
+        f"{episodes} episodes, {name}": f"c1-{episodes}-{name}" for episodes in (10, 20) for name in ("l2=0", "l2=0.01")
+    },
+    "c4": {"cloning by advantage": "iq_learn", "climbing the critic": "iq_learn-sac", "BC": "bc"},
+}
+"""Rows that a claim's figure compares, by their labels."""
+
+
+def evaluations(row: Row, folder: Path) -> list[dict]:
+    """Everything that the evaluations of a row's runs measured, without single episodes."""
+    found = []
+    for seed in range(row.seeds):
+        file = folder_of(row, seed, folder) / "metrics.jsonl"
+        if file.exists():
+            found += [line for line in read_lines(file) if line["kind"] == "eval"]
+    return [{k: v for k, v in line.items() if k not in ("returns", "lengths", "kind")} for line in found]
+
+
+def early_stopped(lines: list[dict]) -> list[dict]:
+    """Of each seed, the evaluation at which the held-out likelihood was highest."""
+    seeds = sorted({line["seed"] for line in lines})
+    return [
+        max((x for x in lines if x["seed"] == seed), key=lambda x: x["validation_log_likelihood"]) for seed in seeds
+    ]
+
+
+def write_claims(table: list[Row], folder: Path, out: Path) -> None:
+    """Curves of every claim as `CLAIM.jsonl` and `CLAIM.png`, and what early stopping would have picked."""
+    by_name = {row.name: row for row in table}
+    for claim, members in CLAIMS.items():
+        curves = {label: evaluations(by_name[name], folder) for label, name in members.items() if name in by_name}
+        curves = {label: lines for label, lines in curves.items() if lines}
+        if not curves:
+            continue
+        rows_out = [{"label": label, **line} for label, lines in curves.items() for line in lines]
+        write_atomic(out / f"{claim}.jsonl", b"".join(line_bytes(x) for x in rows_out))
+        held_out = any("validation_log_likelihood" in line for line in rows_out)
+        names = MEASURES if held_out else tuple(name.replace("validation", "train") for name in MEASURES)
+        figures.compare(curves, names, out / f"{claim}.png", x_label="updates")
+        if held_out:
+            stopped = {label: early_stopped(lines) for label, lines in curves.items()}
+            write_atomic(out / f"{claim}-early-stop.json", json.dumps(stopped, indent=1).encode())
+
+
+def main() -> None:
+    """Work off the queue; what goes wrong ends with a message and status 2."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--folder", type=Path, default=Path("runs/offline"), help="of the runs")
+    parser.add_argument("--results", type=Path, default=Path("bench/results/learning.jsonl"), help="file of results")
+    parser.add_argument("--halfcheetah", type=Path, help="demonstrations of HalfCheetah-v5")
+    parser.add_argument("--walker2d", type=Path, help="demonstrations of Walker2d-v5")
+    parser.add_argument("--minutes", type=float, help="start no job after so many minutes")
+    parser.add_argument("--list", action="store_true", help="only say what is unfinished")
+    parser.add_argument("--figures", action="store_true", help="only draw the claims from the runs there are")
+    args = parser.parse_args()
+    table = rows(args.halfcheetah, args.walker2d)
+    try:
+        left = unfinished(table, args.folder)
+        if not args.list and not args.figures:
+            left = work(table, args.folder, args.results, minutes=args.minutes)
+        if not args.list:
+            write_claims(table, args.folder, args.results.parent / "claims")
+    except ImitaxError as error:
+        print(f"imitax: {error}", file=sys.stderr)
+        sys.exit(2)
+    for row, seed in left:
+        print(f"unfinished: {row.name} seed {seed}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,134 @@
+"""Where a learned function of actions is high: searches over the unit box, [-1, 1] along every action dimension."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from typing import Literal
+
+import jax
+import jax.numpy as jnp
+import jax.random as jr
+from jaxtyping import Array, Float, PRNGKeyArray
+
+from imitax.errors import ConfigError
+
+InferenceKind = Literal["dfo", "langevin", "actor_mean", "actor_polish"]
+
+
+@dataclass(frozen=True)
+class Langevin:
+    """Noisy ascent of f over the unit box (Florence et al. 2021, appendix B.3, with the constants of their code).
+
+    `a <- clip(a + clip(eta_k (df/da / 2 + noise xi), +-move))`, `xi ~ N(0, 1)`,
+    `eta_k = (first - last) (1 - k / (K - 1))^power + last`, the outer clip to the box.
+    """
+
+    iterations: int = 100
+    """K, steps of the chain; 0 leaves the start as it is."""
+    first: float = 0.5
+    """Step size of the first step."""
+    last: float = 1e-5
+    """Step size of the last step."""
+    power: float = 2.0
+    """Of the step size's polynomial decay."""
+    noise: float = 0.5
+    """Standard deviation of the noise, before the step size scales it."""
+    move: float = 0.5
+    """Largest change of a coordinate in one step, in half-widths of the box."""
+
+    def __post_init__(self):
+        if self.iterations < 0:
+            raise ConfigError(f"langevin.iterations must not be negative, got {self.iterations}")
+
+    def steps(self) -> Float[Array, "K"]:
+        """The step sizes eta_k."""
+        left = 1 - jnp.arange(self.iterations) / max(self.iterations - 1, 1)
+        return (self.first - self.last) * left**self.power + self.last
+
+    def __call__(self, f: Callable[[Array], Array], start: Float[Array, "*B A"], key: PRNGKeyArray) -> Array:
+        """Where the chains end. `f` maps `[*B, A]` to `[*B]`, each of its values depends on its own action alone."""
+
+        def step(a: Array, x: tuple[Array, PRNGKeyArray]) -> tuple[Array, None]:
+            eta, k = x
+            slope = jax.grad(lambda points: f(points).sum())(a)
+            change = eta * (0.5 * slope + self.noise * jr.normal(k, a.shape))
+            return jnp.clip(a + jnp.clip(change, -self.move, self.move), -1, 1), None
+
+        return jax.lax.scan(step, start, (self.steps(), jr.split(key, self.iterations)))[0]
+
+
+@dataclass(frozen=True)
+class Inference:
+    """How an implicit policy finds its action, argmax f(s, a)."""
+
+    kind: InferenceKind = "dfo"
+    """dfo: uniform samples, resampled and shrunk (algorithm 1 of Florence et al. 2021). langevin: chains from uniform
+    samples, and a second chain without noise to speak of. actor_mean: no search, the amortised policy's mode.
+    actor_polish: chains from the amortised policy's mode and samples. Each but actor_mean ends with the best sample."""
+    samples: int = 256
+    """N, actions that a search carries."""
+    iterations: int = 3
+    """Rounds of dfo: resample in proportion to exp f, add noise, clip."""
+    noise: float = 0.33
+    """Standard deviation of the noise in dfo's first round, in half-widths of the box."""
+    shrink: float = 0.5
+    """Factor of that noise from one round to the next."""
+    langevin: Langevin = field(default_factory=Langevin)
+    """The chain of langevin and actor_polish."""
+    polish: float = 1e-5
+    """Step size at which langevin's second chain starts; it ends at `langevin.last`."""
+
+    def __post_init__(self):
+        if self.samples < 1:
+            raise ConfigError(f"inference.samples must be at least 1, got {self.samples}")
+        if self.iterations < 0:
+            raise ConfigError(f"inference.iterations must not be negative, got {self.iterations}")
+
+    def search(
+        self,
+        f: Callable[[Array], Array],
+        actor: Callable[[PRNGKeyArray], Array],
+        dims: int,
+        key: PRNGKeyArray,
+        *,
+        greedy: bool,
+    ) -> Float[Array, "A"]:
+        """The action of one state.
+
+        Args:
+            f: `[N, A] -> [N]`, high for the expert's actions.
+            actor: draws `samples` actions of the amortised policy in the unit box, for `actor_polish`.
+            dims: A.
+            key: randomness of the search.
+            greedy: take the best of the last samples; otherwise one of them, drawn in proportion to exp f.
+        """
+        k_start, k_search, k_polish, k_draw = jr.split(key, 4)
+        if self.kind == "actor_polish":
+            a = self.langevin(f, actor(k_start), k_search)
+        else:
+            a = jr.uniform(k_start, (self.samples, dims), minval=-1, maxval=1)
+            if self.kind == "langevin":
+                second = replace(self.langevin, first=self.polish)
+                a = second(f, self.langevin(f, a, k_search), k_polish)
+            else:
+                a = self.derivative_free(f, a, k_search)
+        values = f(a)
+        return a[values.argmax() if greedy else jr.categorical(k_draw, values)]
+
+    def derivative_free(
+        self, f: Callable[[Array], Array], start: Float[Array, "N A"], key: PRNGKeyArray
+    ) -> Float[Array, "N A"]:
+        """The samples after the last round."""
+
+        def step(a: Array, x: tuple[Array, PRNGKeyArray]) -> tuple[Array, None]:
+            sigma, k = x
+            k_rows, k_noise = jr.split(k)
+            a = a[resample(jax.nn.softmax(f(a)), k_rows)]
+            return jnp.clip(a + sigma * jr.normal(k_noise, a.shape), -1, 1), None
+
+        sigmas = self.noise * self.shrink ** jnp.arange(self.iterations)
+        return jax.lax.scan(step, start, (sigmas, jr.split(key, self.iterations)))[0]
+
+
+def resample(share: Float[Array, "N"], key: PRNGKeyArray) -> Array:
+    """N rows drawn with replacement, row i with probability `share[i]`, by inverting the cumulative sum."""
+    return jnp.minimum(jnp.searchsorted(jnp.cumsum(share), jr.uniform(key, share.shape)), len(share) - 1)
