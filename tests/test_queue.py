@@ -1,6 +1,7 @@
 """The queue of trainings: its order, and what interruption and company do to it."""
 
 import contextlib
+import json
 import os
 import subprocess
 import types
@@ -8,7 +9,7 @@ import types
 import pytest
 
 from imitax.errors import ConfigError
-from imitax.experiments import online, queue
+from imitax.experiments import offline, online, queue
 from imitax.experiments.queue import Row
 
 ROWS = [Row("a", ("bc", "--init-from", "{folder}/x"), seeds=2), Row("b", ("sac",)), Row("c", ("sac",), seeds=3)]
@@ -75,10 +76,17 @@ def test_no_job_starts_after_its_time(started, tmp_path):
     assert started.args == []
 
 
-def test_the_table_of_online_imitation_is_made_of_commands_that_exist(monkeypatch, tmp_path):
+TABLES = {
+    "online": lambda folder: online.rows(folder / "ant.hdf5") + online.ablations(),
+    "offline": lambda folder: offline.rows(folder / "halfcheetah.hdf5", folder / "walker2d.hdf5"),
+}
+
+
+@pytest.mark.parametrize("name", TABLES)
+def test_tables_are_made_of_commands_that_exist(name, monkeypatch, tmp_path):
     from imitax import cli
 
-    asked, table = [], online.rows(tmp_path / "ant.hdf5") + online.ablations()
+    asked, table = [], TABLES[name](tmp_path)
     module = __import__("importlib").import_module("imitax.train")
     monkeypatch.setattr(module, "train", lambda cfg, **_: asked.append(cfg))
     monkeypatch.setattr(cli, "_print_scores", lambda *_: None)
@@ -87,3 +95,23 @@ def test_the_table_of_online_imitation_is_made_of_commands_that_exist(monkeypatc
         with contextlib.suppress(AttributeError):  # the stand-in returns no run
             cli.dispatch(["train", *args, "--seeds", "0", "--out", str(tmp_path / "x"), "--quiet"])
     assert len(asked) == len(table)
+
+
+def test_claims_are_written_from_the_runs_there_are(tmp_path):
+    table = offline.rows(tmp_path / "halfcheetah.hdf5")
+    row = next(row for row in table if row.name == "c1-10-l2=0")
+    for seed, likelihoods in enumerate(([0.5, 2.0, -7.0], [3.0, 1.0, 0.0])):
+        folder = queue.folder_of(row, seed, tmp_path)
+        folder.mkdir()
+        lines = [
+            {"kind": "eval", "step": i, "seed": seed, "return_mean": 10.0 * i, "returns": [1.0, 2.0]}
+            | {"validation_log_likelihood": value, "validation_action_error_mode": 0.1}
+            for i, value in enumerate(likelihoods)
+        ]
+        (folder / "metrics.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    offline.write_claims(table, tmp_path, tmp_path / "claims")
+    stopped = json.loads((tmp_path / "claims" / "c1-early-stop.json").read_text())["10 episodes, l2=0"]
+    assert [(x["seed"], x["step"], x["return_mean"]) for x in stopped] == [(0, 1, 10.0), (1, 0, 0.0)]
+    assert len((tmp_path / "claims" / "c1.jsonl").read_text().splitlines()) == 6
+    assert (tmp_path / "claims" / "c1.png").stat().st_size > 0
+    assert not (tmp_path / "claims" / "c4.png").exists()
