@@ -17,6 +17,7 @@ from imitax.algorithms import ALGORITHMS
 from imitax.datasets import collect, loading, save_d4rl
 from imitax.envs import make_env
 from imitax.experiments import demo, tables
+from imitax.experiments.offline import MEDIUM_REPLAY
 
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -43,11 +44,12 @@ def toy():
 
 @pytest.fixture
 def place(toy, tmp_path, monkeypatch):
-    """An empty working directory, with toy data under the name of the bundled dataset and an empty Minari store."""
+    """A working directory, toy data under the names of the datasets that the pages use, and an empty Minari store."""
     save_d4rl(toy, tmp_path / "bundled" / "hopper-expert.hdf5")
     monkeypatch.setattr(loading, "BUNDLED", tmp_path / "bundled")
     monkeypatch.setenv("MINARI_DATASETS_PATH", str(tmp_path / "minari"))
     (tmp_path / "work").mkdir()
+    save_d4rl(toy, tmp_path / "work" / MEDIUM_REPLAY)
     monkeypatch.chdir(tmp_path / "work")
     return tmp_path / "work"
 
@@ -73,13 +75,15 @@ WITH_PYTHON = [page for page in PAGES if blocks(page, "python")]
 
 @pytest.mark.parametrize("page", WITH_PYTHON, ids=ids(WITH_PYTHON))
 def test_python_runs(page, toy, place):
-    scope = names(toy)
+    scope, metrics = names(toy), set()
     for number, block in enumerate(blocks(page, "python")):
         for steps, few in FEWER.items():
             block = re.sub(rf"\b{steps}\b", few, block)
         exec(compile(block, f"{page.name}, block {number}", "exec"), scope)
+        if "run" in scope:
+            metrics |= {name for line in scope["run"].metrics() for name in line}
     if page.stem in ALGORITHMS:
-        metrics = {name for line in scope["run"].metrics() for name in line}
+        assert metrics
         shown = page.read_text() + (ROOT / "docs" / "index.md").read_text()
         known = {"kind", "step", "seed", "wall_s"} | {name for name in metrics if name.startswith("validation_")}
         assert {name for name in metrics - known if f"`{name}`" not in shown} == set()
@@ -147,6 +151,17 @@ def test_field_names_in_the_data_page_are_known():
     known = {name for group in datasets.arrays.NAMES.values() for name in group}
     assert {"obs", "acts", "rews", "next_obs", "terminations", "truncations"} <= known
     assert all(f"`{name}`" in page for name in ("obs", "acts", "rews", "next_obs", "terminations", "truncations"))
+
+
+def test_the_data_page_says_what_is_in_the_medium_replay_set():
+    page = " ".join((ROOT / "docs" / "data.md").read_text().split())
+    data = imitax.load(ROOT / MEDIUM_REPLAY)
+    assert f"{data.transition_count:,} transitions in {len(data.episodes)} episodes" in page
+    assert f"a mean return of {data.returns.mean():.0f} and a highest of {data.returns.max():.0f}." in page
+    assert data.returns.max() < 0.6 * imitax.load("hopper-expert").returns.mean()
+    assert f"begins with {data.hash()[:12]}." in page
+    assert "at {:,}, {:,} and {:,} steps".format(*map(int, data.attributes["cut_steps"].split(","))) in page
+    assert all(f"`{name}`" in page for name in data.attributes)
 
 
 def test_the_demo_runs_and_never_overwrites(place):

@@ -73,14 +73,18 @@ def two_peaks(a):
 
 @pytest.mark.parametrize("kind", ["dfo", "langevin"])
 def test_searches_find_the_top(kind):
-    search = Inference(kind, samples=256, iterations=6)
-    for seed in range(3):
-        found = search.search(quadratic([0.3, -0.7]), lambda _: None, 2, jr.key(seed), greedy=True)
-        np.testing.assert_allclose(found, [0.3, -0.7], atol=0.05)
-        edge = search.search(quadratic([1.5, 0.0]), lambda _: None, 2, jr.key(seed), greedy=True)
-        np.testing.assert_allclose(edge, [1.0, 0.0], atol=0.05)
-        peak = search.search(two_peaks, lambda _: None, 1, jr.key(seed), greedy=True)
-        np.testing.assert_allclose(peak, [0.6], atol=0.05)
+    choice = Inference(kind, samples=256, iterations=6)
+
+    @jax.jit
+    @jax.vmap
+    def found(key):
+        def search(f, dims):
+            return choice.search(f, lambda _: None, dims, key, greedy=True)
+
+        return search(quadratic([0.3, -0.7]), 2), search(quadratic([1.5, 0.0]), 2), search(two_peaks, 1)
+
+    for actions, top in zip(found(jr.split(jr.key(0), 3)), ([0.3, -0.7], [1.0, 0.0], [0.6]), strict=True):
+        np.testing.assert_allclose(actions, [top] * 3, atol=0.05)
 
 
 def test_polishing_starts_at_the_actor():
@@ -143,7 +147,7 @@ def test_counter_examples():
     choice = Negatives("mix", count=6, actor=2, chained=1, langevin=Langevin(50))
     assert choice.counts == (3, 1, 2)
     f = quadratic([0.5, 0.5])
-    a = choice.draw(f, actor, obs, PART, jr.key(1))
+    a = eqx.filter_jit(choice.draw)(f, actor, obs, PART, jr.key(1))
     assert a.shape == (500, 6, 2)
     assert (jnp.abs(a[:, :4]) <= 1).all()
     uniform = np.asarray(a[:, :3]).reshape(-1, 2)
@@ -154,12 +158,11 @@ def test_counter_examples():
     assert (of_actor >= np.array(SPEC.action_low) - 1e-5).all()
     assert (of_actor <= np.array(SPEC.action_high) + 1e-5).all()
     np.testing.assert_allclose(of_actor.mean((0, 1)), actor.samples(obs, 50, jr.key(2)).mean((0, 1)), atol=0.05)
+
+
+def test_the_kinds_of_counter_examples():
     for kind, counts in {"uniform": (6, 0, 0), "langevin": (0, 6, 0), "actor": (0, 0, 6)}.items():
-        alone = replace(choice, kind=kind)
-        assert alone.counts == counts
-        drawn = alone.draw(f, actor, obs, PART, jr.key(1))
-        assert drawn.shape == (500, 6, 2)
-        assert kind == "actor" or (jnp.abs(drawn) <= 1).all()
+        assert Negatives(kind, count=6, actor=2, chained=1).counts == counts
 
 
 def test_no_gradient_flows_through_counter_examples():
@@ -171,7 +174,7 @@ def test_no_gradient_flows_through_counter_examples():
         drawn = choice.draw(f, model.amortised, jnp.ones((2, 3)), PART, jr.key(0))
         return drawn.sum()
 
-    gradient = jax.grad(lambda w: total(eqx.tree_at(lambda m: m.amortised, model, w)))(model.amortised)
+    gradient = eqx.filter_jit(eqx.filter_grad(total))(model)
     assert all((leaf == 0).all() for leaf in jax.tree.leaves(gradient))
 
 
@@ -200,7 +203,7 @@ def test_the_implicit_density_integrates_to_one():
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_every_inference_stays_in_the_box(kind):
-    model = implicit(kind, ActionRange.box(SPEC))
+    model = implicit(kind, ActionRange.box(SPEC), langevin=Langevin(3))
     obs = 30 * jr.normal(jr.key(0), (40, 3))
     mode = model.mode(obs)
     sample, logp = model.sample(obs, jr.key(1))
@@ -210,7 +213,7 @@ def test_every_inference_stays_in_the_box(kind):
         assert (np.asarray(action) >= np.float32(SPEC.action_low)).all()
         assert (np.asarray(action) <= np.float32(SPEC.action_high)).all()
     np.testing.assert_array_equal(mode, model.mode(obs))
-    np.testing.assert_allclose(mode[7:8], model.mode(obs[7:8]), atol=1e-4)  # of its state alone
+    np.testing.assert_allclose(mode[::-1], model.mode(obs[::-1]), atol=1e-5)  # of its state alone
     assert not np.allclose(sample, model.sample(obs, jr.key(2))[0])
     if kind == "actor_mean":
         np.testing.assert_array_equal(mode, model.amortised.mode(obs))
@@ -238,9 +241,10 @@ def test_the_policy_is_a_file(tmp_path):
     assert about == {"env": "X"}
     assert again.actor.inference == policy.actor.inference
     obs = np.random.default_rng(0).normal(size=(6, 3))
-    for one in KINDS:
-        a, b = (with_inference(p, one).act(obs, jr.key(0), "mode") for p in (policy, again))
-        np.testing.assert_array_equal(a, b)
+    a, b = (p.act(obs, jr.key(0), "mode") for p in (policy, again))
+    np.testing.assert_array_equal(a, b)
+    a, b = (with_inference(p, "actor_mean").act(obs, jr.key(0), "mode") for p in (policy, again))
+    np.testing.assert_array_equal(a, b)
     with pytest.raises(ConfigError, match="inference is one of dfo"):
         with_inference(policy, "magic")
     explicit = Policy(policy.normalizer, policy.actor.amortised)
@@ -324,8 +328,6 @@ def test_two_modes_and_a_jump():
     modes, one = off(explicit)
     assert np.median(modes) > 0.4
     assert one.max() < 0.1
-    both = np.asarray(implicit.act(np.zeros((200, 1)), jr.key(0), "sample")) > 0
-    assert 0.05 < both.mean() < 0.95
 
 
 @pytest.mark.usefixtures("no_figures")

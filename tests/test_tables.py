@@ -2,7 +2,17 @@ import pytest
 
 from imitax.errors import DataError
 from imitax.experiments import tables
-from imitax.experiments.tables import BEGIN, END, learning_section, peers_section, replace_section, update_rate_section
+from imitax.experiments.mountain_car import ENDS, TITLES
+from imitax.experiments.tables import (
+    BEGIN,
+    END,
+    MOUNTAIN_CAR,
+    learning_section,
+    mountain_car_section,
+    peers_section,
+    replace_section,
+    update_rate_section,
+)
 from imitax.files import append_line
 
 LINE = {
@@ -120,10 +130,41 @@ def test_speed():
     assert rows(section) == [["bc-2x256", "d3rlpy 2.8.1", "float32", "1", "5", "1.25", "5", "4.00 [3.50, 4.25]"]]
 
 
+def mountain_car(seed, value, **settings):
+    """A line whose measurements are all `value`."""
+    known = {"bins": 40, "demos": 10, "suboptimal": 1000, "episodes": 100, "seed": seed}
+    measures = {method: dict.fromkeys(MOUNTAIN_CAR, value) for method in TITLES}
+    greedy = {"gym_return_mean": -112.4 - seed, "gym_return_std": 1.0, "gym_reached_flag": 1.0}
+    ends = dict.fromkeys(ENDS, measures)
+    return {"settings": known | settings, "greedy_optimal": greedy, **ends, "commit": LINE["commit"]}
+
+
+def test_mountain_car_shows_the_span_of_its_seeds():
+    section = mountain_car_section([mountain_car(0, 7.0), mountain_car(1, -1.5), mountain_car(0, -0.001)])
+    cells = rows(section)
+    assert len(cells) == len(ENDS) * len(MOUNTAIN_CAR)
+    assert cells[0] == ["a state like others", "return in Gymnasium", *["-2 to 0"] * 3]
+    assert cells[-1] == ["absorbing", "rank correlation with optimal V in suboptimal data", *["-1.50 to 0.00"] * 3]
+    note = " ".join(section.splitlines())
+    assert "40 cells along positions, 10 demonstrations, 1,000 suboptimal episodes, 100 episodes" in note
+    assert "seeds 0, 1 (commit a523fd6)" in note
+    assert "returns -113 to -112 in Gymnasium and reaches the flag in a share of 1.00" in note
+
+
+def test_mountain_cars_settings_are_never_merged():
+    one, two = mountain_car(0, 1.0), mountain_car(1, 2.0, bins=20)
+    section = mountain_car_section([one, two])
+    assert section == mountain_car_section([two, one])
+    assert {row[2] for row in rows(section) if row[1] == "return in Gymnasium"} >= {"1", "2"}
+    assert (section.count("40 cells"), section.count("20 cells")) == (1, 1)
+    assert rows(mountain_car_section([mountain_car(0, None)]))[0][2:] == ["not finite"] * 3
+
+
 def test_without_results_a_section_says_what_makes_them():
     assert "--results bench/results/learning.jsonl" in learning_section([])
     assert "bench/update_rate.py" in update_rate_section([])
     assert "bench/peers.py" in peers_section([])
+    assert "make mountain-car" in mountain_car_section([])
 
 
 def test_only_what_stands_between_the_markers_changes():
@@ -135,7 +176,7 @@ def test_only_what_stands_between_the_markers_changes():
 
 def test_pages_are_stale_until_written(tmp_path):
     (tmp_path / "docs").mkdir()
-    pages = [tmp_path / "README.md", tmp_path / "docs" / "bc.md", tmp_path / "docs" / "sac.md"]
+    pages = [tmp_path / "README.md", *(tmp_path / "docs" / name for name in ("bc.md", "sac.md", "tabular.md"))]
     for page in pages:
         page.write_text(f"{BEGIN}\n{END}\n")
     assert tables.update(tmp_path, write=False) == pages
@@ -144,7 +185,9 @@ def test_pages_are_stale_until_written(tmp_path):
     assert tables.update(tmp_path, write=False) == []
     append_line(tmp_path / tables.RESULTS / "learning.jsonl", LINE)
     assert tables.update(tmp_path, write=True) == pages[:2]  # a result of BC is none of SAC's page
-    assert [len(rows(page.read_text())) for page in pages] == [2, 2, 0]
+    append_line(tmp_path / tables.RESULTS / "mountain_car.jsonl", mountain_car(0, 1.0))
+    assert tables.update(tmp_path, write=True) == pages[3:]
+    assert [len(rows(page.read_text())) for page in pages] == [2, 2, 0, len(ENDS) * len(MOUNTAIN_CAR)]
 
 
 def test_check_exits_with_one_when_stale(tmp_path, monkeypatch, capsys):

@@ -59,7 +59,7 @@ class Config:
     gradient_penalty: GradientPenalty = field(default_factory=lambda: GradientPenalty(kind="none"))
     """At mix: between the demonstrated action and each counter-example, in the same state. At learner: at the
     demonstrated action and at all counter-examples (the paper)."""
-    inference: Inference = field(default_factory=Inference)
+    inference: Inference = field(default_factory=lambda: Inference("dfo", samples=128, iterations=6, shrink=0.6))
     """How the policy finds its action."""
     buffer: float = 0.05
     """Share of the demonstrated actions' range that is added at either end of it to get the searched one."""
@@ -69,10 +69,11 @@ class Config:
     normalize_obs: bool = True
     """Standardise observations with the statistics of the training demonstrations."""
     energy: EnergyConfig = field(default_factory=EnergyConfig)
-    policy: PolicyConfig = field(default_factory=PolicyConfig)
-    """The amortised policy's network."""
-    temperature: Temperature = field(default_factory=lambda: Temperature(initial=0.2))
-    """alpha."""
+    policy: PolicyConfig = field(default_factory=lambda: PolicyConfig(log_std_min=-1.0, action_clip=0.01))
+    """The amortised policy's network. Its standard deviation has a high floor, so that its counter-examples cover the
+    surroundings of what it has found."""
+    temperature: Temperature = field(default_factory=lambda: Temperature("fixed", initial=1.0))
+    """alpha. At 1, with corrected counter-examples, the amortised policy is the one nearest to exp f."""
     energy_optimizer: OptimizerConfig = field(default_factory=OptimizerConfig)
     policy_optimizer: OptimizerConfig = field(default_factory=OptimizerConfig)
     precision: Precision = "float32"
@@ -106,6 +107,7 @@ PRESETS = {
         average=0.0,
         energy=EnergyConfig((256, 256, 256), "silu", bound=100.0, bound_kind="clip"),
         policy=CLEANIL["policy"],
+        temperature=Temperature(initial=0.2),
         energy_optimizer=OptimizerConfig(lr=3e-4, clip=1000.0),
         policy_optimizer=CLEANIL["policy_optimizer"],
     ),
@@ -116,6 +118,8 @@ PRESETS = {
         inference=Inference("langevin", samples=512),
         average=0.0,
         energy=EnergyConfig((512, 512), spectral_norm=True),
+        policy=PolicyConfig(),
+        temperature=Temperature(initial=0.2),
         energy_optimizer=OptimizerConfig(lr=5e-4),
     ),
 }
