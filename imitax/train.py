@@ -291,8 +291,7 @@ def prepare(
             for seed in options.seeds
         ]
         if getattr(cfg, "normalize_obs", False):
-            more = () if offline is None else offline.episodes
-            statistics = [normalization(replace(s.train, episodes=s.train.episodes + more)) for s in selections]
+            statistics = [normalization(s.train) for s in selections]
             normalizers = [Normalizer(jnp.asarray(mean), jnp.asarray(std)) for mean, std in statistics]
     elif options.episodes is not None or options.validation_episodes or options.subsample != 1:
         raise ConfigError(

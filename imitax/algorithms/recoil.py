@@ -9,16 +9,17 @@ form q, the reference system's:
     critic  min_Q  (1 - w) (m E_E[Q(s, pi)] + (1 - m) E_S[Q(s, pi)] - E_E[Q(s, a)])
                    + w E_{(E + S) / 2}[(Q(s, a) - gamma V(s'))^2]  + gradient penalty + anchors
 both:
-    policy  max_pi E_{(E + S) / 2}[exp(A(s, a) / beta) log pi(a|s)],  A = min_i Q_i(s, a) - V(s)
+    policy  max_pi E_D[exp(A(s, a) / beta) log pi(a|s)],  A = min_i Q_i(s, a) - V(s),  D = E or (E + S) / 2
 
 Demonstrated actions are worth the most that there is, and what the other data do loses r at every step that does not
 come closer to them. Order of one update: value, critic, policy, targets, on as many rows of E as of S.
 
-Differs from the paper: its saddle point is over Q and pi; form v is what its code solves instead, without the code's
-optional term that separates V on S from V on E. Where the end is reached, S is worth -r for ever (`closed_form`, as in
-the code), or the end is a state whose value is learned (`absorbing`). Differs from the reference system, whose form q
-has the flags of the last step instead of this one's, takes every term on S together with E, and samples one action for
-the baseline (the preset `cleanil` does the last).
+Differs from the paper: D is E by default, and (E + S) / 2 there, which asks of S that its best actions be worth
+cloning; its saddle point is over Q and pi, and form v is what its code solves instead, without the code's optional
+term that separates V on S from V on E. Where the end is reached, S is worth -r for ever (`closed_form`, as in the
+code), or the end is a state whose value is learned (`absorbing`). Differs from the reference system, whose form q has
+the flags of the last step instead of this one's, takes every term on S together with E, samples one action for the
+baseline (the preset `cleanil` does the last), and standardises observations by E and S together.
 """
 
 from dataclasses import dataclass, field, replace
@@ -39,7 +40,7 @@ from imitax.choices.temperature import Temperature
 from imitax.choices.terminal import Terminal
 from imitax.errors import ConfigError
 from imitax.learner import Learner, OptimizerConfig
-from imitax.networks import Critic, CriticConfig, Normalizer, Value
+from imitax.networks import Critic, CriticConfig, Normalizer, PolicyConfig, Value
 from imitax.types import Batch, Metrics, Spec, Transition, concat
 
 __all__ = ["PRESETS", "Config", "State", "init", "policy", "update"]
@@ -62,18 +63,21 @@ class Config(ContrastConfig, AgentConfig):
     """r, in form v."""
     policy_update: PolicyUpdate = field(default_factory=lambda: PolicyUpdate("awr"))
     """How the policy follows the critic."""
+    policy_data: Literal["expert", "mixture"] = "expert"
+    """Whose actions are cloned: the demonstrations', or theirs and the other data's in equal parts (the paper)."""
     gradient_penalty: GradientPenalty = field(default_factory=lambda: GradientPenalty("none"))
     """Of the critics, at or between demonstrated transitions and those of S (form q: with the policy's actions)."""
     batch_size: int = 128
     """Demonstrated, and as many other, transitions in an update."""
     average: float = 0.999
+    policy: PolicyConfig = field(default_factory=lambda: PolicyConfig(log_std_min=-1.0, action_clip=0.01))
     critic: CriticConfig = field(default_factory=lambda: CriticConfig(layer_norm=True))
     critic_optimizer: OptimizerConfig = field(default_factory=OptimizerConfig)
     value_optimizer: OptimizerConfig = field(default_factory=OptimizerConfig)
     temperature: Temperature = field(default_factory=lambda: Temperature("fixed", initial=0.1))
     terminal: Terminal = field(default_factory=lambda: Terminal("closed_form"))
     normalize_obs: bool = True
-    """Standardise observations with the statistics of demonstrations and other data together."""
+    """Standardise observations with the statistics of the training demonstrations."""
 
     def __post_init__(self):
         super().__post_init__()
@@ -97,17 +101,22 @@ class Config(ContrastConfig, AgentConfig):
 
 PRESETS = {
     "default": Config(),
+    "mixture": Config(
+        policy_data="mixture", maximum=ImplicitMaximum(tau=0.95), policy_update=PolicyUpdate("awr", beta=5.0)
+    ),
     "q": Config(form="q", terminal=Terminal("absorbing")),
     "cleanil": Config(
         form="q",
+        policy_data="mixture",
         average=0.0,
         terminal=Terminal("absorbing"),
         policy_update=PolicyUpdate("awr", samples=1, noise=0.1, noise_share=0.25),
         **CLEANIL,
     ),
 }
-"""default: ours, form v. q: ours, form q. cleanil: the reference system's networks, rates and noise; its gradient
-penalty for HalfCheetah is GradientPenalty("hinge", weight=10, margin=100, at="both", norm="linf"), none elsewhere."""
+"""default: ours, form v. mixture: the same, cloning the other data too. q: ours, form q. cleanil: the reference
+system's networks, rates and noise; its gradient penalty for HalfCheetah is GradientPenalty("hinge", weight=10,
+margin=100, at="both", norm="linf"), none elsewhere."""
 
 
 class State(ActorCritic):
@@ -218,5 +227,8 @@ def update(state: State, batch: Batch, cfg: Config, key: PRNGKeyArray) -> tuple[
         critic, mc = state.critic.descend(critic_loss_v, value.net, data.expert, data.offline, cfg, kc)
     else:
         critic, mc = state.critic.descend(critic_loss_q, state, data.expert, data.offline, cfg, kc)
+    if cfg.policy_data == "expert":
+        mix = data.expert
+        baseline = None if baseline is None else baseline[: len(mix.obs)]
     state, ma = improve(state, critic, mix, cfg, ka, cfg.policy_update, baseline)
     return state, mv | mc | ma

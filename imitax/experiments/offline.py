@@ -1,4 +1,4 @@
-"""Imitation from recorded data alone: the table of the offline methods, and the claims C1 to C4 of the reference post.
+"""Imitation from recorded data alone: the table of the offline methods, and claims C1, C3 and C4 of the reference post.
 
     make bench-offline                                      # Hopper-v5, one job at a time; interrupt it as you like
     python -m imitax.experiments.offline --halfcheetah FILE --walker2d FILE
@@ -35,6 +35,7 @@ def rows(halfcheetah: Path | None = None, walker2d: Path | None = None, length: 
         Row("iq_learn", ("iq_learn", "--preset", "offline", *hopper), seeds=3),
         Row("recoil", ("recoil", "--offline-data", MEDIUM_REPLAY, *hopper), seeds=3),
         Row("ibc", ("ibc", *hopper), seeds=3),
+        Row("recoil-mixture", ("recoil", "--preset", "mixture", "--offline-data", MEDIUM_REPLAY, *hopper)),
         Row("iq_learn-sac", ("iq_learn", "--preset", "offline-sac", *hopper), seeds=3),
     ]
     if halfcheetah is not None:
@@ -59,6 +60,7 @@ CLAIMS = {
     "c1": {
         f"{episodes} episodes, {name}": f"c1-{episodes}-{name}" for episodes in (10, 20) for name in ("l2=0", "l2=0.01")
     },
+    "c3": {"BC": "bc", "ReCOIL": "recoil", "ReCOIL, other data cloned too": "recoil-mixture"},
     "c4": {"cloning by advantage": "iq_learn", "climbing the critic": "iq_learn-sac", "BC": "bc"},
 }
 """Rows that a claim's figure compares, by their labels."""
