@@ -59,7 +59,7 @@ class Config:
     gradient_penalty: GradientPenalty = field(default_factory=lambda: GradientPenalty(kind="none"))
     """At mix: between the demonstrated action and each counter-example, in the same state. At learner: at the
     demonstrated action and at all counter-examples (the paper)."""
-    inference: Inference = field(default_factory=lambda: Inference("dfo", samples=128, iterations=6, shrink=0.6))
+    inference: Inference = field(default_factory=lambda: Inference("actor_polish", iterations=6, shrink=0.6))
     """How the policy finds its action."""
     buffer: float = 0.05
     """Share of the demonstrated actions' range that is added at either end of it to get the searched one."""
@@ -69,9 +69,8 @@ class Config:
     normalize_obs: bool = True
     """Standardise observations with the statistics of the training demonstrations."""
     energy: EnergyConfig = field(default_factory=EnergyConfig)
-    policy: PolicyConfig = field(default_factory=lambda: PolicyConfig(log_std_min=-1.0, action_clip=0.01))
-    """The amortised policy's network. Its standard deviation has a high floor, so that its counter-examples cover the
-    surroundings of what it has found."""
+    policy: PolicyConfig = field(default_factory=PolicyConfig)
+    """The amortised policy's network."""
     temperature: Temperature = field(default_factory=lambda: Temperature("fixed", initial=1.0))
     """alpha. At 1, with corrected counter-examples, the amortised policy is the one nearest to exp f."""
     energy_optimizer: OptimizerConfig = field(default_factory=OptimizerConfig)
@@ -118,7 +117,6 @@ PRESETS = {
         inference=Inference("langevin", samples=512),
         average=0.0,
         energy=EnergyConfig((512, 512), spectral_norm=True),
-        policy=PolicyConfig(),
         temperature=Temperature(initial=0.2),
         energy_optimizer=OptimizerConfig(lr=5e-4),
     ),
@@ -263,5 +261,5 @@ def policy(state: State) -> Policy:
 
 def alternatives(state: State) -> dict[str, Policy]:
     """The same networks, acting by search if the policy is the amortised one, and the other way round."""
-    kind: InferenceKind = "dfo" if state.inference.kind == "actor_mean" else "actor_mean"
+    kind: InferenceKind = "actor_polish" if state.inference.kind == "actor_mean" else "actor_mean"
     return {kind: with_inference(policy(state), kind)}

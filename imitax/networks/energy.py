@@ -191,7 +191,7 @@ class EnergyActor(eqx.Module):
         """The action that the search finds in one state."""
 
         def actor(key: PRNGKeyArray) -> Float[Array, "N A"]:
-            a = self.amortised.samples(obs[None], self.inference.samples, key)[0]
+            a = self.amortised.samples(obs[None], self.inference.actor_samples, key)[0]
             a = a.at[0].set(self.amortised.mode(obs[None])[0])
             return jnp.clip(self.range.unit(a), -1, 1)
 
@@ -201,12 +201,12 @@ class EnergyActor(eqx.Module):
 
 @eqx.filter_jit
 def _best(actor: EnergyActor, obs: Float[Array, "B O"]) -> Float[Array, "B A"]:
-    return _by_state(lambda o: actor.search(o, jr.key(0), greedy=True), obs, actor.inference.samples)
+    return _by_state(lambda o: actor.search(o, jr.key(0), greedy=True), obs, actor.inference.carried)
 
 
 @eqx.filter_jit
 def _drawn(actor: EnergyActor, obs: Float[Array, "B O"], keys: Key[Array, "B"]) -> Float[Array, "B A"]:
-    return _by_state(lambda x: actor.search(*x, greedy=False), (obs, keys), actor.inference.samples)
+    return _by_state(lambda x: actor.search(*x, greedy=False), (obs, keys), actor.inference.carried)
 
 
 @eqx.filter_jit

@@ -65,7 +65,11 @@ class Inference:
     samples, and a second chain without noise to speak of. actor_mean: no search, the amortised policy's mode.
     actor_polish: chains from the amortised policy's mode and samples. Each but actor_mean ends with the best sample."""
     samples: int = 256
-    """N, actions that a search carries."""
+    """N, uniform actions that dfo and langevin start from."""
+    actor_samples: int = 32
+    """Actions of the amortised policy that actor_polish starts from, its mode one of them."""
+    actor_steps: int = 0
+    """Steps of actor_polish's chain; 0 takes the best of the amortised policy's actions as they are."""
     iterations: int = 3
     """Rounds of dfo: resample in proportion to exp f, add noise, clip."""
     noise: float = 0.33
@@ -73,15 +77,22 @@ class Inference:
     shrink: float = 0.5
     """Factor of that noise from one round to the next."""
     langevin: Langevin = field(default_factory=Langevin)
-    """The chain of langevin and actor_polish."""
+    """The chain of langevin, and of actor_polish but for its number of steps."""
     polish: float = 1e-5
     """Step size at which langevin's second chain starts; it ends at `langevin.last`."""
 
     def __post_init__(self):
-        if self.samples < 1:
-            raise ConfigError(f"inference.samples must be at least 1, got {self.samples}")
-        if self.iterations < 0:
-            raise ConfigError(f"inference.iterations must not be negative, got {self.iterations}")
+        for name in ("samples", "actor_samples"):
+            if getattr(self, name) < 1:
+                raise ConfigError(f"inference.{name} must be at least 1, got {getattr(self, name)}")
+        for name in ("iterations", "actor_steps"):
+            if getattr(self, name) < 0:
+                raise ConfigError(f"inference.{name} must not be negative, got {getattr(self, name)}")
+
+    @property
+    def carried(self) -> int:
+        """Actions that the search carries."""
+        return self.actor_samples if self.kind == "actor_polish" else self.samples
 
     def search(
         self,
@@ -96,14 +107,14 @@ class Inference:
 
         Args:
             f: `[N, A] -> [N]`, high for the expert's actions.
-            actor: draws `samples` actions of the amortised policy in the unit box, for `actor_polish`.
+            actor: draws `actor_samples` actions of the amortised policy in the unit box.
             dims: A.
             key: randomness of the search.
             greedy: take the best of the last samples; otherwise one of them, drawn in proportion to exp f.
         """
         k_start, k_search, k_polish, k_draw = jr.split(key, 4)
         if self.kind == "actor_polish":
-            a = self.langevin(f, actor(k_start), k_search)
+            a = replace(self.langevin, iterations=self.actor_steps)(f, actor(k_start), k_search)
         else:
             a = jr.uniform(k_start, (self.samples, dims), minval=-1, maxval=1)
             if self.kind == "langevin":
