@@ -8,7 +8,7 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import optax
-from jaxtyping import Array, Float
+from jaxtyping import Array, Float, Int
 
 from imitax.types import Metrics
 
@@ -66,6 +66,11 @@ class Learner(eqx.Module, Generic[Net]):
 def polyak(target: Net, online: Net, rate: float | Float[Array, ""]) -> Net:
     """Exponential moving average of parameters: `target <- (1 - rate) target + rate online`."""
     return jax.tree.map(lambda t, o: t + rate * (o - t) if eqx.is_inexact_array(t) else t, target, online)
+
+
+def running_average(average: Net, online: Net, share: float, updates: Int[Array, ""]) -> Net:
+    """Average of parameters over about this share of the updates so far; with share 0 the parameters as they are."""
+    return polyak(average, online, 1 / jnp.maximum(share * updates, 1)) if share else online
 
 
 def global_norm(tree: Any) -> Float[Array, ""]:

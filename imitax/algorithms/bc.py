@@ -16,7 +16,7 @@ from jaxtyping import Array, Float, Int, PRNGKeyArray
 
 from imitax.choices.actor_critic import CLEANIL
 from imitax.choices.weight_penalty import l2
-from imitax.learner import Learner, OptimizerConfig, polyak
+from imitax.learner import Learner, OptimizerConfig, running_average
 from imitax.networks import Normalizer, Policy, PolicyConfig, Precision, TanhGaussian
 from imitax.types import Batch, Metrics, Spec, Transition
 
@@ -99,8 +99,7 @@ def update(state: State, batch: Batch, cfg: Config, key: PRNGKeyArray) -> tuple[
     assert expert is not None
     actor, metrics = state.actor.descend(actor_loss, expert, cfg)
     updates = state.updates + 1
-    rate = 1 / jnp.maximum(cfg.average * updates, 1)
-    average = polyak(state.average, actor.net, rate) if cfg.average else actor.net
+    average = running_average(state.average, actor.net, cfg.average, updates)
     return State(actor, average, updates, state.normalizer), metrics
 
 

@@ -27,7 +27,7 @@ from imitax.choices.gradient_penalty import GradientPenalty
 from imitax.choices.negatives import Negatives
 from imitax.choices.temperature import LogTemperature, Temperature
 from imitax.errors import ConfigError
-from imitax.learner import Learner, OptimizerConfig, polyak
+from imitax.learner import Learner, OptimizerConfig, running_average
 from imitax.networks import (
     ActionRange,
     Energy,
@@ -237,13 +237,12 @@ def update(state: State, batch: Batch, cfg: Config, key: PRNGKeyArray) -> tuple[
     energy, me = state.energy.descend(energy_loss, obs, candidates, offset, cfg, ke)
 
     updates = state.updates + 1
-    rate = 1 / jnp.maximum(cfg.average * updates, 1)
     new = State(
         actor=actor,
         energy=energy,
         temperature=temperature,
-        average=polyak(state.average, actor.net, rate) if cfg.average else actor.net,
-        average_energy=polyak(state.average_energy, energy.net, rate) if cfg.average else energy.net,
+        average=running_average(state.average, actor.net, cfg.average, updates),
+        average_energy=running_average(state.average_energy, energy.net, cfg.average, updates),
         seen=seen,
         searched=searched,
         updates=updates,

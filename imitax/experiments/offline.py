@@ -10,15 +10,12 @@ of the bundled hopper-expert, runs are 100,000 updates, unless the row says othe
 on which early stopping picks its policy.
 """
 
-import argparse
 import json
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 
 from imitax import figures
-from imitax.errors import ImitaxError
-from imitax.experiments.queue import Row, folder_of, unfinished, work
+from imitax.experiments.queue import Row, folder_of, options, report_unfinished, reported, unfinished, work
 from imitax.files import line as line_bytes
 from imitax.files import read_lines, write_atomic
 
@@ -104,27 +101,19 @@ def write_claims(table: list[Row], folder: Path, out: Path) -> None:
 
 def main() -> None:
     """Work off the queue; what goes wrong ends with a message and status 2."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--folder", type=Path, default=Path("runs/offline"), help="of the runs")
-    parser.add_argument("--results", type=Path, default=Path("bench/results/learning.jsonl"), help="file of results")
+    parser = options(__doc__, "runs/offline")
     parser.add_argument("--halfcheetah", type=Path, help="demonstrations of HalfCheetah-v5")
     parser.add_argument("--walker2d", type=Path, help="demonstrations of Walker2d-v5")
-    parser.add_argument("--minutes", type=float, help="start no job after so many minutes")
-    parser.add_argument("--list", action="store_true", help="only say what is unfinished")
     parser.add_argument("--figures", action="store_true", help="only draw the claims from the runs there are")
     args = parser.parse_args()
     table = rows(args.halfcheetah, args.walker2d)
-    try:
+    with reported():
         left = unfinished(table, args.folder)
         if not args.list and not args.figures:
             left = work(table, args.folder, args.results, minutes=args.minutes)
         if not args.list:
             write_claims(table, args.folder, args.results.parent / "claims")
-    except ImitaxError as error:
-        print(f"imitax: {error}", file=sys.stderr)
-        sys.exit(2)
-    for row, seed in left:
-        print(f"unfinished: {row.name} seed {seed}")
+    report_unfinished(left)
 
 
 if __name__ == "__main__":

@@ -9,13 +9,10 @@ the bundled hopper-expert unless the row says otherwise; `--ant FILE` adds Ant-v
 preset follows with one choice changed at a time.
 """
 
-import argparse
-import sys
 import time
 from pathlib import Path
 
-from imitax.errors import ImitaxError
-from imitax.experiments.queue import Row, unfinished, work
+from imitax.experiments.queue import Row, options, report_unfinished, reported, unfinished, work
 
 HOPPER = ("--env", "Hopper-v5", "--demos", "hopper-expert")
 TEN = (*HOPPER, "--episodes", "10")
@@ -67,26 +64,18 @@ def ablations() -> list[Row]:
 
 def main() -> None:
     """Work off the queue; what goes wrong ends with a message and status 2."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--folder", type=Path, default=Path("runs/online"), help="of the runs")
-    parser.add_argument("--results", type=Path, default=Path("bench/results/learning.jsonl"), help="file of results")
+    parser = options(__doc__, "runs/online")
     parser.add_argument("--ant", type=Path, help="demonstrations of Ant-v5")
-    parser.add_argument("--minutes", type=float, help="start no job after so many minutes")
-    parser.add_argument("--list", action="store_true", help="only say what is unfinished")
     args = parser.parse_args()
     tables, left, started = (rows(args.ant), ablations()), [], time.monotonic()
-    try:
+    with reported():
         for table in tables:
             if not args.list:
                 spent = (time.monotonic() - started) / 60
                 minutes = None if args.minutes is None else max(args.minutes - spent, 0)
                 work(table, args.folder, args.results, minutes=minutes)
             left += unfinished(table, args.folder)
-    except ImitaxError as error:
-        print(f"imitax: {error}", file=sys.stderr)
-        sys.exit(2)
-    for row, seed in left:
-        print(f"unfinished: {row.name} seed {seed}")
+    report_unfinished(left)
 
 
 if __name__ == "__main__":

@@ -5,15 +5,17 @@ interrupted continues from its checkpoint. A worker claims a job by a lock file 
 worker, on another core, takes the next one.
 """
 
+import argparse
 import os
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from imitax.errors import ConfigError
+from imitax.errors import ConfigError, ImitaxError
 
 
 @dataclass(frozen=True)
@@ -75,6 +77,32 @@ def work(rows: Sequence[Row], folder: Path, results: Path, *, minutes: float | N
         finally:
             lock.unlink(missing_ok=True)
     return unfinished(rows, folder)
+
+
+def options(description: str | None, folder: str) -> argparse.ArgumentParser:
+    """The command line that every table's queue has; `folder` is its runs' default."""
+    parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--folder", type=Path, default=Path(folder), help="of the runs")
+    parser.add_argument("--results", type=Path, default=Path("bench/results/learning.jsonl"), help="file of results")
+    parser.add_argument("--minutes", type=float, help="start no job after so many minutes")
+    parser.add_argument("--list", action="store_true", help="only say what is unfinished")
+    return parser
+
+
+@contextmanager
+def reported() -> Iterator[None]:
+    """Ends the program with a message and status 2 where the block raises an error of imitax."""
+    try:
+        yield
+    except ImitaxError as error:
+        print(f"imitax: {error}", file=sys.stderr)
+        sys.exit(2)
+
+
+def report_unfinished(jobs: Sequence[tuple[Row, int]]) -> None:
+    """Print what is left."""
+    for row, seed in jobs:
+        print(f"unfinished: {row.name} seed {seed}")
 
 
 def claim(lock: Path) -> bool:

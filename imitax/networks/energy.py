@@ -17,7 +17,7 @@ from jaxtyping import Array, Float, Key, PRNGKeyArray
 
 from imitax.errors import ConfigError
 from imitax.networks.inference import Inference, InferenceKind
-from imitax.networks.mlp import MLP, Activation, Precision
+from imitax.networks.mlp import MLP, Activation, Precision, bounded
 from imitax.networks.policy import Policy, TanhGaussian
 from imitax.types import Spec
 
@@ -69,10 +69,7 @@ class Energy(eqx.Module):
 
     def __call__(self, x: Float[Array, "B D"]) -> Float[Array, "B"]:
         """f; high for the expert's actions."""
-        value, c = self.mlp(x)[:, 0], self.cfg.bound
-        if c is None:
-            return value
-        return jnp.clip(value, -c, c) if self.cfg.bound_kind == "clip" else c * jnp.tanh(value / c)
+        return bounded(self.mlp(x)[:, 0], self.cfg.bound, self.cfg.bound_kind)
 
     def at(self, obs: Float[Array, "B O"]) -> Callable[[Array], Array]:
         """f of several unit actions in each of these states, `[B, N, A] -> [B, N]`."""

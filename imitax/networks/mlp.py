@@ -175,6 +175,13 @@ def largest_singular_value(w: Float[Array, "*N I O"], iterations: int = 10) -> F
     return (u * (w @ v)).sum((-1, -2))
 
 
+def bounded(x: Float[Array, "*B"], bound: float | None, kind: Literal["tanh", "clip"]) -> Float[Array, "*B"]:
+    """Outputs within +-bound, by `bound * tanh(x / bound)` or by clipping; None leaves them free."""
+    if bound is None:
+        return x
+    return jnp.clip(x, -bound, bound) if kind == "clip" else bound * jnp.tanh(x / bound)
+
+
 def layer_norm(x: Float[Array, "*B O"], epsilon: float = 1e-5) -> Float[Array, "*B O"]:
     """Zero mean and unit variance along the last axis."""
     centred = x - x.mean(-1, keepdims=True)

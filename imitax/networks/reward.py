@@ -10,7 +10,7 @@ import jax.random as jr
 from jaxtyping import Array, Float, PRNGKeyArray
 
 from imitax.errors import ConfigError
-from imitax.networks.mlp import MLP, Activation, Precision
+from imitax.networks.mlp import MLP, Activation, Precision, bounded
 from imitax.types import Spec
 
 RewardInputs = Literal["state_action", "state", "state_next"]
@@ -133,10 +133,7 @@ class Reward(eqx.Module):
         return self._bounded(self.mlp(self._inputs(x))[:, 0])
 
     def _bounded(self, value: Float[Array, "B"]) -> Float[Array, "B"]:
-        c = self.cfg.bound
-        if c is None:
-            return value
-        return jnp.clip(value, -c, c) if self.cfg.bound_kind == "clip" else c * jnp.tanh(value / c)
+        return bounded(value, self.cfg.bound, self.cfg.bound_kind)
 
     def _states(self, x: Float[Array, "B D"]) -> tuple[tuple[Array, Array], tuple[Array, Array]]:
         o, a = self.spec.obs_dim, self.spec.action_dim

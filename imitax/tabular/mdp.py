@@ -64,7 +64,11 @@ class TabularMDP(eqx.Module):
             policy = best / best.sum(1, keepdims=True)
         else:
             policy = jax.nn.softmax(q / temperature, axis=1)
-        return jnp.where(self.absorbing[:, None], jnp.arange(q.shape[1])[None] == 0, policy)
+        return self.possible(policy)
+
+    def possible(self, policy: Float[Array, "S A"]) -> Float[Array, "S A"]:
+        """The policy with action 0 for certain in absorbing states, which have no other."""
+        return jnp.where(self.absorbing[:, None], jnp.arange(policy.shape[1])[None] == 0, policy)
 
 
 class Solution(NamedTuple):
@@ -223,7 +227,7 @@ def occupancy(mdp: TabularMDP, policy: Float[Array, "S A"]) -> Float[Array, "S A
     It solves the flow equation `sum_a rho(s, a) = (1 - gamma) start(s) + gamma sum P(s|s', a') rho(s', a')` (Puterman
     1994, section 6.9). In absorbing states all weight is on action 0, whatever the policy says there.
     """
-    chosen = jnp.where(mdp.absorbing[:, None], jnp.arange(policy.shape[1])[None] == 0, policy)
+    chosen = mdp.possible(policy)
     first = (1 - mdp.gamma) * mdp.start
 
     def flow(d):
@@ -236,7 +240,7 @@ def occupancy(mdp: TabularMDP, policy: Float[Array, "S A"]) -> Float[Array, "S A
 @eqx.filter_jit
 def sample(mdp: TabularMDP, policy: Float[Array, "S A"], key: PRNGKeyArray, episodes: int, steps: int) -> Paths:
     """`episodes` demonstrations of `steps` steps by a policy, from the MDP's start distribution."""
-    chosen = jnp.where(mdp.absorbing[:, None], jnp.arange(policy.shape[1])[None] == 0, policy)
+    chosen = mdp.possible(policy)
 
     def step(state, key):
         ka, kn = jr.split(key)
