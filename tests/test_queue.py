@@ -50,7 +50,6 @@ def test_a_queue_is_worked_off_once(started, tmp_path):
     assert first[5:] == ["--out", f"{tmp_path}/a-seed0", "--results", f"{tmp_path}/results", "--quiet"]
     assert queue.work(ROWS, tmp_path, tmp_path / "results") == []
     assert len(started.args) == 6
-    assert not list(tmp_path.glob("*.lock"))
 
 
 def test_what_failed_is_resumed(started, tmp_path):
@@ -64,11 +63,24 @@ def test_what_failed_is_resumed(started, tmp_path):
 
 
 def test_a_second_worker_takes_the_next_job(started, tmp_path):
-    (tmp_path / "a-seed0.lock").write_text(str(os.getpid()))  # somebody alive is at it
-    (tmp_path / "b-seed0.lock").write_text("999999999")  # somebody who is gone was
-    left = queue.work(ROWS, tmp_path, tmp_path / "results")
+    (tmp_path / "b-seed0.lock").touch()  # somebody who is gone was at it
+    with queue.claimed(tmp_path / "a-seed0.lock") as mine:
+        assert mine is not None
+        left = queue.work(ROWS, tmp_path, tmp_path / "results")
     assert [(row.name, seed) for row, seed in left] == [("a", 0)]
     assert len(started.args) == 5
+    assert queue.work(ROWS, tmp_path, tmp_path / "results") == []
+
+
+def test_a_job_stays_taken_while_its_training_lives(tmp_path):
+    lock = tmp_path / "lock"
+    with queue.claimed(lock) as descriptor:
+        training = subprocess.Popen(["cat"], stdin=subprocess.PIPE, pass_fds=(descriptor,))
+    with queue.claimed(lock) as second:  # the worker is gone, what it started is not
+        assert second is None
+    training.communicate()
+    with queue.claimed(lock) as third:
+        assert third is not None
 
 
 def test_no_job_starts_after_its_time(started, tmp_path):

@@ -1,12 +1,12 @@
 """A queue of trainings that can be interrupted, resumed, and worked off by several processes at once.
 
 One seed of every row runs before a second seed of any. A job whose run is finished is passed over; one that was
-interrupted continues from its checkpoint. A worker claims a job by a lock file with its process id, so that a second
-worker, on another core, takes the next one.
+interrupted continues from its checkpoint. A worker locks a job's file, so that a second worker, on another core, takes
+the next one. The training inherits the lock: a job stays taken while either of them lives.
 """
 
 import argparse
-import os
+import fcntl
 import subprocess
 import sys
 import time
@@ -62,20 +62,18 @@ def work(rows: Sequence[Row], folder: Path, results: Path, *, minutes: float | N
         if minutes is not None and time.monotonic() - started > 60 * minutes:
             break
         run = folder_of(row, seed, folder)
-        lock = folder / f"{run.name}.lock"
-        if (run / "summary.json").exists() or not claim(lock):
-            continue
-        try:
+        with claimed(folder / f"{run.name}.lock") as lock:
+            if lock is None or (run / "summary.json").exists():
+                continue
             if (run / "config.json").exists():
                 args = ["--resume", str(run)]
             else:
                 args = [a.replace("{folder}", str(folder)) for a in row.args]
                 args += ["--seeds", str(seed), "--out", str(run), "--results", str(results)]
             print(f"{time.strftime('%H:%M:%S')} {run.name}", flush=True)
-            if subprocess.run([sys.executable, "-m", "imitax.cli", "train", *args, "--quiet"]).returncode:
+            command = [sys.executable, "-m", "imitax.cli", "train", *args, "--quiet"]
+            if subprocess.run(command, pass_fds=(lock,)).returncode:
                 raise ConfigError(f"{run.name} failed: imitax train {' '.join(args)}")
-        finally:
-            lock.unlink(missing_ok=True)
     return unfinished(rows, folder)
 
 
@@ -105,25 +103,16 @@ def report_unfinished(jobs: Sequence[tuple[Row, int]]) -> None:
         print(f"unfinished: {row.name} seed {seed}")
 
 
-def claim(lock: Path) -> bool:
-    """Take a job's lock file; a lock whose process is gone is taken over."""
-    for _ in range(2):
+@contextmanager
+def claimed(path: Path) -> Iterator[int | None]:
+    """The descriptor of a locked file, for the block; None if another process holds the lock.
+
+    The lock belongs to the open file: it ends when the last process that has the descriptor closes it or dies.
+    """
+    with path.open("w") as file:
         try:
-            descriptor = os.open(lock, os.O_CREAT | os.O_EXCL | os.O_WRONLY)
-        except FileExistsError:
-            if _alive(lock):
-                return False
-            lock.unlink(missing_ok=True)
-            continue
-        os.write(descriptor, str(os.getpid()).encode())
-        os.close(descriptor)
-        return True
-    return False
-
-
-def _alive(lock: Path) -> bool:
-    try:
-        os.kill(int(lock.read_text()), 0)
-    except (FileNotFoundError, ValueError, ProcessLookupError):
-        return False
-    return True
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            yield None
+            return
+        yield file.fileno()
