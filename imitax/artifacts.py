@@ -1,4 +1,4 @@
-"""Policies and learned rewards as files: parameters, normaliser, and what is needed to use them again."""
+"""Policies, learned rewards and models as files: parameters, normaliser, and what is needed to use them again."""
 
 import json
 from pathlib import Path
@@ -16,6 +16,8 @@ from imitax.errors import CheckpointError
 from imitax.files import load_arrays, plain, save_arrays
 from imitax.networks import (
     ActionRange,
+    Dynamics,
+    DynamicsConfig,
     Energy,
     EnergyActor,
     EnergyConfig,
@@ -26,12 +28,14 @@ from imitax.networks import (
     Reward,
     RewardConfig,
     TanhGaussian,
+    Termination,
 )
 from imitax.types import Spec
 
 FORMAT = "imitax-policy-1"
 ENERGY_FORMAT = "imitax-energy-policy-1"
 REWARD_FORMAT = "imitax-reward-1"
+DYNAMICS_FORMAT = "imitax-dynamics-1"
 
 
 def save_policy(path: Path, policy: Policy, about: dict[str, Any]) -> None:
@@ -111,6 +115,37 @@ def load_reward(path: Path | str) -> tuple[LearnedReward, dict[str, Any]]:
     )
     head = from_dict(RewardHead, description["head"])
     template = LearnedReward(Normalizer.identity(spec.obs_dim), net, terminal, head, description["scale"])
+    return fill_tree(template, arrays, str(path)), description["about"]
+
+
+def save_dynamics(path: Path, dynamics: Dynamics, about: dict[str, Any]) -> None:
+    """Write a fitted ensemble and a description of where it comes from, atomically."""
+    description = {
+        "network": plain(dynamics.cfg),
+        "learned_termination": dynamics.termination is None,
+        "precision": dynamics.mlp.precision,
+        "spec": _describe_spec(dynamics.spec),
+        "about": plain(about),
+    }
+    _write(path, dynamics, DYNAMICS_FORMAT, description)
+
+
+def load_dynamics(path: Path | str, termination: Termination | None) -> tuple[Dynamics, dict[str, Any]]:
+    """A saved ensemble and its description.
+
+    Args:
+        path: of the file.
+        termination: the task's rule; None for a model that learned it.
+
+    Raises:
+        CheckpointError: the file is missing, damaged, not a model, or one with the other kind of termination.
+    """
+    arrays, description, _ = _read(path, (DYNAMICS_FORMAT,), "model")
+    if description["learned_termination"] != (termination is None):
+        kind = "learned" if description["learned_termination"] else "known"
+        raise CheckpointError(f"{path}: its termination is {kind}; give --dynamics.termination {kind}")
+    cfg, spec = from_dict(DynamicsConfig, description["network"]), _spec(description["spec"])
+    template = Dynamics(spec, cfg, termination, key=jr.key(0), precision=description["precision"])
     return fill_tree(template, arrays, str(path)), description["about"]
 
 

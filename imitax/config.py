@@ -46,6 +46,8 @@ class Training:
     """Run folder or policy file whose policy the run starts from (warm start)."""
     reward: Path | None = None
     """Run folder or reward file whose learned reward is given in place of the environment's (for sac)."""
+    model_from: Path | None = None
+    """Run folder or model file whose fitted dynamics are taken, in place of a fit (offline methods with a model)."""
     variant: str = ""
     """Name of an ablation, for result files."""
     results: Path | None = None

@@ -79,6 +79,34 @@ def learning_curve(
     return figure
 
 
+def dynamics_figure(report: Mapping[str, Any], path: Path | str) -> Figure:
+    """Draws how well a dynamics ensemble was fitted to `path`, and returns the figure.
+
+    `report` is what a run's `dynamics.json` holds: held-out error of each member after each epoch, coverage of
+    central intervals, and the error of rollouts against their length.
+    """
+    with matplotlib.rc_context(SMALL):
+        figure = Figure(figsize=(10, 3.2), layout="constrained")
+        fit, calibration, rollouts = figure.subplots(1, 3)
+        for member, errors in enumerate(np.transpose(report["errors"])):
+            elite = member in report["elites"]
+            fit.plot(range(1, len(errors) + 1), errors, color=COLOURS[0] if elite else "#BBBBBB", linewidth=1.2)
+        fit.set(title="held-out error, elites in blue", xlabel="epochs", ylabel="squared error / variance")
+        fit.set_yscale("log")
+        levels, shares = zip(*((float(k), v) for k, v in report["coverage"].items()), strict=True)
+        calibration.plot([0, 1], [0, 1], color=GREY, linestyle="--", linewidth=1)
+        calibration.plot(levels, shares, color=COLOURS[0], marker="o", markersize=3.5)
+        calibration.set(title="coverage of central intervals", xlabel="probability", ylabel="share of outputs inside")
+        steps = range(1, len(report["rollout_errors"]) + 1)
+        rollouts.plot(steps, report["rollout_errors"], color=COLOURS[0])
+        rollouts.set(
+            title="error along recorded actions", xlabel="steps imagined", ylabel="RMS, standard deviations of the data"
+        )
+        rollouts.set_ylim(bottom=0)
+        _save(figure, path)
+    return figure
+
+
 def draw_learning_curve(
     axes: Axes,
     curves: Mapping[str, Records],

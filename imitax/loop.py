@@ -1,4 +1,4 @@
-"""The one training loop: advance the source, run a chunk of updates; between chunks evaluate, record and save.
+"""The one training loop: advance the sources, run a chunk of updates; between chunks evaluate, record and save.
 
 Nothing here knows an algorithm's name. Random keys are folded from the seed and the absolute step, so a step draws
 the same numbers whether or not the run was interrupted before it.
@@ -6,7 +6,7 @@ the same numbers whether or not the run was interrupted before it.
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from types import ModuleType
@@ -19,7 +19,7 @@ import jax.random as jr
 import numpy as np
 from jaxtyping import Array, Int, Key, PRNGKeyArray
 
-from imitax import seeding
+from imitax import models, seeding
 from imitax.artifacts import save_policy, save_reward
 from imitax.checkpoint import Checkpoint, fill_tree, save_checkpoint
 from imitax.choices.learned_reward import LearnedReward
@@ -29,13 +29,21 @@ from imitax.envs import Task
 from imitax.evaluate import Evaluator, explain, make_act
 from imitax.files import read_json
 from imitax.learner import Learner
-from imitax.networks import Normalizer, Policy
+from imitax.networks import Dynamics, Normalizer, Policy, Termination
 from imitax.record import Recorder, SinkName, seed_folder
 from imitax.seeding import Purpose
-from imitax.sources import Buffer, OnlineSource, expert_buffer, initial_buffer
+from imitax.sources import (
+    Buffer,
+    ImaginedBuffer,
+    ImaginedSource,
+    OnlineSource,
+    expert_buffer,
+    initial_buffer,
+    real_buffer,
+)
 from imitax.stacking import over_seeds, stack, unstack
 from imitax.statistics import d4rl_score, expert_fraction
-from imitax.types import Batch, Transition
+from imitax.types import Batch, Periodic, Transition
 
 LOG_EVERY = 1_000
 """Steps over which training metrics are averaged into one line."""
@@ -48,10 +56,11 @@ class Buffers(NamedTuple):
     replay: Buffer | None
     initial: Buffer | None = None
     offline: Buffer | None = None
+    imagined: ImaginedBuffer | None = None
 
     def draw(self, count: int, key: PRNGKeyArray) -> tuple[Int[Array, "B"] | None, ...]:
         """Rows of a batch of `count` transitions of each kind (one seed's buffers, inside jit)."""
-        keys = [*jr.split(key, 2), jr.fold_in(key, 2), jr.fold_in(key, 3)]
+        keys = [*jr.split(key, 2), *(jr.fold_in(key, i) for i in range(2, len(self)))]
         return tuple(None if b is None else b.draw(count, k) for b, k in zip(self, keys, strict=True))
 
     def take(self, rows: tuple[Int[Array, "B"] | None, ...]) -> Batch:
@@ -81,6 +90,8 @@ class Setup:
     warm_start: Policy | None
     reward: LearnedReward | None
     """What the policy is paid in place of the environment's reward."""
+    termination: Termination | None = None
+    """Where the task ends, for learned models; None where they learn that too."""
 
     def about(self, index: int, step: int) -> dict[str, Any]:
         """What a policy file says of its origin."""
@@ -141,7 +152,10 @@ def initial_state(setup: Setup) -> Any:
     states = []
     for seed, normalizer in zip(setup.training.seeds, setup.normalizers, strict=True):
         key = seeding.key(seed, Purpose.INITIALISATION)
-        state = setup.algorithm.init(setup.cfg, setup.task.spec, normalizer, key)
+        given = {}
+        if "model" in setup.cfg.needs:
+            given = {"dynamics": new_dynamics(setup, key)}
+        state = setup.algorithm.init(setup.cfg, setup.task.spec, normalizer, key, **given)
         if setup.warm_start is not None:  # the demonstrations' or identity normaliser gives way to the policy's own
             actor = Learner.create(setup.warm_start.actor, state.actor.optimizer)
             state = eqx.tree_at(lambda s: (s.actor, s.normalizer), state, (actor, setup.warm_start.normalizer))
@@ -149,6 +163,63 @@ def initial_state(setup: Setup) -> Any:
                 state = eqx.tree_at(lambda s: s.average, state, actor.net)
         states.append(state)
     return stack(states)
+
+
+def new_dynamics(setup: Setup, key: PRNGKeyArray) -> Dynamics:
+    """One seed's model: another run's, or one that is yet to be fitted."""
+    cfg = setup.cfg
+    fresh = Dynamics(setup.task.spec, cfg.dynamics, setup.termination, key=jr.fold_in(key, 1), precision=cfg.precision)
+    path = setup.training.model_from
+    return fresh if path is None else models.load_for(path, fresh)
+
+
+def fit_models(setup: Setup, state: Any, source: OnlineSource | None, step: int) -> tuple[Any, dict[str, np.ndarray]]:
+    """The state with every seed's model fitted to its data, and metrics [S] of the fits.
+
+    Offline, the data are the recorded ones with the demonstrations that belong to them; online, the replay.
+    """
+    fitted, metrics = [], []
+    for i, seed in enumerate(setup.training.seeds):
+        learner: Learner[Dynamics] = unstack(state.dynamics, i)
+        if source is None:
+            folder = seed_folder(setup.folder, setup.training.seeds, seed)
+            dynamics = models.fit_offline(
+                learner.net, model_data(setup, i), setup.cfg.fit, seed, folder, setup.about(i, step)
+            )
+        else:
+            own = unstack(source.buffer, i)
+            data = jax.tree.map(np.asarray, own.take(jnp.arange(int(own.size))))
+            dynamics, measured = models.fit_replay(learner.net, data, setup.cfg.fit, seed, step)
+            metrics.append(measured)
+        fitted.append(Learner.create(dynamics, learner.optimizer))
+    state = eqx.tree_at(lambda s: s.dynamics, state, stack(fitted))
+    return state, jax.tree.map(lambda *x: np.stack(x), *metrics) if metrics else {}
+
+
+def model_data(setup: Setup, index: int) -> Dataset:
+    """What one seed's model is fitted to: recorded episodes, and copies of its demonstrations."""
+    assert setup.offline is not None
+    if setup.train is None:
+        return setup.offline
+    own = setup.train[index]
+    return replace(setup.offline, episodes=setup.offline.episodes + own.episodes * copies(setup, index))
+
+
+def copies(setup: Setup, index: int) -> int:
+    """How often a seed's demonstrations are among the data that its model is fitted to."""
+    assert setup.train is not None
+    assert setup.offline is not None
+    return setup.cfg.demonstration_copies(setup.train[index].transition_count, setup.offline.transition_count)
+
+
+def make_periodic(turn: Periodic, cfg: Any, static: Any, seeds: int) -> Callable[..., tuple[Any, dict[str, Array]]]:
+    """A jitted, donated turn of an algorithm's slow work: `(arrays, buffers, keys, step) -> (arrays, metrics [S])`."""
+
+    def one(arrays: Any, buffers: Buffers, key: PRNGKeyArray, step: Int[Array, ""]) -> tuple[Any, dict[str, Array]]:
+        state, metrics = turn.run(eqx.combine(arrays, static), buffers, cfg, jr.fold_in(key, step))
+        return eqx.filter(state, eqx.is_array), metrics
+
+    return partial(jax.jit, donate_argnums=0)(over_seeds(one, seeds, shared=1))
 
 
 def act_alone(act: Callable[..., np.ndarray], policies: Policy, obs: np.ndarray, step: int) -> np.ndarray:
@@ -163,7 +234,7 @@ def train_loop(setup: Setup, resume: Checkpoint | None, callbacks: Sequence[Call
         `{"best": [{"step", "return_mean"} a seed], "wall_s": seconds of training over all sessions, "step"}`.
     """
     t, task, seeds = setup.training, setup.task, setup.training.seeds
-    online = "env" in setup.cfg.needs
+    online, modelled = "env" in setup.cfg.needs, "model" in setup.cfg.needs
     folders = [seed_folder(setup.folder, seeds, seed) for seed in seeds]
     replay_folders = [f / "replay" for f in folders]
 
@@ -178,24 +249,43 @@ def train_loop(setup: Setup, resume: Checkpoint | None, callbacks: Sequence[Call
     initial = None
     if setup.train is not None and getattr(setup.cfg, "needs_initial", False):
         initial = initial_buffer(setup.train)
-    offline = None if setup.offline is None else expert_buffer([setup.offline] * len(seeds), 1, seeds, absorbing_rows)
+    offline, imagined = None, None
+    if setup.offline is not None:
+        demos = setup.train or [setup.offline] * len(seeds)
+        shares = [copies(setup, i) if modelled and setup.train is not None else 0 for i in range(len(seeds))]
+        offline = real_buffer(setup.offline, demos, shares, absorbing_rows)
+    if modelled:
+        imagined = ImaginedSource(setup.cfg.imagination, setup.cfg.pessimism, task.spec, len(seeds), absorbing_rows)
 
     step, wall, best = 0, 0.0, [{"step": 0, "return_mean": -np.inf} for _ in seeds]
     if resume is not None:
-        state = fill_tree(state, resume.arrays, f"the checkpoint at step {resume.step}")
+        what = f"the checkpoint at step {resume.step}"
+        if imagined is None:
+            state = fill_tree(state, resume.arrays, what)
+        else:
+            state, imagined.buffer = fill_tree((state, imagined.buffer), resume.arrays, what)
         step, wall = resume.step, resume.extra["wall_s"]
         best = [b if b["return_mean"] is not None else b | {"return_mean": -np.inf} for b in resume.extra["best"]]
         if source is not None:
             source.restore(replay_folders, resume.extra["shards"], step)
 
     evaluator = Evaluator(task, seeds, t.eval_episodes)
-    explorer = setup.algorithm.explorer if online else setup.algorithm.policy
+    explorer = getattr(setup.algorithm, "explorer", setup.algorithm.policy)
     act = make_act(explorer(state), seeding.keys(seeds, Purpose.ACTING), "sample")
-    update_keys = seeding.keys(seeds, Purpose.UPDATES)
+    update_keys, model_keys = seeding.keys(seeds, Purpose.UPDATES), seeding.keys(seeds, Purpose.MODEL)
+    started, window, slow = time.monotonic(), [], []
+    if modelled and not online and resume is None and t.model_from is None:
+        state, _ = fit_models(setup, state, None, step)
     arrays, static = eqx.partition(state, eqx.is_array)
     arrays = jax.tree.map(jnp.copy, arrays)  # donated below: no two leaves may share a buffer
     run_chunk = make_chunk(setup.algorithm, setup.cfg, static, len(seeds))
-    started, window = time.monotonic(), []
+    per_step = getattr(setup.cfg, "updates_per_step", 1)
+    turns = setup.algorithm.periodic(setup.cfg) if hasattr(setup.algorithm, "periodic") else ()
+    run_turns = [make_periodic(turn, setup.cfg, static, len(seeds)) for turn in turns]
+    refit_every = getattr(setup.cfg, "refit_every", None)
+    periods = [t.chunk, *(turn.every for turn in turns)]
+    periods += [setup.cfg.imagination.every] if modelled else []
+    periods += [] if refit_every is None else [refit_every]
     title = f"{setup.algorithm.__name__.split('.')[-1]} {task.env_id}"
     sinks: list[SinkName] = [name for name in get_args(SinkName) if getattr(t, name)]
 
@@ -212,13 +302,28 @@ def train_loop(setup: Setup, resume: Checkpoint | None, callbacks: Sequence[Call
     ) as recorder:
         stop = False
         while step < t.steps and not stop:
-            count = min(t.chunk, t.steps - step)
+            count = min(t.steps - step, *(period - step % period for period in periods))
             if source is not None:
                 source.advance(partial(act_alone, act, explorer(state)), step, count)
+            replay = None if source is None else source.buffer
             if source is None or step >= source.warmup:
-                buffers = Buffers(expert, None if source is None else source.buffer, initial, offline)
-                arrays, metrics = run_chunk(arrays, buffers, update_keys, jnp.asarray(step), count)
+                first = source is not None and step - count < source.warmup
+                real = Buffers(expert, replay, initial, offline)
+                if refit_every is not None and (first or step % refit_every == 0):
+                    state, metrics = fit_models(setup, state, source, step)
+                    arrays = eqx.filter(state, eqx.is_array)
+                    slow.append(metrics)
+                if imagined is not None and (first or step % setup.cfg.imagination.every == 0):
+                    slow.append(imagined.advance(state.dynamics.net, explorer(state), real, model_keys, step))
+                buffers = real if imagined is None else real._replace(imagined=imagined.buffer)
+                arrays, metrics = run_chunk(
+                    arrays, buffers, update_keys, jnp.asarray(step * per_step), count * per_step
+                )
                 window.append(metrics)
+                for turn, run_turn in zip(turns, run_turns, strict=True):
+                    if (step + count) % turn.every == 0:
+                        arrays, metrics = run_turn(arrays, buffers, model_keys, jnp.asarray(step + count))
+                        slow.append(metrics)
             step += count
             state = eqx.combine(arrays, static)
 
@@ -226,10 +331,12 @@ def train_loop(setup: Setup, resume: Checkpoint | None, callbacks: Sequence[Call
             due_eval, due_save = last or step % t.eval_every == 0, last or step % t.checkpoint_every == 0
             if window and (due_eval or due_save or step % LOG_EVERY == 0):
                 means = jax.tree.map(lambda *x: np.mean(np.stack(x), 0), *window)
+                for name in sorted({name for metrics in slow for name in metrics}):
+                    means[name] = np.mean([metrics[name] for metrics in slow if name in metrics], 0)
                 if source is not None:
                     means |= source.episode_metrics()
                 recorder.training(step, means, wall + time.monotonic() - started)
-                window = []
+                window, slow = [], []
             if due_eval:
                 records = evaluation_records(setup, evaluator, state)
                 for i, seed in enumerate(seeds):
@@ -246,7 +353,8 @@ def train_loop(setup: Setup, resume: Checkpoint | None, callbacks: Sequence[Call
                     "best": best,
                     "shards": [] if source is None else source.save(replay_folders, step),
                 }
-                save_checkpoint(setup.folder / "checkpoints", step, arrays, extra)
+                saved = arrays if imagined is None else (arrays, imagined.buffer)
+                save_checkpoint(setup.folder / "checkpoints", step, saved, extra)
                 for i, folder in enumerate(folders):
                     save(setup, state, i, step, folder, "")
     evaluator.close()

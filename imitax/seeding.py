@@ -27,6 +27,7 @@ class Purpose(IntEnum):
     WARMUP = 6
     DEMONSTRATIONS = 7
     SUBSAMPLING = 8
+    MODEL = 9
 
 
 def generator(seed: int, purpose: Purpose, *index: int) -> np.random.Generator:

@@ -15,7 +15,7 @@ import jax.numpy as jnp
 
 from imitax import figures
 from imitax.algorithms import find, name_of
-from imitax.artifacts import load_policy, load_reward
+from imitax.artifacts import load_dynamics, load_policy, load_reward
 from imitax.checkpoint import Checkpoint, checkpoints, load_checkpoint
 from imitax.choices.learned_reward import LearnedReward
 from imitax.config import Training, from_dict
@@ -25,7 +25,8 @@ from imitax.errors import CheckpointError, ConfigError, DataError
 from imitax.files import append_line, load_arrays, read_json, read_lines, sha256, write_atomic, write_json
 from imitax.files import line as line_bytes
 from imitax.loop import Callback, Setup, train_loop
-from imitax.networks import Normalizer, Policy, explicit
+from imitax.models import DYNAMICS
+from imitax.networks import Normalizer, Policy, Termination, explicit, known_termination
 from imitax.record import seed_folder
 from imitax.run import Run
 from imitax.statistics import summarise
@@ -133,6 +134,7 @@ def _start(
         "expert_return": setup.expert_return,
         "warm_start": _hash(options.init_from, POLICY),
         "reward": _hash(options.reward, REWARD),
+        "model": _hash(options.model_from, DYNAMICS),
         "versions": {p: _version(p) for p in PACKAGES} | {"python": platform.python_version()},
         "commit": commit(),
         "platform": platform.platform(),
@@ -204,6 +206,8 @@ def resume(
             )
     if config["warm_start"] != _hash(options.init_from, POLICY):
         raise CheckpointError(f"{options.init_from} has changed since the run started from it")
+    if config.get("model") != _hash(options.model_from, DYNAMICS):
+        raise CheckpointError(f"{options.model_from} has changed since the run started from it")
     if options.reward is not None and config["reward"] != _hash(options.reward, REWARD):
         raise CheckpointError(f"{options.reward} has changed since the run started on it")
     checkpoint = newest(folder)
@@ -262,15 +266,19 @@ def prepare(
                 "Minari id"
             )
         offline = load(offline_data, env_kwargs=options.env_kwargs or None)
+        if getattr(cfg, "needs_rewards", False) and not offline.has_rewards:
+            raise DataError(f"{name_of(cfg)} learns from the rewards of its data, and {offline.name} has none")
     elif offline_data is not None:
         raise ConfigError(f"{name_of(cfg)} takes no offline data: leave --offline-data out")
     kwargs = options.env_kwargs
     if isinstance(env, str) and not env:
-        if dataset is None or dataset.env_id is None:
+        source = dataset or offline
+        if source is None or source.env_id is None:
             raise ConfigError("give --env: the environment's Gymnasium id")
-        env = dataset.env_id
-    if isinstance(env, str) and not kwargs and dataset is not None and dataset.env_id == env:
-        kwargs = dataset.env_kwargs
+        env = source.env_id
+    for source in (dataset, offline):
+        if isinstance(env, str) and not kwargs and source is not None and source.env_id == env:
+            kwargs = source.env_kwargs
     task = Task.create(env, kwargs if isinstance(env, str) else None)
     if isinstance(env, str):
         options = replace(options, env=env, env_kwargs=kwargs)
@@ -293,7 +301,9 @@ def prepare(
         if getattr(cfg, "normalize_obs", False):
             statistics = [normalization(s.train) for s in selections]
             normalizers = [Normalizer(jnp.asarray(mean), jnp.asarray(std)) for mean, std in statistics]
-    elif options.episodes is not None or options.validation_episodes or options.subsample != 1:
+    elif offline is not None and getattr(cfg, "normalize_obs", False):
+        normalizers = [Normalizer(*map(jnp.asarray, normalization(offline)))] * len(options.seeds)
+    if dataset is None and (options.episodes is not None or options.validation_episodes or options.subsample != 1):
         raise ConfigError(
             f"episodes, validation_episodes and subsample are for demonstrations; {name_of(cfg)} has none"
         )
@@ -306,6 +316,11 @@ def prepare(
         cfg = replace(cfg, terminal=reward.terminal)  # the end is handled as where the reward was learned
     if "env" in cfg.needs and cfg.buffer_size < options.chunk:
         raise ConfigError(f"buffer_size ({cfg.buffer_size}) must hold at least one chunk of {options.chunk} steps")
+    termination = None
+    if "model" in cfg.needs:
+        termination = _termination(cfg, task, options)
+    elif options.model_from is not None:
+        raise ConfigError(f"{name_of(cfg)} has no model: leave --model-from out")
     validation = [s.validation for s in selections if s.validation is not None]
     setup = Setup(
         algorithm=module,
@@ -320,8 +335,28 @@ def prepare(
         expert_return=float(dataset.returns.mean()) if dataset is not None and dataset.has_rewards else None,
         warm_start=None if options.init_from is None else _warm_start(options.init_from, task),
         reward=reward,
+        termination=termination,
     )
     return setup, dataset, selections
+
+
+def _termination(cfg: Any, task: Task, options: Training) -> Termination | None:
+    """The task's rule for learned models, where it is to be known; a model from elsewhere is checked besides."""
+    termination = None
+    if cfg.dynamics.termination == "known":
+        termination = known_termination(task.env_id, task.env_kwargs, task.spec.obs_dim)
+        if termination is None:
+            raise ConfigError(
+                f"where {task.env_id} ends is not known here: give --dynamics.termination learned, or, if it never "
+                "ends, the same"
+            )
+    if options.model_from is not None:
+        if "env" in cfg.needs:
+            raise ConfigError(f"--model-from is for offline methods; {name_of(cfg)} fits its model as it goes")
+        path = _found("--model-from", options.model_from, DYNAMICS, "; only offline runs with a model write one")
+        dynamics, about = load_dynamics(path, termination)
+        _check_fit("--model-from", options.model_from, "model", dynamics.spec, about, task)
+    return termination
 
 
 def artifact(path: Path, name: str) -> Path:

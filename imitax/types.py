@@ -1,5 +1,6 @@
 """The types that every other room shares, and the one definition of `terminated`."""
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import equinox as eqx
@@ -35,6 +36,8 @@ class Transition(eqx.Module):
     next_obs: Float[AnyArray, "*B O"]
     terminated: Bool[AnyArray, "*B"]
     absorbing: Bool[AnyArray, "*B"]
+    uncertainty: Float[AnyArray, "*B"] | None = None
+    """Of imagined steps, how unsure the model is of them (`choices/pessimism.py`); None of real ones."""
 
 
 def concat(*parts: Transition) -> Transition:
@@ -56,6 +59,17 @@ class Batch(NamedTuple):
     """First steps of demonstrations, for configurations with `needs_initial`."""
     offline: Transition | None = None
     """Recorded transitions that are no demonstrations, for methods that need offline data."""
+    imagined: Transition | None = None
+    """Transitions of rollouts in a learned model, for methods that have one."""
+
+
+class Periodic(NamedTuple):
+    """Slow work between chunks of updates, which an algorithm's `periodic(cfg)` lists in its order."""
+
+    every: int
+    """Steps between its turns."""
+    run: Callable[..., Any]
+    """`(state, buffers, cfg, key) -> (state, metrics)` of one seed, inside jit."""
 
 
 class Spec(eqx.Module):

@@ -1,5 +1,7 @@
 """What every algorithm and preset owes: two steps that are finite, deterministic, and keep the state's structure."""
 
+from dataclasses import replace
+
 import equinox as eqx
 import jax
 import jax.numpy as jnp
@@ -10,10 +12,11 @@ import toy
 
 from imitax.algorithms import ALGORITHMS, find, name_of
 from imitax.errors import ConfigError
-from imitax.networks import Normalizer, Policy
+from imitax.networks import Dynamics, Normalizer, Policy, Termination
 from imitax.types import Batch, Spec, Transition
 
 SPEC = Spec(3, 2, (-0.3, -2.0), (1.2, 0.5))
+TERMINATION = Termination((-2.0, *(-float("inf"),) * 2), (float("inf"),) * 3)
 CASES = [(name, preset) for name, module in ALGORITHMS.items() for preset in module.PRESETS]
 
 
@@ -34,13 +37,17 @@ def transitions(seed, count=16):
 
 def two_steps(module, cfg, seed):
     normalizer = Normalizer(jnp.array([0.1, 0.0, -0.2]), jnp.array([1.0, 2.0, 0.5]))
-    state = module.init(cfg, SPEC, normalizer, jr.key(seed))
     needs = cfg.needs
+    given = {}
+    if "model" in needs:
+        given = {"dynamics": Dynamics(SPEC, cfg.dynamics, TERMINATION, key=jr.key(9))}
+    state = module.init(cfg, SPEC, normalizer, jr.key(seed), **given)
     batch = Batch(
         expert=transitions(1) if "expert" in needs else None,
         replay=transitions(2) if "env" in needs else None,
         initial=transitions(3) if getattr(cfg, "needs_initial", False) else None,
         offline=transitions(4) if "offline data" in needs else None,
+        imagined=replace(transitions(5), uncertainty=jnp.linspace(0.1, 2, 16)) if "model" in needs else None,
     )
     step = eqx.filter_jit(module.update)
     states, metrics = [state], {}

@@ -49,8 +49,9 @@ FORBIDDEN = {
 }
 """Rooms and what they must not know; "" is everything in imitax."""
 
-READS_TERMINATED = {"choices/terminal.py", "networks/normalizer.py", "types.py", "envs.py", "evaluate.py", "loop.py"}
-"""Beside sources and datasets. The normaliser hands it through; rollouts report it; the loop records it."""
+READS_TERMINATED = {"choices/terminal.py", "types.py", "envs.py", "evaluate.py", "loop.py"}
+READS_TERMINATED |= {"networks/dynamics.py", "choices/imagination.py", "choices/dynamics_loss.py"}
+"""Beside sources and datasets. Rollouts report it, the loop records it; models learn it, and imagine until then."""
 
 
 def imports(tree):

@@ -2,7 +2,20 @@
 
 from types import ModuleType
 
-from imitax.algorithms import adversarial, bc, f_irl, ibc, iq_learn, ls_iq, recoil, recoil_online, sac
+from imitax.algorithms import (
+    adversarial,
+    bc,
+    f_irl,
+    ibc,
+    iq_learn,
+    ls_iq,
+    mbpo,
+    mopo,
+    rambo,
+    recoil,
+    recoil_online,
+    sac,
+)
 from imitax.errors import ConfigError
 
 ALGORITHMS: dict[str, ModuleType] = {
@@ -12,6 +25,9 @@ ALGORITHMS: dict[str, ModuleType] = {
     "f_irl": f_irl,
     "iq_learn": iq_learn,
     "ls_iq": ls_iq,
+    "mbpo": mbpo,
+    "mopo": mopo,
+    "rambo": rambo,
     "recoil": recoil,
     "recoil_online": recoil_online,
     "sac": sac,

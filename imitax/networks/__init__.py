@@ -1,12 +1,14 @@
 """Networks: multilayer perceptrons, the tanh-Gaussian policy, critics, rewards, the observation normaliser."""
 
 from imitax.networks.critic import Critic, CriticConfig
+from imitax.networks.dynamics import Dynamics, DynamicsConfig, ModelStep, Prediction
 from imitax.networks.energy import ActionRange, Energy, EnergyActor, EnergyConfig, explicit, join, with_inference
 from imitax.networks.inference import Inference, InferenceKind, Langevin
 from imitax.networks.mlp import MLP, Activation, Precision
 from imitax.networks.normalizer import Normalizer
 from imitax.networks.policy import Actor, Policy, PolicyConfig, TanhGaussian
 from imitax.networks.reward import Reward, RewardConfig
+from imitax.networks.termination import Termination, known_termination
 from imitax.networks.value import Value
 
 __all__ = [
@@ -16,21 +18,27 @@ __all__ = [
     "Actor",
     "Critic",
     "CriticConfig",
+    "Dynamics",
+    "DynamicsConfig",
     "Energy",
     "EnergyActor",
     "EnergyConfig",
     "Inference",
     "InferenceKind",
     "Langevin",
+    "ModelStep",
     "Normalizer",
     "Policy",
     "PolicyConfig",
     "Precision",
+    "Prediction",
     "Reward",
     "RewardConfig",
     "TanhGaussian",
+    "Termination",
     "Value",
     "explicit",
     "join",
+    "known_termination",
     "with_inference",
 ]

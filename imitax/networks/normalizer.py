@@ -1,5 +1,7 @@
 """Observation normaliser: fixed statistics that travel with the policy."""
 
+from dataclasses import replace
+
 import equinox as eqx
 import jax.numpy as jnp
 from jaxtyping import Array, Float
@@ -24,8 +26,9 @@ class Normalizer(eqx.Module):
 
     def batch(self, batch: Batch) -> Batch:
         """Normalise the observations of every part of a batch."""
-        return Batch(*(None if part is None else self._transition(part) for part in batch))
+        return Batch(*(None if part is None else self.transition(part) for part in batch))
 
-    def _transition(self, t: Transition) -> Transition:
+    def transition(self, t: Transition) -> Transition:
+        """Normalise the observations of transitions."""
         real = 1.0 - t.absorbing[:, None]  # the absorbing state is zero after normalisation too
-        return Transition(self(t.obs) * real, t.action, t.reward, self(t.next_obs) * real, t.terminated, t.absorbing)
+        return replace(t, obs=self(t.obs) * real, next_obs=self(t.next_obs) * real)

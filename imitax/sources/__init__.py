@@ -1,7 +1,16 @@
-"""Where a batch comes from: demonstrations (offline), environments (online)."""
+"""Where a batch comes from: demonstrations (offline), environments (online), models (imagined)."""
 
 from imitax.sources.buffer import Buffer
-from imitax.sources.offline import expert_buffer, initial_buffer
+from imitax.sources.imagined import ImaginedBuffer, ImaginedSource
+from imitax.sources.offline import expert_buffer, initial_buffer, real_buffer
 from imitax.sources.online import OnlineSource
 
-__all__ = ["Buffer", "OnlineSource", "expert_buffer", "initial_buffer"]
+__all__ = [
+    "Buffer",
+    "ImaginedBuffer",
+    "ImaginedSource",
+    "OnlineSource",
+    "expert_buffer",
+    "initial_buffer",
+    "real_buffer",
+]

@@ -40,5 +40,19 @@ def initial_buffer(demonstrations: list[Dataset]) -> Buffer:
     return stack(rows, first.obs_dim, first.action_dim or 0, [0.0] * len(rows))
 
 
+def real_buffer(offline: Dataset, demonstrations: list[Dataset], copies: list[int], absorbing_rows: bool) -> Buffer:
+    """Recorded data with some copies of each seed's demonstrations, stacked along a leading axis of seeds.
+
+    Args:
+        copies: of each seed's demonstrations; 0 leaves them out.
+    """
+    rows, ends = pack(offline.transitions()), float(sum(e.terminated for e in offline.episodes))
+    parts, absorbing = [], []
+    for data, count in zip(demonstrations, copies, strict=True):
+        parts.append(np.concatenate([rows, *[pack(data.transitions())] * count]))
+        absorbing.append(ends + count * sum(e.terminated for e in data.episodes))
+    return stack(parts, offline.obs_dim, offline.action_dim or 0, absorbing, absorbing_rows)
+
+
 def _subsample_seed(seed: int) -> int:
     return int(seeding.generator(seed, Purpose.SUBSAMPLING).integers(2**31))

@@ -1,0 +1,53 @@
+"""The learned models of a run: fitted or loaded for every seed, measured, and written where other runs find them."""
+
+import dataclasses
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from imitax import figures, seeding
+from imitax.artifacts import load_dynamics, save_dynamics
+from imitax.choices.dynamics_loss import DynamicsFit
+from imitax.datasets import Dataset
+from imitax.dynamics_fit import episode_numbers, fit, rollout_errors
+from imitax.files import write_json
+from imitax.networks import Dynamics
+from imitax.seeding import Purpose
+from imitax.types import Transition
+
+DYNAMICS = "dynamics.safetensors"
+"""File of a run that another run can be given."""
+
+HORIZON = 40
+"""Steps of the rollouts whose error is reported."""
+
+
+def fit_offline(
+    dynamics: Dynamics, data: Dataset, cfg: DynamicsFit, seed: int, folder: Path, about: dict[str, Any]
+) -> Dynamics:
+    """Fit one seed's model to recorded episodes, and write it with its report: `dynamics.json` and a figure."""
+    rng = seeding.generator(seed, Purpose.MODEL)
+    fitted, report = fit(dynamics, data.transitions(), cfg, rng, episode_numbers(data))
+    errors = rollout_errors(fitted, data.episodes, HORIZON, rng)
+    written = dataclasses.asdict(report) | {"rollout_errors": errors}
+    save_dynamics(folder / DYNAMICS, fitted, about)
+    write_json(folder / "dynamics.json", written)
+    figures.dynamics_figure(written, folder / "figures" / "dynamics.png")
+    return fitted
+
+
+def fit_replay(dynamics: Dynamics, data: Transition, cfg: DynamicsFit, seed: int, step: int) -> tuple[Dynamics, dict]:
+    """Fit one seed's model to what its environment went through so far; also metrics of the fit."""
+    fitted, report = fit(dynamics, data, cfg, seeding.generator(seed, Purpose.MODEL, step))
+    elite = np.asarray(report.error)[report.elites]
+    return fitted, {"model_error": float(elite.mean()), "model_epochs": float(len(report.errors))}
+
+
+def load_for(path: Path, dynamics: Dynamics) -> Dynamics:
+    """A model of another run, or of a file, with the termination rule of this one.
+
+    Raises:
+        CheckpointError: the file is missing, damaged, or not a model.
+    """
+    return load_dynamics(path if path.is_file() else path / DYNAMICS, dynamics.termination)[0]

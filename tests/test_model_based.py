@@ -1,0 +1,130 @@
+"""Methods with a learned model, through the loop: runs, their resumption, and the models that they share."""
+
+from dataclasses import replace
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import jax.random as jr
+import numpy as np
+import pytest
+import toy
+from test_resume import Interrupted, assert_equal_runs, stop_at
+
+import imitax
+from imitax.algorithms import mbpo, mopo, rambo
+from imitax.choices.model_based import mixed, penalised
+from imitax.choices.pessimism import Pessimism
+from imitax.choices.terminal import Terminal
+from imitax.datasets import Dataset
+from imitax.errors import CheckpointError, ConfigError, DataError
+from imitax.files import read_json, sha256
+from imitax.networks import Dynamics, DynamicsConfig, Normalizer
+from imitax.types import Spec, Transition
+
+pytestmark = pytest.mark.usefixtures("no_figures")
+
+LEARNED = DynamicsConfig(hidden=(8,), members=3, elites=2, termination="learned")
+TOY = {"env": toy.ENV, "chunk": 6, "eval_episodes": 2, "quiet": True, "eval_every": 6, "checkpoint_every": 12}
+CASES = {
+    "mopo": toy.shrink(replace(mopo.Config(), dynamics=LEARNED, pessimism=Pessimism("max_norm", tuned=True))),
+    "rambo": toy.shrink(replace(rambo.Config(), dynamics=LEARNED)),
+    "mbpo": toy.shrink(replace(mbpo.Config(), dynamics=LEARNED, updates_per_step=2)),
+}
+
+
+def start(cfg, folder, data, **options):
+    data = None if "env" in cfg.needs else data
+    return imitax.train(cfg, offline_data=data, out=folder, **TOY | {"steps": 36} | options)
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_an_interrupted_run_ends_where_a_whole_one_does(name, tmp_path, demos):
+    """Also: the horizon of chunks is cut at the rollouts' and the model's turns, which no period divides here."""
+    cfg = CASES[name]
+    whole = start(cfg, tmp_path / "whole", demos)
+    with pytest.raises(Interrupted):
+        start(cfg, tmp_path / "cut", demos, callbacks=[stop_at(30)])
+    again = imitax.resume(tmp_path / "cut", offline_data=None if name == "mbpo" else demos)
+    assert_equal_runs(whole.folder, again.folder)
+    metrics = {k: v for line in whole.metrics() for k, v in line.items()}
+    assert 0 < metrics["imagined_length"] <= cfg.imagination.horizon
+    assert np.isfinite(metrics["critic_loss"])
+    assert ("model_loss" in metrics) == (name == "rambo")
+    assert ("model_error" in metrics) == (name == "mbpo")
+
+
+def test_two_seeds_have_a_model_each(tmp_path, demos):
+    run = start(CASES["mopo"], tmp_path / "two", demos, seeds=(3, 4), steps=6)
+    reports = [read_json(run.folder / f"seed-{seed}" / "dynamics.json") for seed in (3, 4)]
+    assert reports[0]["error"] != reports[1]["error"]
+    assert all(len(r["rollout_errors"]) in (0, 40) for r in reports)
+    assert all((run.folder / f"seed-{seed}" / "figures" / "dynamics.png").stat().st_size > 0 for seed in (3, 4))
+
+
+def test_models_are_shared(tmp_path, demos):
+    first = start(CASES["mopo"], tmp_path / "first", demos, steps=6)
+    second = start(CASES["rambo"], tmp_path / "second", demos, steps=6, model_from=first.folder)
+    assert not (second.folder / "dynamics.json").exists()
+    assert second.config["model"] == sha256(first.folder / "dynamics.safetensors")
+    with pytest.raises(ConfigError, match="mbpo fits its model as it goes"):
+        start(CASES["mbpo"], tmp_path / "third", None, model_from=first.folder)
+    with pytest.raises(ConfigError, match="sac has no model: leave --model-from out"):
+        imitax.train("sac", env=toy.ENV, model_from=str(first.folder), out=tmp_path / "fourth", quiet=True)
+    with pytest.raises(CheckpointError, match=r"there is no dynamics\.safetensors"):
+        start(CASES["mopo"], tmp_path / "fifth", demos, model_from=tmp_path)
+    assert not list(tmp_path.glob("*/config.json"))[2:]
+
+
+def test_what_cannot_be_modelled_is_refused(tmp_path, demos):
+    with pytest.raises(ConfigError, match="is not known here: give --dynamics"):
+        start(toy.shrink(mopo.Config()), tmp_path / "a", demos)
+    bare = Dataset(
+        tuple(replace(e, rewards=None) for e in demos.episodes),
+        action_low=demos.action_low,
+        action_high=demos.action_high,
+        name="bare",
+    )
+    with pytest.raises(DataError, match="learns from the rewards of its data, and bare has none"):
+        start(CASES["mopo"], tmp_path / "b", bare)
+    for module in (mopo, rambo, mbpo):
+        with pytest.raises(ConfigError, match="is for learned rewards"):
+            replace(module.Config(), terminal=Terminal("absorbing"))
+    with pytest.raises(ConfigError, match="real_share must lie in"):
+        replace(mopo.Config(), real_share=1.5)
+    with pytest.raises(ConfigError, match="refit_every must be at least 1"):
+        replace(mbpo.Config(), refit_every=0)
+
+
+SPEC = Spec(2, 1, (-1.0,), (1.0,))
+
+
+def rows(value, uncertainty=None):
+    x = jnp.full((8, 2), value)
+    flags = jnp.zeros(8, bool)
+    return Transition(x, x[:, :1], x[:, 0], x, flags, flags, uncertainty)
+
+
+@pytest.mark.parametrize(("share", "real"), [(0.0, 0), (0.5, 4), (1.0, 8)])
+def test_a_batch_is_composed_as_told(share, real):
+    cfg = replace(mopo.Config(), batch_size=8, real_share=share, pessimism=Pessimism("max_norm", weight=2.0))
+    dynamics = Dynamics(SPEC, LEARNED, None, key=jr.key(0))
+    state = mopo.init(cfg, SPEC, Normalizer.identity(2), jr.key(0), dynamics)
+    imagined, penalty = penalised(state, rows(5.0, jnp.full(8, 0.25)), cfg)
+    np.testing.assert_allclose(penalty, 0.5, rtol=1e-6)
+    mix = mixed(rows(1.0), imagined, cfg)
+    np.testing.assert_allclose(mix.reward, [1.0] * real + [4.5] * (8 - real), rtol=1e-6)
+    unpaid = replace(cfg, pessimism=Pessimism("none", weight=2.0))
+    np.testing.assert_allclose(penalised(state, rows(5.0, jnp.full(8, 0.25)), unpaid)[0].reward, 5.0)
+
+
+def test_the_advantage_of_rambo():
+    """`r + gamma V(s') - Q(s, a)` with critics that are constant: 3 + 0.5 * 2 - 2, and without V at the end."""
+    cfg = replace(rambo.Config(), gamma=0.5)
+    state = rambo.init(cfg, SPEC, Normalizer.identity(2), jr.key(0), Dynamics(SPEC, LEARNED, None, key=jr.key(0)))
+    mlp = state.critic.net.mlp
+    zeros = jax.tree.map(jnp.zeros_like, (mlp.weights, mlp.biases))
+    biases = (*zeros[1][:-1], jnp.full_like(mlp.biases[-1], 2.0))
+    state = eqx.tree_at(lambda s: (s.critic.net.mlp.weights, s.critic.net.mlp.biases), state, (zeros[0], biases))
+    t = replace(rows(3.0), terminated=jnp.arange(8) == 0)
+    np.testing.assert_allclose(rambo.advantage(state, t, cfg, jr.key(1)), [1.0] + [2.0] * 7, rtol=1e-6)
