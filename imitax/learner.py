@@ -29,6 +29,10 @@ class OptimizerConfig:
     """Added to the root of the second moment."""
     clip: float | None = None
     """Largest global gradient norm; None leaves gradients alone."""
+    decay_to: float | None = None
+    """Learning rate at the end of half a cosine; None keeps `lr` throughout."""
+    decay_steps: int = 300_000
+    """Steps of that cosine; the rate stays at `decay_to` after them."""
     weight_decay: float = 0.0
     """Decoupled weight decay (AdamW, Loshchilov and Hutter 2019), biases included. Not the L2 penalty, which is
     coupled through the loss."""
@@ -38,7 +42,10 @@ class OptimizerConfig:
         clip = [] if self.clip is None else [optax.clip_by_global_norm(self.clip)]
         decay = [optax.add_decayed_weights(self.weight_decay)] if self.weight_decay else []
         adam = optax.scale_by_adam(b1=self.beta1, b2=self.beta2, eps=self.epsilon)
-        return optax.chain(*clip, adam, *decay, optax.scale_by_learning_rate(self.lr))
+        rate: Any = self.lr
+        if self.decay_to is not None:
+            rate = optax.cosine_decay_schedule(self.lr, self.decay_steps, alpha=self.decay_to / self.lr)
+        return optax.chain(*clip, adam, *decay, optax.scale_by_learning_rate(rate))
 
 
 class Learner(eqx.Module, Generic[Net]):

@@ -6,7 +6,7 @@ the same numbers whether or not the run was interrupted before it.
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from types import ModuleType
@@ -24,7 +24,7 @@ from imitax.artifacts import save_policy, save_reward
 from imitax.checkpoint import Checkpoint, fill_tree, save_checkpoint
 from imitax.choices.learned_reward import LearnedReward
 from imitax.config import Training
-from imitax.datasets import Dataset
+from imitax.datasets import Dataset, pool
 from imitax.envs import Task
 from imitax.evaluate import Evaluator, explain, make_act
 from imitax.files import read_json
@@ -201,8 +201,7 @@ def model_data(setup: Setup, index: int) -> Dataset:
     assert setup.offline is not None
     if setup.train is None:
         return setup.offline
-    own = setup.train[index]
-    return replace(setup.offline, episodes=setup.offline.episodes + own.episodes * copies(setup, index))
+    return pool(setup.offline, setup.train[index], copies(setup, index))
 
 
 def copies(setup: Setup, index: int) -> int:

@@ -19,7 +19,7 @@ from imitax.artifacts import load_dynamics, load_policy, load_reward
 from imitax.checkpoint import Checkpoint, checkpoints, load_checkpoint
 from imitax.choices.learned_reward import LearnedReward
 from imitax.config import Training, from_dict
-from imitax.datasets import Dataset, Selection, load, normalization, select, validate
+from imitax.datasets import Dataset, Selection, load, normalization, pool, select, validate
 from imitax.envs import EnvLike, Task
 from imitax.errors import CheckpointError, ConfigError, DataError
 from imitax.files import append_line, load_arrays, read_json, read_lines, sha256, write_atomic, write_json
@@ -299,8 +299,9 @@ def prepare(
             for seed in options.seeds
         ]
         if getattr(cfg, "normalize_obs", False):
-            statistics = [normalization(s.train) for s in selections]
-            normalizers = [Normalizer(jnp.asarray(mean), jnp.asarray(std)) for mean, std in statistics]
+            pooled = offline is not None and "model" in cfg.needs
+            sets = [pool(offline, s.train) if pooled and offline is not None else s.train for s in selections]
+            normalizers = [Normalizer(*map(jnp.asarray, normalization(data))) for data in sets]
     elif offline is not None and getattr(cfg, "normalize_obs", False):
         normalizers = [Normalizer(*map(jnp.asarray, normalization(offline)))] * len(options.seeds)
     if dataset is None and (options.episodes is not None or options.validation_episodes or options.subsample != 1):
@@ -316,6 +317,8 @@ def prepare(
         cfg = replace(cfg, terminal=reward.terminal)  # the end is handled as where the reward was learned
     if "env" in cfg.needs and cfg.buffer_size < options.chunk:
         raise ConfigError(f"buffer_size ({cfg.buffer_size}) must hold at least one chunk of {options.chunk} steps")
+    if options.subsample != 1 and getattr(cfg, "needs_stretches", False):
+        raise ConfigError("reward_form=trajectory learns from consecutive transitions: leave --subsample out")
     termination = None
     if "model" in cfg.needs:
         termination = _termination(cfg, task, options)

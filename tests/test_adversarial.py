@@ -10,10 +10,11 @@ import pytest
 import toy
 
 from imitax.algorithms import adversarial
-from imitax.algorithms.adversarial import Config, policy_reward, reward_loss
+from imitax.algorithms.adversarial import Config, log_policy
 from imitax.choices.discriminator import Discrimination, RewardHead
 from imitax.choices.gradient_penalty import GradientPenalty
 from imitax.choices.learned_reward import LearnedReward
+from imitax.choices.reward_learning import policy_reward, reward_loss
 from imitax.choices.temperature import Temperature
 from imitax.choices.terminal import Terminal, absorbing_transition
 from imitax.errors import ConfigError
@@ -86,8 +87,7 @@ def test_the_discriminators_loss_by_hand():
     """Cross-entropy, penalty at slope |w| everywhere, and half the squared weights."""
     penalty = GradientPenalty("hinge", weight=10.0, margin=1.0, norm="linf")
     cfg, net = linear(WEIGHTS, replace(BASE, gradient_penalty=penalty, l2=0.1))
-    actor = start(cfg).actor.net
-    loss, metrics = reward_loss(net, actor, EXPERT, LEARNER, cfg, jr.key(0))
+    loss, metrics = reward_loss(net, EXPERT, LEARNER, cfg, jr.key(0))
     bce = np.log1p(np.exp(-H_EXPERT)).mean() + np.log1p(np.exp(H_LEARNER)).mean()
     assert float(metrics["discriminator_loss"]) == pytest.approx(bce, rel=1e-5)
     assert float(metrics["penalty"]) == pytest.approx(10 * (2 - 1) ** 2, rel=1e-5)
@@ -100,7 +100,7 @@ def test_the_discriminators_loss_by_hand():
 def test_airls_logit_by_hand():
     cfg, net = linear(WEIGHTS, replace(BASE, subtract_log_policy=True))
     actor = start(cfg).actor.net
-    loss, _ = reward_loss(net, actor, EXPERT, LEARNER, cfg, jr.key(0))
+    loss, _ = reward_loss(net, EXPERT, LEARNER, cfg, jr.key(0), log_policy(actor, EXPERT, LEARNER))
     on_expert, on_learner = (
         h - np.asarray(actor.log_prob(t.obs, t.action)) for h, t in ((H_EXPERT, EXPERT), (H_LEARNER, LEARNER))
     )

@@ -12,7 +12,8 @@ import toy
 from test_resume import Interrupted, assert_equal_runs, stop_at
 
 import imitax
-from imitax.algorithms import mbpo, mopo, rambo
+from imitax.algorithms import mbpo, mopo, omlirl, rambo, rmirl, rmirl_implicit
+from imitax.choices.imagination import Imagination
 from imitax.choices.model_based import mixed, penalised
 from imitax.choices.pessimism import Pessimism
 from imitax.choices.terminal import Terminal
@@ -28,29 +29,39 @@ LEARNED = DynamicsConfig(hidden=(8,), members=3, elites=2, termination="learned"
 TOY = {"env": toy.ENV, "chunk": 6, "eval_episodes": 2, "quiet": True, "eval_every": 6, "checkpoint_every": 12}
 CASES = {
     "mopo": toy.shrink(replace(mopo.Config(), dynamics=LEARNED, pessimism=Pessimism("max_norm", tuned=True))),
-    "rambo": toy.shrink(replace(rambo.Config(), dynamics=LEARNED)),
+    "rambo": toy.shrink(replace(rambo.Config(), dynamics=LEARNED), imagination=Imagination(every=4, starts=8, keep=60)),
     "mbpo": toy.shrink(replace(mbpo.Config(), dynamics=LEARNED, updates_per_step=2)),
+    "omlirl": toy.shrink(replace(omlirl.Config(), dynamics=LEARNED, reward_form="trajectory"), reward_every=6),
+    "rmirl": toy.shrink(replace(rmirl.Config(), dynamics=LEARNED), reward_every=6),
+    "rmirl_implicit": toy.shrink(replace(rmirl_implicit.Config(), dynamics=LEARNED)),
 }
 
 
+def sources(cfg, data):
+    """Demonstrations and recorded data, where they are needed."""
+    return {
+        name: data if need in cfg.needs else None
+        for name, need in (("demos", "expert"), ("offline_data", "offline data"))
+    }
+
+
 def start(cfg, folder, data, **options):
-    data = None if "env" in cfg.needs else data
-    return imitax.train(cfg, offline_data=data, out=folder, **TOY | {"steps": 36} | options)
+    return imitax.train(cfg, out=folder, **TOY | {"steps": 36} | sources(cfg, data) | options)
 
 
 @pytest.mark.parametrize("name", CASES)
 def test_an_interrupted_run_ends_where_a_whole_one_does(name, tmp_path, demos):
-    """Also: the horizon of chunks is cut at the rollouts' and the model's turns, which no period divides here."""
+    """RAMBO's chunks are cut at its rollouts, whose period does not divide them."""
     cfg = CASES[name]
     whole = start(cfg, tmp_path / "whole", demos)
     with pytest.raises(Interrupted):
         start(cfg, tmp_path / "cut", demos, callbacks=[stop_at(30)])
-    again = imitax.resume(tmp_path / "cut", offline_data=None if name == "mbpo" else demos)
+    again = imitax.resume(tmp_path / "cut", **sources(cfg, demos))
     assert_equal_runs(whole.folder, again.folder)
     metrics = {k: v for line in whole.metrics() for k, v in line.items()}
     assert 0 < metrics["imagined_length"] <= cfg.imagination.horizon
     assert np.isfinite(metrics["critic_loss"])
-    assert ("model_loss" in metrics) == (name == "rambo")
+    assert ("model_loss" in metrics) == hasattr(cfg, "adversary")
     assert ("model_error" in metrics) == (name == "mbpo")
 
 

@@ -20,6 +20,7 @@ from imitax.types import Batch
 BASE = recoil_online.Config(
     **implied.SMALL, terminal=Terminal("mask"), temperature=Temperature("fixed", initial=implied.NO_ENTROPY)
 )
+FREE = replace(BASE.critic, zero_head=False)
 ONE = replace(BASE, critic=CriticConfig(hidden=(8,), members=1))
 
 
@@ -34,7 +35,7 @@ def terms(cfg, expert, replay, values=(3.0,), target=(3.0,)):
 
 def linear(weights):
     """Q = w . [s, a] without hidden layers."""
-    cfg = replace(BASE, critic=CriticConfig(hidden=(), members=1), td_weight=0.2, zero_init=False)
+    cfg = replace(BASE, critic=CriticConfig(hidden=(), members=1), td_weight=0.2)
     state = start(cfg)
     nets = [
         eqx.tree_at(
@@ -111,7 +112,7 @@ def test_anchors_by_hand():
 def test_critics_start_at_zero():
     rows = transitions()
     for zero in (True, False):
-        state = start(replace(BASE, zero_init=zero))
+        state = start(replace(BASE, critic=replace(BASE.critic, zero_head=zero)))
         for net in (state.critic.net, state.target):
             assert bool((net(rows.obs, rows.action) == 0).all()) == zero
 
@@ -130,7 +131,10 @@ def test_a_critic_that_starts_at_zero_learns():
     ("change", "expected"),
     [
         ({"policy_optimizer": implied.STILL, "polyak": 0.0}, {"critic"}),
-        ({"critic_optimizer": implied.STILL, "polyak": 0.0, "zero_init": False}, {"actor"}),
+        (
+            {"critic_optimizer": implied.STILL, "polyak": 0.0, "critic": replace(BASE.critic, zero_head=False)},
+            {"actor"},
+        ),
     ],
 )
 def test_each_step_reaches_its_own_network(change, expected):

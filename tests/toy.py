@@ -78,7 +78,7 @@ def demonstrations(episodes, seed=0):
 def shrink(cfg, **changes):
     """A configuration at toy size: 8 units a layer, batches of 16, 10 steps of warmup, short searches and fits."""
     toy = {"batch_size": 16, "warmup_steps": 10, "buffer_size": 200, "hidden": None}
-    toy |= {"starts": 8, "keep": 60, "epochs": 2, "every": 4, "steps": 3, "refit_every": 8}
+    toy |= {"starts": 8, "keep": 60, "epochs": 2, "every": 6, "steps": 3, "refit_every": 8, "reward_horizon": 4}
     values = {}
     for field in dataclasses.fields(cfg):
         value = getattr(cfg, field.name)

@@ -11,9 +11,12 @@ from imitax.algorithms import (
     ls_iq,
     mbpo,
     mopo,
+    omlirl,
     rambo,
     recoil,
     recoil_online,
+    rmirl,
+    rmirl_implicit,
     sac,
 )
 from imitax.errors import ConfigError
@@ -27,9 +30,12 @@ ALGORITHMS: dict[str, ModuleType] = {
     "ls_iq": ls_iq,
     "mbpo": mbpo,
     "mopo": mopo,
+    "omlirl": omlirl,
     "rambo": rambo,
     "recoil": recoil,
     "recoil_online": recoil_online,
+    "rmirl": rmirl,
+    "rmirl_implicit": rmirl_implicit,
     "sac": sac,
 }
 """Modules by name, each with `Config`, `State`, `init`, `update` and `policy`."""

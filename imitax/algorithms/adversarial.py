@@ -20,20 +20,18 @@ did (GAIL, AIRL and GAIfO: on-policy TRPO or PPO; DAC: TD3), without correcting 
 actor-critic stands for the other term: at alpha = 1 the objective is AIRL's.
 """
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 
-import jax.numpy as jnp
 import jax.random as jr
 from jaxtyping import Array, Float, PRNGKeyArray
 
-from imitax.choices import actor_critic
+from imitax.choices import actor_critic, reward_learning
 from imitax.choices.actor_critic import CLEANIL, ActorCritic, ImitationConfig, explorer, improve, policy, soft_q_loss
 from imitax.choices.discriminator import Discrimination, RewardHead
 from imitax.choices.gradient_penalty import GradientPenalty
-from imitax.choices.learned_reward import LearnedReward
+from imitax.choices.reward_learning import RewardLearningConfig, learned_reward, paid, reward_loss
 from imitax.choices.temperature import Temperature
-from imitax.choices.terminal import Terminal, absorbing_transition
-from imitax.choices.weight_penalty import l2
+from imitax.choices.terminal import Terminal
 from imitax.errors import ConfigError
 from imitax.learner import Learner, OptimizerConfig
 from imitax.networks import CriticConfig, Normalizer, Reward, RewardConfig, TanhGaussian
@@ -43,26 +41,18 @@ __all__ = ["PRESETS", "Config", "State", "explorer", "init", "policy", "reward",
 
 
 @dataclass(frozen=True)
-class Config(ImitationConfig):
+class Config(RewardLearningConfig, ImitationConfig):
     """Adversarial imitation."""
 
-    reward: RewardConfig = field(default_factory=RewardConfig)
-    discrimination: Discrimination = field(default_factory=Discrimination)
-    head: RewardHead = field(default_factory=RewardHead)
     subtract_log_policy: bool = False
     """The discriminator's logit is h - log pi(a|s) (AIRL)."""
-    gradient_penalty: GradientPenalty = field(default_factory=GradientPenalty)
-    l2: float = 0.0
-    """lambda, weight of the coupled L2 penalty on the discriminator's parameters, biases included."""
-    reward_scale: float = 1.0
-    """Factor of the policy's reward."""
     reward_updates: int = 1
     """Discriminator steps in an update, each on a batch of its own."""
-    reward_optimizer: OptimizerConfig = field(default_factory=OptimizerConfig)
     expert_share: float = 0.5
     """Share of demonstrations in the batch that critic and policy learn from (0: DAC; 0.5: CleanIL, HyPE)."""
 
     def __post_init__(self):
+        super().__post_init__()
         if not 0 <= self.expert_share < 1:
             raise ConfigError(f"expert_share must lie in [0, 1), got {self.expert_share}")
         if round(self.expert_share * self.batch_size) == self.batch_size:
@@ -72,24 +62,10 @@ class Config(ImitationConfig):
             )
         if self.reward_updates < 1:
             raise ConfigError(f"reward_updates must be at least 1, got {self.reward_updates}")
-        loss, kind = self.discrimination.kind, self.head.kind
-        if loss in ("linear", "least_squares") and kind != "logit":
+        if self.subtract_log_policy and self.discrimination.kind in ("linear", "least_squares", "mixup"):
             raise ConfigError(
-                f"head.kind={kind} reads the logit as log(rho_E / rho_learner), which discrimination.kind={loss} "
-                "does not estimate: use head.kind=logit, or discrimination.kind=bce"
-            )
-        if loss == "linear" and self.reward.bound is None and self.gradient_penalty.kind == "none":
-            raise ConfigError(
-                "discrimination.kind=linear grows without limit when nothing bounds it: give a gradient_penalty or a "
-                "reward.bound"
-            )
-        if self.subtract_log_policy and loss in ("linear", "least_squares", "mixup"):
-            raise ConfigError(
-                f"subtract_log_policy is AIRL's form of the cross-entropy logit, not of discrimination.kind={loss}"
-            )
-        if self.reward.inputs != "state_action" and self.gradient_penalty.inputs == "action":
-            raise ConfigError(
-                f"gradient_penalty.inputs=action needs actions, reward.inputs={self.reward.inputs} has none"
+                "subtract_log_policy is AIRL's form of the cross-entropy logit, not of "
+                f"discrimination.kind={self.discrimination.kind}"
             )
 
     @property
@@ -163,41 +139,13 @@ def init(cfg: Config, spec: Spec, normalizer: Normalizer, key: PRNGKeyArray) -> 
     """A state before its first update."""
     ka, kr = jr.split(key)
     agent = actor_critic.create(cfg, spec, normalizer, ka)
-    net = Reward(
-        spec,
-        cfg.reward,
-        gamma=cfg.gamma,
-        flagged=cfg.terminal.flagged,
-        absorbing=cfg.terminal.rows,
-        key=kr,
-        precision=cfg.precision,
-    )
-    return State(**actor_critic.fields(agent), reward=Learner.create(net, cfg.reward_optimizer))
+    return State(**actor_critic.fields(agent), reward=reward_learning.create(cfg, spec, kr))
 
 
-def reward_loss(
-    net: Reward, actor: TanhGaussian, expert: Transition, learner: Transition, cfg: Config, key: PRNGKeyArray
-) -> tuple[Float[Array, ""], Metrics]:
-    """The discriminator's loss, its gradient penalty and its weight penalty."""
-    kd, kl, kp = jr.split(key, 3)
-    x_expert, x_learner = (net.join(*cfg.terminal.reward_input(t)) for t in (expert, learner))  # [B D]
-    log_policy = 0.0
-    if cfg.subtract_log_policy:
-        both = concat(expert, learner)
-        log_policy = actor.log_prob(both.obs, both.action) * (1.0 - both.absorbing)  # [2B]
-
-    def logit(x: Float[Array, "N D"]) -> Float[Array, "N"]:
-        return net(x, kd) - log_policy
-
-    loss, metrics = cfg.discrimination(logit, x_expert, x_learner, kl)
-    penalty, norm = cfg.gradient_penalty(net, x_expert, x_learner, kp, net.action_columns)
-    weights = cfg.l2 * l2(net) if cfg.l2 else jnp.zeros(())
-    return loss + penalty + weights, metrics | norm | {"discriminator_loss": loss, "penalty": penalty}
-
-
-def policy_reward(net: Reward, t: Transition, cfg: Config) -> Float[Array, "B"]:
-    """What the policy is paid for transitions with normalised observations."""
-    return cfg.reward_scale * cfg.head(net(net.join(*cfg.terminal.reward_input(t))))
+def log_policy(actor: TanhGaussian, expert: Transition, learner: Transition) -> Float[Array, "N"]:
+    """`log pi(a|s)` of expert and learner transitions; zero in the absorbing state."""
+    both = concat(expert, learner)
+    return actor.log_prob(both.obs, both.action) * (1.0 - both.absorbing)
 
 
 def update(state: State, batch: Batch, cfg: Config, key: PRNGKeyArray) -> tuple[State, Metrics]:
@@ -210,27 +158,22 @@ def update(state: State, batch: Batch, cfg: Config, key: PRNGKeyArray) -> tuple[
     learner, metrics = state.reward, {}
     for i in range(cfg.reward_updates):
         expert, replay = (part(t, i * n, (i + 1) * n) for t in (data.expert, data.replay))
-        learner, metrics = learner.descend(reward_loss, state.actor.net, expert, replay, cfg, jr.fold_in(kr, i))
+        logp = log_policy(state.actor.net, expert, replay) if cfg.subtract_log_policy else 0.0
+        learner, metrics = learner.descend(reward_loss, expert, replay, cfg, jr.fold_in(kr, i), logp)
 
     n_expert, first = round(cfg.expert_share * n), len(data.replay.obs) - n
     mixed = part(data.replay, first, first + n - n_expert)
     if n_expert:
         mixed = concat(part(data.expert, first, first + n_expert), mixed)
-    rewards = policy_reward(learner.net, mixed, cfg)  # [B]
-    mixed = replace(mixed, reward=rewards)
-    spec = state.actor.net.spec
-    end = policy_reward(learner.net, absorbing_transition(spec.obs_dim, spec.action_dim), cfg)[0]
+    mixed, end = paid(learner.net, mixed, cfg)
     critic, mc = state.critic.descend(soft_q_loss, state, mixed, end, cfg, kc)
     new, ma = improve(state, critic, mixed, cfg, ka)
-    on_learner = rewards[n_expert:].mean()
-    metrics |= {"reward_learner": on_learner} | mc | ma
+    metrics |= {"reward_learner": mixed.reward[n_expert:].mean()} | mc | ma
     if cfg.terminal.flagged:
         metrics["reward_absorbing"] = end
     if n_expert:
-        metrics["reward_expert"] = rewards[:n_expert].mean()
+        metrics["reward_expert"] = mixed.reward[:n_expert].mean()
     return replace(new, reward=learner), metrics
 
 
-def reward(state: State, cfg: Config) -> LearnedReward:
-    """The learned reward, without shaping and log-policy terms, on raw observations."""
-    return LearnedReward(state.normalizer, state.reward.net, cfg.terminal, cfg.head, cfg.reward_scale)
+reward = learned_reward

@@ -19,7 +19,7 @@ import jax.random as jr
 from jaxtyping import Array, Float, PRNGKeyArray
 
 from imitax.choices import model_based
-from imitax.choices.actor_critic import CLEANIL, explorer, improve, policy, soft_q_loss
+from imitax.choices.actor_critic import CLEANIL, explorer, improve, next_value, policy, soft_q_loss
 from imitax.choices.adversarial_model import AdversarialModel
 from imitax.choices.dynamics_loss import DynamicsFit
 from imitax.choices.imagination import Imagination
@@ -106,10 +106,8 @@ def update(state: State, batch: Batch, cfg: Config, key: PRNGKeyArray) -> tuple[
 
 def advantage(state: State, t: Transition, cfg: Config, key: PRNGKeyArray) -> Float[Array, "B"]:
     """`r + gamma V(s') - Q(s, a)`, without entropy."""
-    action, _ = state.actor.net.sample(t.next_obs, key)
-    v_next = cfg.td_loss.clip(state.critic.net(t.next_obs, action).min(0))
-    q = cfg.td_loss.clip(state.critic.net(t.obs, t.action).min(0))
-    return t.reward + cfg.gamma * cfg.terminal.next_value(v_next, t.terminated) - q
+    v_next = next_value(state, t, cfg, key, critic=state.critic.net, entropy=False)
+    return t.reward + cfg.gamma * v_next - cfg.td_loss.clip(state.critic.net(t.obs, t.action).min(0))
 
 
 def turn(state: State, buffers: Any, cfg: Config, key: PRNGKeyArray) -> tuple[State, Metrics]:

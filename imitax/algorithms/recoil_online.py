@@ -19,7 +19,6 @@ values are bounded where they are bootstrapped, not where they are learned (a cl
 
 from dataclasses import dataclass, field, replace
 
-import equinox as eqx
 import jax.numpy as jnp
 import jax.random as jr
 from jaxtyping import Array, Float, PRNGKeyArray
@@ -30,8 +29,7 @@ from imitax.choices.gradient_penalty import GradientPenalty
 from imitax.choices.implied_reward import ImpliedRewardConfig, part_means, policy_actions, share_of_step
 from imitax.choices.td_loss import TdLoss
 from imitax.choices.temperature import Temperature
-from imitax.learner import Learner
-from imitax.networks import Critic, Normalizer
+from imitax.networks import Critic, CriticConfig, Normalizer
 from imitax.types import Batch, Metrics, Spec, Transition, concat
 
 __all__ = ["PRESETS", "Config", "State", "explorer", "init", "policy", "update"]
@@ -44,8 +42,7 @@ State = ActorCritic
 class Config(ContrastConfig, ImpliedRewardConfig):
     """ReCOIL with an environment."""
 
-    zero_init: bool = True
-    """The critics start at zero: weights and biases of their last layers are zeros."""
+    critic: CriticConfig = field(default_factory=lambda: CriticConfig(layer_norm=True, zero_head=True))
     gradient_penalty: GradientPenalty = field(
         default_factory=lambda: GradientPenalty("hinge", weight=10.0, margin=200.0, at="both", norm="linf")
     )
@@ -62,7 +59,7 @@ PRESETS = {
     "default": Config(),
     "cleanil": Config(
         average=0.0,
-        **CLEANIL,
+        **CLEANIL | {"critic": replace(CLEANIL["critic"], zero_head=True)},
     ),
 }
 """default: ours. cleanil: the reference system's networks and rates, w as for Hopper. There is no preset `paper`: the
@@ -71,11 +68,7 @@ paper has no online form."""
 
 def init(cfg: Config, spec: Spec, normalizer: Normalizer, key: PRNGKeyArray) -> State:
     """A state before its first update."""
-    state = create(cfg, spec, normalizer, key)
-    if not cfg.zero_init:
-        return state
-    net = eqx.tree_at(lambda n: (n.mlp.weights[-1], n.mlp.biases[-1]), state.critic.net, replace_fn=jnp.zeros_like)
-    return replace(state, critic=Learner.create(net, cfg.critic_optimizer), target=net)
+    return create(cfg, spec, normalizer, key)
 
 
 def critic_loss(

@@ -132,11 +132,17 @@ def create(cfg: AgentConfig, spec: Spec, normalizer: Normalizer, key: PRNGKeyArr
 
 
 def soft_value(
-    state: ActorCritic, critic: Critic, obs: Float[Array, "B O"], cfg: AgentConfig, key: PRNGKeyArray
+    state: ActorCritic,
+    critic: Critic,
+    obs: Float[Array, "B O"],
+    cfg: AgentConfig,
+    key: PRNGKeyArray,
+    entropy: bool = True,
 ) -> Float[Array, "B"]:
     """`min_i Q_i(s, a) - alpha log pi(a|s)` with a sampled action, clipped where the loss is told to."""
     action, logp = state.actor.net.sample(obs, key)
-    return cfg.td_loss.clip(critic(obs, action).min(0) - state.temperature.net() * logp)
+    bonus = -state.temperature.net() * logp if entropy else 0.0
+    return cfg.td_loss.clip(critic(obs, action).min(0) + bonus)
 
 
 def absorbing_value(critic: Critic) -> Float[Array, ""]:
@@ -151,18 +157,22 @@ def next_value(
     cfg: AgentConfig,
     key: PRNGKeyArray,
     absorbing_reward: Float[Array, ""] | float = 0.0,
+    critic: Critic | None = None,
+    entropy: bool = True,
 ) -> Float[Array, "B"]:
-    """V(s') of the target critic as a bootstrap takes it, the end of the episode handled as `cfg.terminal` says.
+    """V(s') as a bootstrap takes it, the end of the episode handled as `cfg.terminal` says.
 
     Args:
         absorbing_reward: reward of the absorbing state, for `closed_form`.
+        critic: whose value it is; None is the target.
+        entropy: whether the value has its entropy bonus.
     """
-    end = 0.0
+    critic, end = state.target if critic is None else critic, 0.0
     if cfg.terminal.kind == "closed_form":
         end = absorbing_reward / (1 - cfg.gamma)
     elif cfg.terminal.kind == "absorbing":
-        end = absorbing_value(state.target)
-    return cfg.terminal.next_value(soft_value(state, state.target, t.next_obs, cfg, key), t.terminated, end)
+        end = absorbing_value(critic)
+    return cfg.terminal.next_value(soft_value(state, critic, t.next_obs, cfg, key, entropy), t.terminated, end)
 
 
 def counted(cfg: AgentConfig, t: Transition) -> Float[Array, "B"]:

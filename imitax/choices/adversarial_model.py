@@ -40,6 +40,9 @@ class AdversarialModel:
     """Rollouts side by side, and real transitions for each member."""
     advantage_clip: float = 10.0
     """Normalised advantages lie within +- this."""
+    shared_stop: bool = True
+    """Its rollouts stop where the policy's do. False lets them go on wherever observations are finite, and asks the
+    critics there (claim C10)."""
     optimizer: OptimizerConfig = field(default_factory=lambda: OptimizerConfig(lr=3e-4))
 
     def __post_init__(self):
@@ -80,7 +83,10 @@ class AdversarialModel:
             ka, km, kv, kd, kf = jr.split(key, 5)
             action = policy.act(obs, ka, "sample")
             taken = learner.net.sample(obs, action, km)
-            counts, on = imagination.goes_on(learner.net, taken)
+            if self.shared_stop:
+                counts, on = imagination.goes_on(learner.net, taken)
+            else:
+                counts = on = jnp.isfinite(taken.next_obs).all(-1)
             t = taken.transition(obs, action)
             a = normalised(advantage(policy.normalizer.transition(t), kv), counts, self.advantage_clip)
             data = self._real(buffers, learner.net.cfg.members, kd)

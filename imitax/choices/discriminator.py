@@ -4,7 +4,7 @@ The logit is high for the expert: with the cross-entropy loss `D = sigmoid(h)` a
 """
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -51,8 +51,9 @@ class Discrimination:
         expert: Float[Array, "B D"],
         learner: Float[Array, "B D"],
         key: PRNGKeyArray,
+        weights: Sequence[Float[Array, "B"]] | None = None,
     ) -> tuple[Float[Array, ""], Metrics]:
-        """Loss of the logit function `h`, `[B, D] -> [B]`.
+        """Loss of the logit function `h`, `[B, D] -> [B]`; `weights` as in `of_logits`, which mixup has none of.
 
         Metrics: mean logits; `accuracy`, the share of pairs in which the expert's logit is the higher one; and
         `saturation`, the share of logits that say expert or learner with more than 99 % (|h| > 4.6).
@@ -65,7 +66,7 @@ class Discrimination:
             mixed = h(share[:, None] * expert + (1 - share[:, None]) * learner)
             loss = (share * softplus(-mixed) + (1 - share) * softplus(mixed)).mean()
         else:
-            loss = self.of_logits(logit_expert, logit_learner)
+            loss = self.of_logits(logit_expert, logit_learner, weights)
         return loss, {
             "logit_expert": logit_expert.mean(),
             "logit_learner": logit_learner.mean(),
@@ -73,19 +74,34 @@ class Discrimination:
             "saturation": (jnp.abs(logits) > SATURATED).mean(),
         }
 
-    def of_logits(self, expert: Float[Array, "B"], learner: Float[Array, "B"]) -> Float[Array, ""]:
-        """Loss of given logits, for every kind but mixup."""
+    def of_logits(
+        self,
+        expert: Float[Array, "B"],
+        learner: Float[Array, "B"],
+        weights: Sequence[Float[Array, "B"]] | None = None,
+    ) -> Float[Array, ""]:
+        """Loss of given logits, for every kind but mixup.
+
+        Args:
+            weights: of the expert's and the learner's rows in their means; None is the same for all.
+        """
+
+        def mean(x: Float[Array, "B"], side: int) -> Float[Array, ""]:
+            if weights is None:
+                return x.mean()
+            return (weights[side] * x).sum() / jnp.maximum(weights[side].sum(), 1e-6)
+
         e = self.smoothing
         if self.kind == "bce":
             on_expert = (1 - e) * softplus(-expert) + e * softplus(expert)
             on_learner = (1 - e) * softplus(learner) + e * softplus(-learner)
-            return on_expert.mean() + on_learner.mean()
+            return mean(on_expert, 0) + mean(on_learner, 1)
         if self.kind == "linear":
-            return learner.mean() - expert.mean()
+            return mean(learner, 1) - mean(expert, 0)
         if self.kind == "least_squares":
-            return ((expert - 1) ** 2).mean() + ((learner + 1) ** 2).mean()
-        unlabelled = softplus(learner).mean() - self.prior * softplus(expert).mean()
-        return self.prior * softplus(-expert).mean() + jnp.maximum(unlabelled, 0.0)
+            return mean((expert - 1) ** 2, 0) + mean((learner + 1) ** 2, 1)
+        unlabelled = mean(softplus(learner), 1) - self.prior * mean(softplus(expert), 0)
+        return self.prior * mean(softplus(-expert), 0) + jnp.maximum(unlabelled, 0.0)
 
 
 @dataclass(frozen=True)

@@ -19,11 +19,11 @@ take twice as long)."""
 
 
 class Imagined(NamedTuple):
-    """Rows of rollouts, those that count and others."""
+    """Rollouts of H steps from B states: rows that count, and others."""
 
     transitions: Transition
-    """[B], observations in the task's units, with their `uncertainty`."""
-    valid: Bool[Array, "B"]
+    """[H B], observations in the task's units, with their `uncertainty`."""
+    valid: Bool[Array, "H B"]
     """False after a rollout's end."""
 
 
@@ -130,11 +130,8 @@ class Imagination:
 
             return jax.lax.scan(step, (obs, jnp.ones(len(obs), bool)), jr.split(key, horizon))[1]
 
-        out = jax.lax.map(block, (padded.reshape(blocks, -1, padded.shape[1]), jr.split(key, blocks)))  # [K H B ...]
-        places = jnp.arange(padded.shape[0]).reshape(blocks, 1, -1) < len(starts)  # padding does not count
-        flat = jax.tree.map(lambda x: x.reshape(-1, *x.shape[3:]), out)
-        counts = jnp.broadcast_to(places, out.valid.shape).ravel()
-        return Imagined(flat.transitions, flat.valid & counts)
+        out = jax.lax.map(block, (padded.reshape(blocks, -1, padded.shape[1]), jr.split(key, blocks)))  # [K H B/K ...]
+        return jax.tree.map(lambda x: x.swapaxes(0, 1).reshape(horizon, -1, *x.shape[3:])[:, : len(starts)], out)
 
     def _step(
         self, dynamics: Dynamics, pessimism: Pessimism, obs: Array, action: Array, key: PRNGKeyArray

@@ -78,6 +78,31 @@ class Terminal:
         real, real_next = 1 - flag[:, None], 1 - next_flag[:, None]
         return RewardInput(t.obs * real, t.action * real, flag, t.next_obs * real_next, next_flag)
 
+    def with_end(self, t: Transition, alive: Bool[Array, "C T"]) -> tuple[Transition, Bool[Array, "C T"]]:
+        """Stretches that go on after a termination, in the absorbing state, where there is one.
+
+        Args:
+            t: C stretches of T transitions; what follows a termination is replaced.
+            alive: whether each row belongs to its stretch.
+
+        Returns:
+            The stretches, and which of their rows count.
+        """
+        if not self.rows:
+            return t, alive
+        ended = t.terminated & alive
+        after = jnp.cumsum(ended, 1) - ended > 0
+        real = 1.0 - after[..., None]
+        stretched = Transition(
+            obs=t.obs * real,
+            action=t.action * real,
+            reward=t.reward,
+            next_obs=t.next_obs * real,
+            terminated=t.terminated | after,
+            absorbing=after,
+        )
+        return stretched, alive | after
+
 
 def absorbing_transition(obs_dim: int, action_dim: int) -> Transition:
     """One transition [1, ...] from the absorbing state to itself: zeros, action and reward included."""

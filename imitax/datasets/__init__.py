@@ -5,7 +5,7 @@ from imitax.datasets.d4rl import save_d4rl
 from imitax.datasets.episode import Dataset, Episode
 from imitax.datasets.loading import Source, list_bundled, load
 from imitax.datasets.minari_io import save_minari
-from imitax.datasets.selection import Selection, select
+from imitax.datasets.selection import Selection, pool, select
 from imitax.datasets.statistics import normalization, summary
 from imitax.datasets.validation import validate
 
@@ -18,6 +18,7 @@ __all__ = [
     "list_bundled",
     "load",
     "normalization",
+    "pool",
     "save_d4rl",
     "save_minari",
     "select",

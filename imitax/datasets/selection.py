@@ -58,5 +58,13 @@ def select(dataset: Dataset, *, episodes: int | None, validation_episodes: int =
     )
 
 
+def pool(recorded: Dataset, demonstrations: Dataset, copies: int = 1) -> Dataset:
+    """Recorded episodes and then `copies` times the demonstrations; rewards are kept where both have them."""
+    parts = [recorded.episodes, demonstrations.episodes * copies]
+    if not (recorded.has_rewards and demonstrations.has_rewards):
+        parts = [tuple(replace(e, rewards=None) for e in part) for part in parts]
+    return replace(recorded, episodes=parts[0] + parts[1])
+
+
 def _take(dataset: Dataset, indices: tuple[int, ...]) -> Dataset:
     return replace(dataset, episodes=tuple(dataset.episodes[index] for index in indices))

@@ -22,6 +22,8 @@ class CriticConfig:
     """N, number of critics; targets take their minimum (twin critics, Fujimoto et al. 2018)."""
     layer_norm: bool = False
     """Normalise the hidden layers (Ball et al. 2023): bounds how far Q extrapolates off the data."""
+    zero_head: bool = False
+    """Weights and biases of the last layers are zeros at the start, so that all values are."""
 
 
 class Critic(eqx.Module):
@@ -44,7 +46,7 @@ class Critic(eqx.Module):
         precision: Precision = "float32",
     ):
         self.spec, self.flagged = spec, flagged
-        self.mlp = MLP(
+        mlp = MLP(
             (spec.obs_dim + spec.action_dim + flagged, *cfg.hidden, 1),
             key=key,
             members=cfg.members,
@@ -52,6 +54,9 @@ class Critic(eqx.Module):
             layer_norm=cfg.layer_norm,
             precision=precision,
         )
+        if cfg.zero_head:
+            mlp = eqx.tree_at(lambda m: (m.weights[-1], m.biases[-1]), mlp, replace_fn=jnp.zeros_like)
+        self.mlp = mlp
 
     def __call__(
         self,

@@ -96,7 +96,7 @@ class ImaginedSource:
             ks, kr = jr.split(jr.fold_in(key, step))
             starts = self.imagination.start_states(buffers, self.imagination.starts, ks)
             rows = self.imagination.rollouts(dynamics, policy, self.pessimism, starts, horizon, kr)
-            t, valid = rows
+            t, valid = jax.tree.map(lambda x: x.reshape(-1, *x.shape[2:]), tuple(rows))
             count = jnp.maximum(valid.sum(), 1)
             metrics = {
                 "imagined_length": valid.sum() / len(starts),
