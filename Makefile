@@ -3,7 +3,7 @@ PYTHON ?= python3.11
 BIN := .venv/bin
 .DEFAULT_GOAL := help
 
-.PHONY: help demo test check format bench bench-peers bench-resume bench-online bench-offline mountain-car expert tables clean
+.PHONY: help demo test check format bench bench-peers bench-resume bench-online bench-offline bench-model mountain-car expert tables clean
 
 help:  ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/'
@@ -42,6 +42,9 @@ bench-online: .venv/.installed  ## imitation with an environment: every row of i
 
 bench-offline: .venv/.installed  ## imitation from recorded data alone: every row of its table, resumable
 	$(BIN)/python -m imitax.experiments.offline
+
+bench-model: .venv/.installed  ## learned dynamics, with rewards and with demonstrations: every row of the table, resumable
+	$(BIN)/python -m imitax.experiments.model_based
 
 mountain-car: .venv/.installed  ## tabular IQ-Learn and ReCOIL on MountainCar: a figure and a line of results for each of three seeds
 	for seed in 0 1 2; do $(BIN)/python -m imitax.experiments.mountain_car --seed $$seed --out runs/mountain_car/seed-$$seed --results bench/results/mountain_car.jsonl || exit 1; done

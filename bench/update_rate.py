@@ -14,7 +14,7 @@ import json
 import os
 import time
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
 from statistics import median
 
@@ -22,17 +22,20 @@ OBS, ACT, BATCH, HIDDEN = 11, 3, 256, (256, 256)
 REPLAY, DEMONSTRATIONS = 100_000, 10_000
 SCAN, BLOCKS = 100, 15
 """Updates in one jitted scan, and timed scans."""
+ENSEMBLE, MEMBERS, STARTS, HORIZON = (200, 200, 200), 7, 5000, 40
+"""Learned dynamics and their rollouts."""
 
 
-def mlp_gflop(sizes: tuple[int, ...], *, backward: bool, to_input: float) -> float:
+def mlp_gflop(sizes: tuple[int, ...], *, backward: bool, to_input: float, rows: int = BATCH) -> float:
     """Products of one network on one batch, in GFLOP.
 
     Args:
+        rows: of the batch.
         sizes: widths, input and output included.
         backward: whether gradients of the parameters are needed.
         to_input: 1 where the gradient of the input is needed, else 0.
     """
-    layers = [2 * BATCH * a * b / 1e9 for a, b in itertools.pairwise(sizes)]
+    layers = [2 * rows * a * b / 1e9 for a, b in itertools.pairwise(sizes)]
     total = sum(layers)
     if backward:
         total += sum(layers)
@@ -80,6 +83,45 @@ def bc_gflop() -> float:
     return mlp_gflop((OBS, *HIDDEN, 2 * ACT), backward=True, to_input=0)
 
 
+ENSEMBLE_SIZES = (OBS + ACT, *ENSEMBLE, 2 * (OBS + 1))
+
+
+def ensemble_gflop() -> float:
+    """One epoch of all members over the replay."""
+    return MEMBERS * mlp_gflop(ENSEMBLE_SIZES, backward=True, to_input=0, rows=REPLAY)
+
+
+def rollout_gflop(hidden: tuple[int, ...] = HIDDEN) -> float:
+    """5000 branched rollouts of 40 steps, all members' predictions at each, and the policy."""
+    rows = STARTS * HORIZON
+    policy = mlp_gflop((OBS, *hidden, 2 * ACT), backward=False, to_input=0, rows=rows)
+    return policy + MEMBERS * mlp_gflop(ENSEMBLE_SIZES, backward=False, to_input=0, rows=rows)
+
+
+def omlirl_gflop() -> float:
+    """One policy update at the reference system's sizes with its share of rollouts and of the reward's steps."""
+    hidden = (256, 256, 256)
+    net = (OBS + ACT, *hidden, 1)
+    rewards = mlp_gflop(net, backward=False, to_input=0)
+    step = 2 * mlp_gflop(net, backward=True, to_input=0) + 4 * rewards  # discriminator, penalty
+    step += mlp_gflop(net, backward=True, to_input=0) - rewards  # SiLU has a second derivative
+    return sac_gflop(hidden) + rewards + step / 10 + rollout_gflop(hidden) / 250
+
+
+def rmirl_gflop() -> float:
+    """One step of the adversarial model: rollout step, advantage, and the gradient of both terms.
+
+    Rows of the rollout are dealt to the elites, so that they cost one member's forward pass.
+    """
+    hidden = (256, 256, 256)
+    policy, critic = (OBS, *hidden, 2 * ACT), (OBS + ACT, *hidden, 1)
+    acts = 2 * mlp_gflop(policy, backward=False, to_input=0)  # in the rollout, and for V(s')
+    values = 4 * mlp_gflop(critic, backward=False, to_input=0)  # both critics at s and s'
+    reward = mlp_gflop((OBS + ACT, *hidden, 1), backward=False, to_input=0)
+    model = mlp_gflop(ENSEMBLE_SIZES, backward=False, to_input=0)
+    return acts + values + reward + model + 2 * MEMBERS * mlp_gflop(ENSEMBLE_SIZES, backward=True, to_input=0)
+
+
 def sac_block(precision: str) -> Callable[[int], object]:
     """A function that runs SAC updates and waits for them."""
     from imitax.algorithms import sac
@@ -118,13 +160,205 @@ def adversarial_block(precision: str, preset: str = "default") -> Callable[[int]
 gail_block = partial(adversarial_block, preset="cleanil")
 
 
+def _model(cfg):
+    """A new ensemble and a policy at the benchmark's sizes."""
+    import jax.random as jr
+
+    from imitax.networks import Dynamics, Normalizer, Policy, TanhGaussian, known_termination
+    from imitax.types import Spec
+
+    spec = Spec(OBS, ACT, (-1.0,) * ACT, (1.0,) * ACT)
+    ends = known_termination("HalfCheetah-v5", {}, OBS)
+    dynamics = Dynamics(spec, cfg.dynamics, ends, key=jr.key(0), precision=cfg.precision)
+    actor = TanhGaussian(spec, cfg.policy, key=jr.key(1), precision=cfg.precision)
+    return spec, dynamics, Policy(Normalizer.identity(OBS), actor)
+
+
+def _stacked(tree):
+    from imitax.stacking import stack as stack_states
+
+    return stack_states([tree])
+
+
+def ensemble_block(precision: str) -> Callable[[int], object]:
+    """Epochs of an ensemble's fit."""
+    import jax
+    import jax.numpy as jnp
+    import numpy as np
+
+    from imitax.algorithms import mopo
+    from imitax.dynamics_fit import PIECE, descend
+    from imitax.learner import Learner
+
+    cfg = replace(mopo.PRESETS["default"], precision=precision)
+    _, dynamics, _ = _model(cfg)
+    rows = jnp.asarray(np.random.default_rng(0).standard_normal((REPLAY, 2 * OBS + ACT + 2), np.float32))
+    steps = REPLAY // BATCH // PIECE * PIECE
+    order = jnp.asarray(np.random.default_rng(1).integers(REPLAY, size=(steps, MEMBERS, BATCH)))
+    held = [Learner.create(dynamics, cfg.fit.optimizer)]
+
+    def run(epochs: int) -> object:
+        for _ in range(epochs):
+            for first in range(0, steps, PIECE):
+                held[0] = descend(held[0], cfg.fit, rows, order[first : first + PIECE])
+        return jax.block_until_ready(jax.tree.leaves(held[0].net.mlp.weights))
+
+    return run
+
+
+def _rollouts(cfg):
+    """A source of imagined transitions, and a function that rolls out once."""
+    import jax
+    import jax.numpy as jnp
+
+    from imitax import seeding
+    from imitax.loop import Buffers
+    from imitax.seeding import Purpose
+    from imitax.sources import ImaginedSource
+
+    spec, dynamics, policy = _model(cfg)
+    source = ImaginedSource(cfg.imagination, cfg.pessimism, spec, 1, absorbing_rows=False)
+    given, keys = (_stacked(dynamics), _stacked(policy)), seeding.keys((0,), Purpose.MODEL)
+    real, count = Buffers(None, None, None, _buffer(REPLAY, absorbing_rows=False)), itertools.count()
+
+    def run(times: int) -> object:
+        for _ in range(times):
+            source.advance(*given, real, keys, next(count))
+        return jax.block_until_ready(jnp.asarray(source.buffer.written))
+
+    return source, run
+
+
+def rollout_block(precision: str) -> Callable[[int], object]:
+    """Sets of branched rollouts, with the ensemble's uncertainty at every step."""
+    from imitax.algorithms import mopo
+    from imitax.choices.imagination import Imagination
+
+    cfg = replace(
+        mopo.PRESETS["default"],
+        precision=precision,
+        imagination=Imagination(starts=STARTS, horizon=HORIZON, keep=1_000_000, limit=None),
+    )
+    return _rollouts(cfg)[1]
+
+
+def omlirl_block(precision: str) -> Callable[[int], object]:
+    """Policy updates of OMLIRL with what happens between them: rollouts each 250, a reward's step each 10."""
+    import equinox as eqx
+    import jax
+    import jax.numpy as jnp
+
+    from imitax import seeding
+    from imitax.algorithms import omlirl
+    from imitax.loop import Buffers, make_chunk, make_periodic
+    from imitax.networks import Normalizer
+    from imitax.seeding import Purpose
+
+    cfg = replace(omlirl.PRESETS["head"], precision=precision)
+    cfg = replace(cfg, imagination=replace(cfg.imagination, limit=None))
+    source, roll_out = _rollouts(cfg)
+    spec, dynamics, _ = _model(cfg)
+    state = omlirl.init(cfg, spec, Normalizer.identity(OBS), seeding.key(0, Purpose.INITIALISATION), dynamics)
+    arrays, static = eqx.partition(_stacked(state), eqx.is_array)
+    keys, turns = seeding.keys((0,), Purpose.UPDATES), omlirl.periodic(cfg)
+    run_chunk = make_chunk(omlirl, cfg, static, 1)
+    run_turns = [(turn.every, make_periodic(turn, cfg, static, 1)) for turn in turns]
+    expert, offline = (_buffer(n, absorbing_rows=False) for n in (DEMONSTRATIONS, REPLAY))
+    held = [jax.tree.map(jnp.copy, arrays), 0]
+
+    def run(updates: int) -> object:
+        metrics = None
+        for _ in range(updates // 10):
+            if held[1] % cfg.imagination.every == 0:
+                roll_out(1)
+            buffers = Buffers(expert, None, None, offline, source.buffer)
+            held[0], metrics = run_chunk(held[0], buffers, keys, jnp.asarray(held[1]), 10)
+            held[1] += 10
+            for every, run_turn in run_turns:
+                if held[1] % every == 0:
+                    held[0], _ = run_turn(held[0], buffers, keys, jnp.asarray(held[1]))
+        return jax.block_until_ready(metrics)
+
+    return run
+
+
+def rmirl_block(precision: str) -> Callable[[int], object]:
+    """Phases of adversarial model steps, without the policy's updates between them."""
+    import equinox as eqx
+    import jax
+    import jax.numpy as jnp
+
+    from imitax import seeding
+    from imitax.algorithms import rmirl
+    from imitax.loop import Buffers, make_periodic
+    from imitax.networks import Normalizer
+    from imitax.seeding import Purpose
+
+    cfg = replace(rmirl.PRESETS["head"], precision=precision)
+    spec, dynamics, _ = _model(cfg)
+    state = rmirl.init(cfg, spec, Normalizer.identity(OBS), seeding.key(0, Purpose.INITIALISATION), dynamics)
+    arrays, static = eqx.partition(_stacked(state), eqx.is_array)
+    run_turn = make_periodic(rmirl.periodic(cfg)[0], cfg, static, 1)
+    expert, offline = (_buffer(n, absorbing_rows=False) for n in (DEMONSTRATIONS, REPLAY))
+    keys, held = seeding.keys((0,), Purpose.UPDATES), [jax.tree.map(jnp.copy, arrays), 0]
+
+    def run(steps: int) -> object:
+        metrics = None
+        for _ in range(steps // cfg.adversary.steps):
+            held[0], metrics = run_turn(held[0], Buffers(expert, None, None, offline), keys, jnp.asarray(held[1]))
+            held[1] += 1
+        return jax.block_until_ready(metrics)
+
+    return run
+
+
+@dataclass(frozen=True)
+class Update:
+    """What is timed."""
+
+    block: Callable[[str], Callable[[int], object]]
+    """Of a precision, a function that runs so many updates."""
+    gflop: Callable[[], float]
+    scan: int = SCAN
+    """Updates timed at once."""
+    transitions: int | None = None
+    """Of one update, where their rate is of interest."""
+
+
 UPDATES = {
-    "gail-3x256": (gail_block, gail_gflop),
-    "adversarial-default": (adversarial_block, adversarial_default_gflop),
-    "sac-2x256": (sac_block, sac_gflop),
-    "sac-default": (sac_default_block, sac_gflop),
-    "bc-2x256": (bc_block, bc_gflop),
+    "gail-3x256": Update(gail_block, gail_gflop),
+    "adversarial-default": Update(adversarial_block, adversarial_default_gflop),
+    "sac-2x256": Update(sac_block, sac_gflop),
+    "sac-default": Update(sac_default_block, sac_gflop),
+    "bc-2x256": Update(bc_block, bc_gflop),
+    "rollout-7x200": Update(rollout_block, rollout_gflop, scan=1, transitions=STARTS * HORIZON),
+    "ensemble-7x200": Update(ensemble_block, ensemble_gflop, scan=1, transitions=REPLAY),
+    "omlirl-head": Update(omlirl_block, omlirl_gflop, scan=250),
+    "rmirl-model-head": Update(rmirl_block, rmirl_gflop, scan=100),
 }
+"""gail-3x256 to bc-2x256: one gradient update. rollout-7x200: one set of rollouts. ensemble-7x200: one epoch.
+omlirl-head: one policy update with its share of rollouts and reward. rmirl-model-head: one step of the model."""
+
+
+def _buffer(count: int, absorbing_rows: bool):
+    """Random transitions on the device, None of none."""
+    import numpy as np
+
+    from imitax.sources.buffer import pack, stack
+    from imitax.types import Transition
+
+    if not count:
+        return None
+    rng = np.random.default_rng(0)
+    data = Transition(
+        rng.standard_normal((count, OBS), np.float32),
+        rng.uniform(-1, 1, (count, ACT)).astype(np.float32),
+        rng.standard_normal(count, np.float32),
+        rng.standard_normal((count, OBS), np.float32),
+        rng.random(count) < 0.01,
+        np.zeros(count, bool),
+    )
+    return stack([pack(data)], OBS, ACT, absorbing=[0.01 * count], absorbing_rows=absorbing_rows)
 
 
 def _block(algorithm, cfg, *, expert: int = 0, replay: int = 0) -> Callable[[int], object]:
@@ -132,33 +366,16 @@ def _block(algorithm, cfg, *, expert: int = 0, replay: int = 0) -> Callable[[int
     import equinox as eqx
     import jax
     import jax.numpy as jnp
-    import numpy as np
 
     from imitax import seeding
     from imitax.loop import Buffers, make_chunk
     from imitax.networks import Normalizer
     from imitax.seeding import Purpose
-    from imitax.sources.buffer import pack, stack
     from imitax.stacking import stack as stack_states
-    from imitax.types import Spec, Transition
+    from imitax.types import Spec
 
-    rng = np.random.default_rng(0)
     absorbing_rows = hasattr(cfg, "terminal") and cfg.terminal.rows
-
-    def buffer(count: int):
-        if not count:
-            return None
-        data = Transition(
-            rng.standard_normal((count, OBS), np.float32),
-            rng.uniform(-1, 1, (count, ACT)).astype(np.float32),
-            rng.standard_normal(count, np.float32),
-            rng.standard_normal((count, OBS), np.float32),
-            rng.random(count) < 0.01,
-            np.zeros(count, bool),
-        )
-        return stack([pack(data)], OBS, ACT, absorbing=[0.01 * count], absorbing_rows=absorbing_rows)
-
-    buffers = Buffers(buffer(expert), buffer(replay))
+    buffers = Buffers(_buffer(expert, absorbing_rows), _buffer(replay, absorbing_rows))
     spec = Spec(OBS, ACT, (-1.0,) * ACT, (1.0,) * ACT)
     state = stack_states([algorithm.init(cfg, spec, Normalizer.identity(OBS), seeding.key(0, Purpose.INITIALISATION))])
     arrays, static = eqx.partition(state, eqx.is_array)
@@ -212,27 +429,28 @@ def matmul(size: int) -> Callable[[int], object]:
 
 def measure(name: str, precision: str) -> dict[str, object]:
     """One line of the result."""
-    block, gflop = UPDATES[name]
-    run, products = block(precision), {size: matmul(size) for size in (256, 1024)}
+    update = UPDATES[name]
+    run, products = update.block(precision), {size: matmul(size) for size in (256, 1024)}
     counts = {256: 200, 1024: 5}
     times, rates = [], []
     for i in range(BLOCKS + 1):
-        elapsed = _time(run, SCAN)
+        elapsed = _time(run, update.scan)
         block_rates = [2 * n**3 / 1e6 / _time(products[n], counts[n]) for n in products]
         if i:  # the first compiles
             times.append(elapsed)
             rates.append(block_rates)
     rate = max(median(column) for column in zip(*rates, strict=True))
     ms = median(times)
+    rows = {} if update.transitions is None else {"transitions_per_s": round(update.transitions / ms * 1e3)}
     return {
         "update": name,
         "ms": round(ms, 3),
-        "gflop": round(gflop(), 4),
+        "gflop": round(update.gflop(), 4),
         "matmul_gflops": round(rate, 1),
-        "share": round(gflop() / ms * 1e3 / rate, 3),
+        "share": round(update.gflop() / ms * 1e3 / rate, 3),
         "cores": len(os.sched_getaffinity(0)),
         "precision": precision,
-    }
+    } | rows
 
 
 def main() -> None:

@@ -8,6 +8,8 @@ import pytest
 
 
 def pytest_configure(config):
+    # nets are tiny and run a few steps: compiling them well takes longer than running them badly
+    os.environ["XLA_FLAGS"] = os.environ.get("XLA_FLAGS", "") + " --xla_backend_optimization_level=0"
     jax.config.update("jax_numpy_rank_promotion", "raise")
     cache = getattr(config, "cache", None)  # absent under -p no:cacheprovider
     if cache is None:

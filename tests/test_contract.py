@@ -1,5 +1,6 @@
 """What every algorithm and preset owes: two steps that are finite, deterministic, and keep the state's structure."""
 
+import functools
 from dataclasses import replace
 
 import equinox as eqx
@@ -35,6 +36,11 @@ def transitions(seed, count=16):
     )
 
 
+@functools.cache
+def compiled(module):
+    return eqx.filter_jit(module.update)
+
+
 def two_steps(module, cfg, seed):
     normalizer = Normalizer(jnp.array([0.1, 0.0, -0.2]), jnp.array([1.0, 2.0, 0.5]))
     needs = cfg.needs
@@ -49,7 +55,7 @@ def two_steps(module, cfg, seed):
         offline=transitions(4) if "offline data" in needs else None,
         imagined=replace(transitions(5), uncertainty=jnp.linspace(0.1, 2, 16)) if "model" in needs else None,
     )
-    step = eqx.filter_jit(module.update)
+    step = compiled(module)
     states, metrics = [state], {}
     for i in range(2):
         state, metrics = step(state, batch, cfg, jr.fold_in(jr.key(seed), i))

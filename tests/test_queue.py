@@ -9,10 +9,10 @@ import types
 import pytest
 
 from imitax.errors import ConfigError
-from imitax.experiments import offline, online, queue
+from imitax.experiments import model_based, offline, online, queue
 from imitax.experiments.queue import Row
 
-ROWS = [Row("a", ("bc", "--init-from", "{folder}/x"), seeds=2), Row("b", ("sac",)), Row("c", ("sac",), seeds=3)]
+ROWS = [Row("a", ("bc", "--init-from", "{folder}/x{seed}"), seeds=2), Row("b", ("sac",)), Row("c", ("sac",), seeds=3)]
 
 
 @pytest.fixture
@@ -45,7 +45,7 @@ def test_a_queue_is_worked_off_once(started, tmp_path):
     assert queue.work(ROWS, tmp_path, tmp_path / "results") == []
     assert len(started.args) == 6
     first = [str(x) for x in started.args[0]]
-    assert first[:3] == ["bc", "--init-from", f"{tmp_path}/x"]
+    assert first[:3] == ["bc", "--init-from", f"{tmp_path}/x0"]
     assert first[3:5] == ["--seeds", "0"]
     assert first[5:] == ["--out", f"{tmp_path}/a-seed0", "--results", f"{tmp_path}/results", "--quiet"]
     assert queue.work(ROWS, tmp_path, tmp_path / "results") == []
@@ -90,6 +90,7 @@ def test_no_job_starts_after_its_time(started, tmp_path):
 
 TABLES = {
     "online": lambda folder: online.rows(folder / "ant.hdf5") + online.ablations(),
+    "model_based": lambda _: model_based.with_rewards() + model_based.with_demonstrations(),
     "offline": lambda folder: offline.rows(folder / "halfcheetah.hdf5", folder / "walker2d.hdf5"),
 }
 

@@ -62,8 +62,14 @@ class ModelImitationConfig(ModelConfig):
 
     def compose(self, expert: Transition, real: Transition, imagined: Transition) -> Transition:
         """A batch: demonstrated rows first, then recorded, then imagined ones."""
-        n, e, r = self.batch_size, round(self.expert_share * self.batch_size), round(self.real_share * self.batch_size)
-        return concat(part(expert, 0, e), part(real, 0, r), part(imagined, 0, n - e - r))
+        e, r = self.composition
+        return concat(part(expert, 0, e), part(real, 0, r), part(imagined, 0, self.batch_size - e - r))
+
+    @property
+    def composition(self) -> tuple[int, int]:
+        """Demonstrated and recorded rows of a batch; the others are imagined."""
+        expert = round(self.expert_share * self.batch_size)
+        return expert, min(round(self.real_share * self.batch_size), self.batch_size - expert)
 
 
 @dataclass(frozen=True)
@@ -129,17 +135,18 @@ def policy_step(state: LRS, batch: Batch, cfg: LearnedRewardConfig, key: PRNGKey
     assert data.offline is not None
     assert data.imagined is not None
     kc, ka = jr.split(key)
-    imagined, end = paid(state.reward.net, data.imagined, cfg)
-    imagined, penalty = penalised(state, imagined, cfg)
-    expert, real = (paid(state.reward.net, t, cfg)[0] for t in (data.expert, data.offline))
+    zeros = jnp.zeros(len(data.imagined.obs))
+    imagined, penalty = penalised(state, replace(data.imagined, reward=zeros), cfg)
+    expert, real = (replace(t, reward=jnp.zeros(len(t.obs))) for t in (data.expert, data.offline))
     mix = cfg.compose(expert, real, imagined)
+    priced, end = paid(state.reward.net, mix, cfg)
+    mix = replace(mix, reward=priced.reward + mix.reward)  # less the penalty
     critic, mc = state.critic.descend(soft_q_loss, state, mix, end, cfg, kc)
-    metrics = {
-        "reward_expert": expert.reward.mean(),
-        "reward_recorded": real.reward.mean(),
-        "reward_imagined": (imagined.reward + penalty).mean(),
-        "penalty": penalty.mean(),
-    }
+    e, r = cfg.composition
+    metrics = {"penalty": penalty.mean()}
+    for name, first, stop in (("expert", 0, e), ("recorded", e, e + r), ("imagined", e + r, cfg.batch_size)):
+        if stop > first:
+            metrics[f"reward_{name}"] = priced.reward[first:stop].mean()
     if cfg.terminal.flagged:
         metrics["reward_absorbing"] = end
     state, ma = improve(state, critic, mix, cfg, ka)

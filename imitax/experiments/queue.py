@@ -25,7 +25,8 @@ class Row:
     name: str
     """Names the folder of its runs."""
     args: tuple[str, ...]
-    """Of `imitax train`, without seeds, out and results; `{folder}` stands for the queue's folder."""
+    """Of `imitax train`, without seeds, out and results; `{folder}` stands for the queue's folder, `{seed}` for the
+    job's seed."""
     seeds: int = 1
     """Seeds 0, 1, ... of the row."""
 
@@ -68,7 +69,7 @@ def work(rows: Sequence[Row], folder: Path, results: Path, *, minutes: float | N
             if (run / "config.json").exists():
                 args = ["--resume", str(run)]
             else:
-                args = [a.replace("{folder}", str(folder)) for a in row.args]
+                args = [a.replace("{folder}", str(folder)).replace("{seed}", str(seed)) for a in row.args]
                 args += ["--seeds", str(seed), "--out", str(run), "--results", str(results)]
             print(f"{time.strftime('%H:%M:%S')} {run.name}", flush=True)
             command = [sys.executable, "-m", "imitax.cli", "train", *args, "--quiet"]
