@@ -52,8 +52,9 @@ mountain-car: .venv/.installed  ## tabular IQ-Learn and ReCOIL on MountainCar: a
 expert: .venv/.installed  ## train the bundled Hopper expert anew and collect its demonstrations
 	$(BIN)/python -m imitax.experiments.expert
 
-tables: .venv/.installed  ## regenerate the tables of README and docs from bench/results
+tables: .venv/.installed  ## regenerate the tables of README and docs, and the claims' figures, from bench/results
 	$(BIN)/python -m imitax.experiments.tables
+	$(BIN)/python -m imitax.experiments.claims
 
 clean:  ## remove the environment and the caches
 	rm -rf .venv .pytest_cache .ruff_cache

@@ -4,8 +4,8 @@
     python -m imitax.experiments.tables --check   # change nothing; status 1 if a page is stale
 
 A page takes part when it has the markers `results:begin` and `results:end` as HTML comments. README gets the tables of
-learning and speed, the page `docs/NAME.md` of an algorithm the learning results of that algorithm, and
-`docs/tabular.md` the table of MountainCar.
+learning, our own presets only, and of speed; the page `docs/NAME.md` of an algorithm all learning results of that
+algorithm; `docs/tabular.md` the table of MountainCar.
 """
 
 import argparse
@@ -45,6 +45,8 @@ PEERS_NOTE = """\
 The same networks and batch size on one machine, run in turn; `ratio` is the median over rounds of peer's time by ours,
 with the lowest and the highest round in brackets. `bench/peers.py` says what is equal and what is not."""
 
+SHORT_NOTE = "These are our own presets. Those of papers and of the reference system, and ablations, are on the pages."
+
 MOUNTAIN_CAR = {
     "gym_return_mean": ("return in Gymnasium", 0),
     "gym_reached_flag": ("reached the flag in Gymnasium", 2),
@@ -83,7 +85,7 @@ def update(root: Path, *, write: bool) -> list[Path]:
     learning = read(root / RESULTS / "learning.jsonl")
     everything = "\n\n".join(
         [
-            "### Learning\n\n" + learning_section(learning),
+            "### Learning\n\n" + learning_section([x for x in learning if in_short(x)]) + "\n\n" + SHORT_NOTE,
             "### Time of one update\n\n" + update_rate_section(read(root / RESULTS / "update_rate.jsonl")),
             "### Beside other libraries\n\n" + peers_section(read(root / RESULTS / "peers.jsonl")),
         ]
@@ -106,6 +108,11 @@ def update(root: Path, *, write: bool) -> list[Path]:
                 write_atomic(page, after.encode())
                 page.chmod(0o644)
     return stale
+
+
+def in_short(line: Line) -> bool:
+    """Whether README shows a result: our presets as they are."""
+    return line["preset"] in ("default", "offline") and not line["variant"]
 
 
 def replace_section(text: str, section: str, name: str = "the page") -> str:

@@ -176,5 +176,5 @@ class Dynamics(eqx.Module):
 
 
 def softplus(x: Float[Array, "*B"]) -> Float[Array, "*B"]:
-    """`log(1 + exp(x))` to about 1e-7: unlike `log1p`, `log` is vectorised on CPUs, and a prediction is a third faster."""
+    """`log(1 + exp(x))` to about 1e-7: unlike `log1p`, `log` is vectorised on CPUs; a prediction is a third faster."""
     return jnp.maximum(x, 0) + jnp.log(1 + jnp.exp(-jnp.abs(x)))
