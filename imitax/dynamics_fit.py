@@ -17,7 +17,7 @@ from imitax.networks import Dynamics
 from imitax.sources.buffer import pack, unpack
 from imitax.types import Transition
 
-PIECE = 16
+PIECE = 4
 """Gradient steps that are compiled as one."""
 
 LEVELS = (0.1, 0.25, 0.5, 0.75, 0.9, 0.95, 0.99)
@@ -40,6 +40,8 @@ class FitReport:
     """Negative log likelihood of each member as kept, nats for each output."""
     elites: list[int]
     """Members with the smallest errors."""
+    episodes: list[int]
+    """Numbers of the episodes held out; none where single transitions are."""
     coverage: dict[str, float]
     """Share of the outputs within the elites' central intervals of each probability: calibrated where they agree."""
 
@@ -94,6 +96,7 @@ def fit(
         error=error.tolist(),
         nll=nll,
         elites=elites.tolist(),
+        episodes=[] if episodes is None else np.unique(episodes[held_out]).tolist(),
         coverage=coverage,
     )
     return best, report
@@ -217,8 +220,10 @@ def calibration(dynamics: Dynamics, rows: Float[Array, "n W"], count: int) -> tu
 
 
 def episode_numbers(data: Dataset) -> np.ndarray:
-    """Number of the episode that each transition belongs to."""
-    return np.repeat(np.arange(len(data.episodes)), data.lengths)
+    """Number of the episode that each transition belongs to; copies of an episode share theirs."""
+    first: dict[int, int] = {}
+    numbers = [first.setdefault(id(episode), index) for index, episode in enumerate(data.episodes)]
+    return np.repeat(numbers, data.lengths)
 
 
 def rollout_errors(

@@ -29,7 +29,8 @@ def fit_offline(
     """Fit one seed's model to recorded episodes, and write it with its report: `dynamics.json` and a figure."""
     rng = seeding.generator(seed, Purpose.MODEL)
     fitted, report = fit(dynamics, data.transitions(), cfg, rng, episode_numbers(data))
-    errors = rollout_errors(fitted, data.episodes, HORIZON, rng)
+    unseen = tuple(data.episodes[i] for i in report.episodes)
+    errors = rollout_errors(fitted, unseen, HORIZON, rng)
     written = dataclasses.asdict(report) | {"rollout_errors": errors}
     save_dynamics(folder / DYNAMICS, fitted, about)
     write_json(folder / "dynamics.json", written)

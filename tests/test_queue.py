@@ -88,6 +88,13 @@ def test_no_job_starts_after_its_time(started, tmp_path):
     assert started.args == []
 
 
+def test_rows_are_chosen_by_name():
+    assert queue.chosen(ROWS, None) == ROWS
+    assert [row.name for row in queue.chosen(ROWS, ["c", "a"])] == ["a", "c"]
+    with pytest.raises(ConfigError, match="no row is named x; there are a, b, c"):
+        queue.chosen(ROWS, ["a", "x"])
+
+
 TABLES = {
     "online": lambda folder: online.rows(folder / "ant.hdf5") + online.ablations(),
     "model_based": lambda _: model_based.with_rewards() + model_based.with_demonstrations(),

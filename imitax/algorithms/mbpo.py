@@ -18,7 +18,7 @@ from jaxtyping import PRNGKeyArray
 
 from imitax.choices import model_based
 from imitax.choices.actor_critic import CLEANIL, ActorCriticConfig, explorer, improve, policy, soft_q_loss
-from imitax.choices.dynamics_loss import DynamicsFit
+from imitax.choices.dynamics_loss import OFFICIAL_DECAY, DynamicsFit
 from imitax.choices.imagination import Imagination
 from imitax.choices.model_based import ModelConfig, ModelState, mixed, penalised
 from imitax.choices.pessimism import Pessimism
@@ -75,7 +75,7 @@ PRESETS = {
         real_share=0.05,
         critic=CriticConfig(),
         dynamics=DynamicsConfig(hidden=(200, 200, 200, 200)),
-        fit=DynamicsFit(),
+        fit=DynamicsFit(decay=OFFICIAL_DECAY),
         imagination=Imagination(
             every=250, starts=100_000, horizon=15, horizon_first=1, horizon_from=20_000, keep=1_000_000, limit=None
         ),
@@ -113,4 +113,4 @@ def update(state: State, batch: Batch, cfg: Config, key: PRNGKeyArray) -> tuple[
     critic, mc = state.critic.descend(soft_q_loss, state, mix, 0.0, cfg, kc)
     state, ma = improve(state, critic, mix, cfg, ka)
     state, mp = model_based.weigh(state, data.imagined, cfg)
-    return state, mc | ma | mp | {"penalty": penalty.mean()}
+    return state, mc | ma | mp | {"model_penalty": penalty.mean()}

@@ -20,13 +20,13 @@ from jaxtyping import PRNGKeyArray
 
 from imitax.choices import model_based
 from imitax.choices.actor_critic import CLEANIL, explorer, improve, policy, soft_q_loss
-from imitax.choices.dynamics_loss import DynamicsFit
+from imitax.choices.dynamics_loss import OFFICIAL_DECAY, DynamicsFit
 from imitax.choices.imagination import Imagination
 from imitax.choices.model_based import ModelConfig, ModelState, mixed, penalised
 from imitax.choices.pessimism import Pessimism
 from imitax.errors import ConfigError
 from imitax.learner import OptimizerConfig
-from imitax.networks import Dynamics, DynamicsConfig, Normalizer
+from imitax.networks import CriticConfig, Dynamics, DynamicsConfig, Normalizer
 from imitax.types import Batch, Metrics, Spec
 
 __all__ = ["PRESETS", "Config", "State", "explorer", "init", "policy", "update"]
@@ -40,6 +40,7 @@ class Config(ModelConfig):
     """MOPO."""
 
     average: float = 0.999
+    critic: CriticConfig = field(default_factory=lambda: CriticConfig(layer_norm=True))
     critic_optimizer: OptimizerConfig = field(default_factory=OptimizerConfig)
     normalize_obs: bool = True
     """Standardise observations with the statistics of the data."""
@@ -67,10 +68,12 @@ PRESETS = {
     "default": Config(),
     "paper": Config(
         average=0.0,
+        critic=CriticConfig(),
         real_share=0.05,
         critic_optimizer=OptimizerConfig(lr=3e-4),
         normalize_obs=False,
         dynamics=DynamicsConfig(hidden=(200, 200, 200, 200)),
+        fit=DynamicsFit(decay=OFFICIAL_DECAY),
         imagination=Imagination(every=1000, starts=50_000, horizon=5, keep=250_000, limit=None),
     ),
     "cleanil": Config(
@@ -100,4 +103,4 @@ def update(state: State, batch: Batch, cfg: Config, key: PRNGKeyArray) -> tuple[
     critic, mc = state.critic.descend(soft_q_loss, state, mix, 0.0, cfg, kc)
     state, ma = improve(state, critic, mix, cfg, ka)
     state, mp = model_based.weigh(state, data.imagined, cfg)
-    return state, mc | ma | mp | {"penalty": penalty.mean()}
+    return state, mc | ma | mp | {"model_penalty": penalty.mean()}

@@ -21,13 +21,13 @@ from jaxtyping import Array, Float, PRNGKeyArray
 from imitax.choices import model_based
 from imitax.choices.actor_critic import CLEANIL, explorer, improve, next_value, policy, soft_q_loss
 from imitax.choices.adversarial_model import AdversarialModel
-from imitax.choices.dynamics_loss import DynamicsFit
+from imitax.choices.dynamics_loss import OFFICIAL_DECAY, DynamicsFit
 from imitax.choices.imagination import Imagination
 from imitax.choices.model_based import ModelConfig, ModelState, mixed, penalised
 from imitax.choices.pessimism import Pessimism
 from imitax.errors import ConfigError
 from imitax.learner import OptimizerConfig
-from imitax.networks import Dynamics, Normalizer, Policy
+from imitax.networks import CriticConfig, Dynamics, DynamicsConfig, Normalizer, Policy
 from imitax.types import Batch, Metrics, Periodic, Spec, Transition
 
 __all__ = ["PRESETS", "Config", "State", "explorer", "init", "periodic", "policy", "update"]
@@ -41,6 +41,7 @@ class Config(ModelConfig):
     """RAMBO."""
 
     average: float = 0.999
+    critic: CriticConfig = field(default_factory=lambda: CriticConfig(layer_norm=True))
     critic_optimizer: OptimizerConfig = field(default_factory=OptimizerConfig)
     pessimism: Pessimism = field(default_factory=lambda: Pessimism("none"))
     adversary: AdversarialModel = field(default_factory=AdversarialModel)
@@ -70,9 +71,11 @@ PRESETS = {
     "default": Config(),
     "paper": Config(
         average=0.0,
+        critic=CriticConfig(),
         critic_optimizer=OptimizerConfig(lr=3e-4),
         policy_optimizer=OptimizerConfig(lr=1e-4),
-        fit=DynamicsFit(patience=10),
+        dynamics=DynamicsConfig(hidden=(200, 200, 200, 200)),
+        fit=DynamicsFit(patience=10, decay=OFFICIAL_DECAY),
         imagination=Imagination(horizon=2, starts=12_500, keep=1_000_000, limit=None),
         adversary=AdversarialModel(steps=1000, weight=3e-4, horizon=2),
     ),
@@ -98,10 +101,12 @@ def update(state: State, batch: Batch, cfg: Config, key: PRNGKeyArray) -> tuple[
     assert data.offline is not None
     assert data.imagined is not None
     kc, ka = jr.split(key)
-    mix = mixed(data.offline, penalised(state, data.imagined, cfg)[0], cfg)
+    imagined, penalty = penalised(state, data.imagined, cfg)
+    mix = mixed(data.offline, imagined, cfg)
     critic, mc = state.critic.descend(soft_q_loss, state, mix, 0.0, cfg, kc)
     state, ma = improve(state, critic, mix, cfg, ka)
-    return state, mc | ma
+    state, mp = model_based.weigh(state, data.imagined, cfg)
+    return state, mc | ma | mp | {"model_penalty": penalty.mean()}
 
 
 def advantage(state: State, t: Transition, cfg: Config, key: PRNGKeyArray) -> Float[Array, "B"]:

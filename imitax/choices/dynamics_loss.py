@@ -11,6 +11,9 @@ from imitax.learner import OptimizerConfig
 from imitax.networks import Dynamics
 from imitax.types import Metrics, Transition
 
+OFFICIAL_DECAY = (2.5e-5, 5e-5, 7.5e-5, 7.5e-5, 1e-4)
+"""The authors' weights, for four hidden layers."""
+
 
 @dataclass(frozen=True)
 class DynamicsFit:

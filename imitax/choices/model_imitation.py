@@ -143,7 +143,7 @@ def policy_step(state: LRS, batch: Batch, cfg: LearnedRewardConfig, key: PRNGKey
     mix = replace(mix, reward=priced.reward + mix.reward)  # less the penalty
     critic, mc = state.critic.descend(soft_q_loss, state, mix, end, cfg, kc)
     e, r = cfg.composition
-    metrics = {"penalty": penalty.mean()}
+    metrics = {"model_penalty": penalty.mean()}
     for name, first, stop in (("expert", 0, e), ("recorded", e, e + r), ("imagined", e + r, cfg.batch_size)):
         if stop > first:
             metrics[f"reward_{name}"] = priced.reward[first:stop].mean()

@@ -9,7 +9,7 @@ unless the row says otherwise. Ablations take the model of the first row with th
 """
 
 from imitax.experiments.offline import MEDIUM_REPLAY
-from imitax.experiments.queue import Row, options, report_unfinished, reported, unfinished, work
+from imitax.experiments.queue import Row, chosen, options, report_unfinished, reported, unfinished, work
 
 TASK = ("--env", "Hopper-v5")
 RECORDED = (*TASK, "--offline-data", MEDIUM_REPLAY)
@@ -43,8 +43,8 @@ def with_demonstrations() -> list[Row]:
 def main() -> None:
     """Work off the queue; what goes wrong ends with a message and status 2."""
     args = options(__doc__, "runs/model_based").parse_args()
-    table = with_rewards() + with_demonstrations()
     with reported():
+        table = chosen(with_rewards() + with_demonstrations(), args.only)
         left = unfinished(table, args.folder)
         if not args.list:
             left = work(table, args.folder, args.results, minutes=args.minutes)

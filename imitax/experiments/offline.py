@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from imitax import figures
-from imitax.experiments.queue import Row, folder_of, options, report_unfinished, reported, unfinished, work
+from imitax.experiments.queue import Row, chosen, folder_of, options, report_unfinished, reported, unfinished, work
 from imitax.files import line as line_bytes
 from imitax.files import read_lines, write_atomic
 
@@ -106,11 +106,11 @@ def main() -> None:
     parser.add_argument("--walker2d", type=Path, help="demonstrations of Walker2d-v5")
     parser.add_argument("--figures", action="store_true", help="only draw the claims from the runs there are")
     args = parser.parse_args()
-    table = rows(args.halfcheetah, args.walker2d)
     with reported():
-        left = unfinished(table, args.folder)
+        table = rows(args.halfcheetah, args.walker2d)
+        left = unfinished(chosen(table, args.only), args.folder)
         if not args.list and not args.figures:
-            left = work(table, args.folder, args.results, minutes=args.minutes)
+            left = work(chosen(table, args.only), args.folder, args.results, minutes=args.minutes)
         if not args.list:
             write_claims(table, args.folder, args.results.parent / "claims")
     report_unfinished(left)

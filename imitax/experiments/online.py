@@ -12,7 +12,7 @@ preset follows with one choice changed at a time.
 import time
 from pathlib import Path
 
-from imitax.experiments.queue import Row, options, report_unfinished, reported, unfinished, work
+from imitax.experiments.queue import Row, chosen, options, report_unfinished, reported, unfinished, work
 
 HOPPER = ("--env", "Hopper-v5", "--demos", "hopper-expert")
 TEN = (*HOPPER, "--episodes", "10")
@@ -67,14 +67,17 @@ def main() -> None:
     parser = options(__doc__, "runs/online")
     parser.add_argument("--ant", type=Path, help="demonstrations of Ant-v5")
     args = parser.parse_args()
-    tables, left, started = (rows(args.ant), ablations()), [], time.monotonic()
     with reported():
-        for table in tables:
-            if not args.list:
+        table, further = rows(args.ant), ablations()
+        kept = chosen([*table, *further], args.only)
+        left, started = [], time.monotonic()
+        for part in (table, further):
+            part = [row for row in part if row in kept]
+            if part and not args.list:
                 spent = (time.monotonic() - started) / 60
                 minutes = None if args.minutes is None else max(args.minutes - spent, 0)
-                work(table, args.folder, args.results, minutes=minutes)
-            left += unfinished(table, args.folder)
+                work(part, args.folder, args.results, minutes=minutes)
+            left += unfinished(part, args.folder)
     report_unfinished(left)
 
 

@@ -33,7 +33,9 @@ class Row:
 
 def order(rows: Sequence[Row]) -> list[tuple[Row, int]]:
     """Jobs: the first seed of every row in their order, then the second seeds, and so on."""
-    return [(row, seed) for seed in range(max(row.seeds for row in rows)) for row in rows if seed < row.seeds]
+    return [
+        (row, seed) for seed in range(max((row.seeds for row in rows), default=0)) for row in rows if seed < row.seeds
+    ]
 
 
 def folder_of(row: Row, seed: int, folder: Path) -> Path:
@@ -84,8 +86,17 @@ def options(description: str | None, folder: str) -> argparse.ArgumentParser:
     parser.add_argument("--folder", type=Path, default=Path(folder), help="of the runs")
     parser.add_argument("--results", type=Path, default=Path("bench/results/learning.jsonl"), help="file of results")
     parser.add_argument("--minutes", type=float, help="start no job after so many minutes")
+    parser.add_argument("--only", nargs="+", metavar="ROW", help="these rows alone")
     parser.add_argument("--list", action="store_true", help="only say what is unfinished")
     return parser
+
+
+def chosen(rows: Sequence[Row], only: Sequence[str] | None) -> list[Row]:
+    """The rows of these names, all if none are given. Raises ConfigError where a name is no row's."""
+    names = [row.name for row in rows]
+    if unknown := sorted(set(only or ()) - set(names)):
+        raise ConfigError(f"no row is named {unknown[0]}; there are {', '.join(names)}")
+    return [row for row in rows if only is None or row.name in only]
 
 
 @contextmanager
