@@ -1,7 +1,11 @@
-"""Make a bundled expert: train SAC, collect full-length episodes with sampled actions, write dataset and policy.
+"""Make an expert or a medium set: train SAC, collect episodes with sampled actions, write dataset and policy.
 
     python -m imitax.experiments.expert                      # train first; an interrupted training is resumed
     python -m imitax.experiments.expert --run runs/sac       # collect from a run that exists
+    python -m imitax.experiments.expert --env HalfCheetah-v5 --name halfcheetah-expert --run runs/halfcheetah \
+        --steps 1000000 --min-mean-return 9000 --out data
+    python -m imitax.experiments.expert --env HalfCheetah-v5 --name halfcheetah-medium --run runs/halfcheetah-medium \
+        --steps 1000000 --stop-at 3000 --min-mean-return 0 --episodes 100 --out data
 
 Sampled actions, as in D4RL's expert sets: they show how to recover from small errors. Of the run's seeds, the one with
 the best evaluation is collected from, at that evaluation's policy.
@@ -14,8 +18,9 @@ from pathlib import Path
 import tyro
 
 import imitax
-from imitax.datasets import collect, loading, save_d4rl
+from imitax.datasets import collect, loading, save_d4rl, save_minari
 from imitax.files import write_atomic
+from imitax.loop import Event
 from imitax.run import Run
 from imitax.train import commit
 
@@ -34,22 +39,37 @@ class Recipe:
     """Environment steps of training."""
     seeds: tuple[int, ...] = (0,)
     """Seeds to train."""
+    stop_at: float | None = None
+    """Mean return of an evaluation at which training stops, for a medium policy, whose short episodes are kept too;
+    None trains to the end and keeps full-length episodes only."""
     episodes: int = 25
-    """Full-length episodes to collect."""
+    """Episodes to collect."""
     min_mean_return: float = 3200.0
     """Refuse to write an expert below this mean return."""
     seed: int = 0
     """Decides the environments' seeds and the noise of the sampled actions."""
     out: Path = loading.BUNDLED
     """Folder that the files go to."""
+    minari: str | None = None
+    """Id of a Minari dataset that is written too, such as imitax/halfcheetah/expert-v0."""
 
 
 def main(recipe: Recipe) -> None:
     """Follow the recipe."""
+    stop = [lambda event: not reached(recipe, event)]
     if (recipe.run / "config.json").exists():
-        run = imitax.resume(recipe.run) if not (recipe.run / "summary.json").exists() else Run(recipe.run)
+        run = (
+            imitax.resume(recipe.run, callbacks=stop) if not (recipe.run / "summary.json").exists() else Run(recipe.run)
+        )
     else:
-        run = imitax.train("sac", env=recipe.env, steps=recipe.steps, seeds=recipe.seeds, out=recipe.run)
+        run = imitax.train(
+            "sac",
+            env=recipe.env,
+            steps=recipe.steps,
+            seeds=recipe.seeds,
+            out=recipe.run,
+            callbacks=stop,
+        )
     scores = {entry["seed"]: entry["return_mean"] for entry in run.summary["best"]["per_seed"]}
     best = max(scores, key=lambda seed: scores[seed])
     data = collect(
@@ -57,7 +77,7 @@ def main(recipe: Recipe) -> None:
         run.task.make,
         episodes=recipe.episodes,
         seed=recipe.seed,
-        full_length_only=True,
+        full_length_only=recipe.stop_at is None,
         name=recipe.name,
     )
     if data.returns.mean() < recipe.min_mean_return:
@@ -65,7 +85,7 @@ def main(recipe: Recipe) -> None:
     about = {
         "algorithm": "sac",
         "actions": "sampled",
-        "recipe": "python -m imitax.experiments.expert",
+        "recipe": f"python -m imitax.experiments.expert --env {recipe.env}",
         "training_seed": str(best),
         "training_steps": str(run.summary["best_steps"][str(best)]),
         "training_commit": run.config["commit"],
@@ -77,11 +97,19 @@ def main(recipe: Recipe) -> None:
     }
     data = replace(data, attributes=data.attributes | about)
     save_d4rl(data, recipe.out / f"{recipe.name}.hdf5", compact=True)
+    if recipe.minari is not None:
+        save_minari(data, recipe.minari)
     policy = run.seed_folder(best) / "policy-best.safetensors"
     write_atomic(recipe.out / f"{recipe.name}.policy.safetensors", policy.read_bytes())
     print(
         f"{recipe.name}: {len(data.episodes)} episodes, return {data.returns.mean():,.1f} ± {data.returns.std():,.1f}"
     )
+
+
+def reached(recipe: Recipe, event: Event) -> bool:
+    """Whether a seed's evaluation is as good as a medium policy is to be."""
+    best = max(record["return_mean"] for record in event.records.values())
+    return recipe.stop_at is not None and best >= recipe.stop_at
 
 
 if __name__ == "__main__":

@@ -1,0 +1,45 @@
+"""The recipe of expert and medium sets."""
+
+from dataclasses import replace
+
+import pytest
+import toy
+
+import imitax
+from imitax.algorithms import sac
+from imitax.experiments import expert
+
+pytestmark = pytest.mark.usefixtures("no_figures")
+
+
+@pytest.fixture
+def recipe(tmp_path, monkeypatch):
+    """A recipe at toy size; its training is SAC with tiny networks."""
+    train = imitax.train
+
+    def small(name, **options):
+        assert name == "sac"
+        cfg = toy.shrink(sac.Config())
+        return train(cfg, **options, chunk=5, eval_every=10, checkpoint_every=10, eval_episodes=2, quiet=True)
+
+    monkeypatch.setattr(imitax, "train", small)
+    out = tmp_path / "out"
+    return expert.Recipe(
+        env=toy.ENV, name="set", run=tmp_path / "run", steps=40, episodes=3, min_mean_return=-1.0, out=out
+    )
+
+
+def test_a_medium_set_comes_from_a_training_that_stopped(recipe):
+    expert.main(replace(recipe, stop_at=-1.0))
+    assert imitax.Run(recipe.run).summary["steps"] == 10
+    data = imitax.load(recipe.out / "set.hdf5")
+    assert len(data.episodes) == 3
+    assert data.attributes["recipe"].endswith(f"--env {toy.ENV}")
+    assert (recipe.out / "set.policy.safetensors").exists()
+
+
+def test_what_is_too_bad_is_not_written(recipe):
+    with pytest.raises(SystemExit, match=r"mean return .* is below 1,000: not written"):
+        expert.main(replace(recipe, stop_at=100.0, min_mean_return=1000.0))
+    assert imitax.Run(recipe.run).summary["steps"] == 40
+    assert not recipe.out.exists()
