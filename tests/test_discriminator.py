@@ -42,6 +42,32 @@ def test_losses_by_hand(choice, value):
     assert float(loss) == pytest.approx(value, rel=1e-5)
 
 
+@pytest.mark.parametrize(
+    "choice",
+    [
+        Discrimination("bce"),
+        Discrimination("bce", smoothing=0.1),
+        Discrimination("linear"),
+        Discrimination("least_squares"),
+        Discrimination("pu", prior=0.2),
+        Discrimination("pu", prior=0.9),  # where the risk would be negative
+    ],
+)
+def test_whole_weights_are_repeated_rows(choice):
+    expert, learner = jnp.array([2.0, -1.0, 0.5]), jnp.array([0.0, -3.0, 1.0])
+    times = jnp.array([4, 2, 0]), jnp.array([1, 3, 2])
+    repeated = choice.of_logits(jnp.array([2.0, 2, 2, 2, -1, -1]), jnp.array([0.0, -3, -3, -3, 1, 1]))
+    for scale in (1.0, 0.01):  # weights are shares
+        weights = [t * scale for t in times]
+        assert float(choice.of_logits(expert, learner, weights)) == pytest.approx(float(repeated), rel=1e-5)
+        loss, metrics = choice(lambda x: x[:, 0], expert[:, None], learner[:, None], jr.key(0), weights)
+        assert float(loss) == pytest.approx(float(repeated), rel=1e-5)
+        assert float(metrics["logit_expert"]) == 0.5  # of all rows alike
+    plain = float(choice.of_logits(expert, learner))
+    assert abs(plain - float(repeated)) > 0.01
+    assert float(choice.of_logits(expert, learner, [jnp.ones(3), jnp.ones(3)])) == pytest.approx(plain, rel=1e-6)
+
+
 def test_mixup_by_hand():
     """Inputs and labels are mixed with one share a row; a pair of equal labels would not notice."""
     key, w = jr.key(3), np.array([1.0, -2.0], np.float32)

@@ -34,6 +34,20 @@ def test_two_adam_steps_by_hand():
     assert float(metrics["known"]) == 7.0
 
 
+@pytest.mark.parametrize("end", [0.02, 0.0, None])
+def test_the_learning_rate_follows_half_a_cosine_and_stays(end):
+    """On a constant gradient Adam's steps are as large as the rate."""
+    learner = Learner.create(pair([0.0], 0.0), OptimizerConfig(lr=0.1, decay_to=end, decay_steps=4, epsilon=1e-12))
+    sizes = []
+    for _ in range(7):
+        before = float(learner.net.b)
+        learner, _ = learner.descend(linear, jnp.array([3.0]), jnp.asarray(-2.0))
+        sizes.append(float(learner.net.b) - before)
+    shares = [1, (2 + np.sqrt(2)) / 4, 1 / 2, (2 - np.sqrt(2)) / 4, 0, 0, 0]
+    low = 0.1 if end is None else end
+    np.testing.assert_allclose(sizes, [low + (0.1 - low) * share for share in shares], rtol=1e-4, atol=1e-6)
+
+
 def moment(learner):
     """Adam's first moment after one step is a tenth of the gradient that it was given."""
     state = next(s for s in learner.opt_state if hasattr(s, "mu"))

@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 import equinox as eqx
+import implied
 import jax
 import jax.numpy as jnp
 import jax.random as jr
@@ -75,6 +76,45 @@ def test_the_absorbing_transition(kind):
     for array, expected in zip(seen, ([[0, 0]], [[0]], [1], [[0, 0]], [1]), strict=True):
         np.testing.assert_array_equal(array, expected)
     np.testing.assert_array_equal(t.reward, [0])
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_stretches_with_their_end_by_hand(kind):
+    """One ends after its second step; one is cut off there, before a row of another episode that ends; one ends last.
+
+    Where the end is a state, the first one goes on in it.
+    """
+    obs = np.arange(1, 25, dtype=np.float32).reshape(3, 4, 2)
+    ended = np.array([[0, 1, 0, 0], [0, 0, 1, 0], [0, 0, 0, 1]], bool)
+    alive = np.array([[1, 1, 0, 0], [1, 1, 0, 0], [1, 1, 1, 1]], bool)
+    t = Transition(*map(jnp.asarray, (obs, obs[..., :1], obs[..., 0], obs + 1, ended, ended & False)))
+    whole, counts = Terminal(kind).with_end(t, jnp.asarray(alive))
+    if kind not in ("closed_form", "absorbing"):
+        assert eqx.tree_equal(whole, t)
+        np.testing.assert_array_equal(counts, alive)
+        return
+    after = np.array([[0, 0, 1, 1], [0, 0, 0, 0], [0, 0, 0, 0]], bool)
+    np.testing.assert_array_equal(counts, alive | after)
+    np.testing.assert_array_equal(whole.absorbing, after)
+    np.testing.assert_array_equal(whole.terminated, ended | after)
+    for x, expected in ((whole.obs, obs), (whole.action, obs[..., :1]), (whole.next_obs, obs + 1)):
+        np.testing.assert_array_equal(x, np.where(after[..., None], 0, expected))
+    seen = Terminal(kind).reward_input(jax.tree.map(lambda x: x[0], whole))
+    np.testing.assert_array_equal(seen.flag, [0, 0, 1, 1])
+    np.testing.assert_array_equal(seen.next_flag, [0, 1, 1, 1])
+
+
+@pytest.mark.parametrize("kind", [k for k in KINDS if k != "none"])
+def test_a_rollout_that_is_imagined_on_ends_once(kind):
+    """Steps after the first termination, which some rollouts have, become the end, or stay as they were told."""
+    x = jnp.ones((1, 4, 1))
+    ended = jnp.array([[False, True, False, True]])
+    t = Transition(x, x, x[..., 0], x, ended, ended & False)
+    whole, counts = Terminal(kind).with_end(t, jnp.ones((1, 4), bool))
+    assert np.asarray(counts).all()
+    after = [0, 0, 1, 1] if Terminal(kind).rows else [0, 0, 0, 0]
+    np.testing.assert_array_equal(whole.absorbing[0], after)
+    np.testing.assert_array_equal(whole.obs[0, :, 0], 1 - np.array(after))
 
 
 # the tabular limit: one-hot states and a linear critic, so that the weight of a state is its value
@@ -206,6 +246,39 @@ def test_the_target_of_the_last_step_by_hand():
     _, metrics = soft_q_loss(state.critic.net, state, data, 0.3, cfg, jr.key(1))
     q = state.target(jnp.zeros((1, 2)), jnp.zeros((1, 1)), jnp.ones(1)).min()
     assert float(metrics["target"]) == pytest.approx(1 + 0.5 * float(q), rel=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("kind", "ends"),
+    [
+        ("none", (3, 7)),
+        ("mask", (0, 0)),
+        ("reward_flag", (0, 0)),
+        ("closed_form", (0.3 / 0.5, 0.3 / 0.5)),
+        ("absorbing", (3 + 10, 7 + 20)),
+    ],
+)
+def test_whose_next_value_it_is_by_hand(kind, ends):
+    """Critics of 3 and 5, targets of 7 and 9, in the absorbing state 10 and 20 more; entropy where it is asked for."""
+    cfg, _ = agent(kind)
+    cfg = replace(cfg, critic=CriticConfig(hidden=()), temperature=Temperature("fixed", initial=2.0))
+    state = actor_critic.create(cfg, SPEC, Normalizer.identity(2), jr.key(0))
+    state = implied.with_values(state, (3.0, 5.0), (7.0, 9.0))
+    if kind == "absorbing":
+        nets = [
+            eqx.tree_at(lambda n: n.mlp.weights[0], net, net.mlp.weights[0].at[:, -1, 0].set(more))
+            for net, more in ((state.critic.net, 10.0), (state.target, 20.0))
+        ]
+        state = eqx.tree_at(lambda s: (s.critic.net, s.target), state, tuple(nets))
+    t = jax.tree.map(lambda x: x[:3], mixed(0.0))  # the second one ends
+    bonus = -2 * np.asarray(state.actor.net.sample(t.next_obs, jr.key(1))[1])
+    assert np.abs(bonus).min() > 0.01
+    for critic, value, end in ((state.critic.net, 3, ends[0]), (None, 7, ends[1])):
+        for entropy in (True, False):
+            got = actor_critic.next_value(state, t, cfg, jr.key(1), 0.3, critic=critic, entropy=entropy)
+            expected = value + entropy * bonus
+            expected[1] = end + (entropy * bonus[1] if kind == "none" else 0)
+            np.testing.assert_allclose(got, expected, rtol=1e-5)
 
 
 def test_no_discount_is_allowed_where_the_end_has_no_reward():
