@@ -262,7 +262,8 @@ def train_loop(setup: Setup, resume: Checkpoint | None, callbacks: Sequence[Call
         if imagined is None:
             state = fill_tree(state, resume.arrays, what)
         else:
-            state, imagined.buffer = fill_tree((state, imagined.buffer), resume.arrays, what)
+            state, ring = fill_tree((state, imagined.buffer), resume.arrays, what)
+            imagined.buffer = jax.tree.map(jnp.copy, ring)  # donated, so it must not lie in the file's memory
         step, wall = resume.step, resume.extra["wall_s"]
         best = [b if b["return_mean"] is not None else b | {"return_mean": -np.inf} for b in resume.extra["best"]]
         if source is not None:
@@ -310,7 +311,7 @@ def train_loop(setup: Setup, resume: Checkpoint | None, callbacks: Sequence[Call
                 real = Buffers(expert, replay, initial, offline)
                 if refit_every is not None and (first or step % refit_every == 0):
                     state, metrics = fit_models(setup, state, source, step)
-                    arrays = eqx.filter(state, eqx.is_array)
+                    arrays = jax.tree.map(jnp.copy, eqx.filter(state, eqx.is_array))
                     slow.append(metrics)
                 if imagined is not None and (first or step % setup.cfg.imagination.every == 0):
                     slow.append(imagined.advance(state.dynamics.net, explorer(state), real, model_keys, step))

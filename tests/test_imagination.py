@@ -42,7 +42,7 @@ def policy():
 
 def rows_of(dynamics, policy, starts, horizon, cfg, pessimism=NONE):
     t, valid = cfg.rollouts(dynamics, policy, pessimism, jnp.asarray(starts)[:, None], horizon, jr.key(2))
-    return [np.asarray(x)[np.asarray(valid)] for x in (t.obs[:, 0], t.next_obs[:, 0], t.reward, t.terminated)]
+    return [np.asarray(x)[np.asarray(valid)] for x in (t.obs[..., 0], t.next_obs[..., 0], t.reward, t.terminated)]
 
 
 def test_rollouts_follow_the_model(policy):
