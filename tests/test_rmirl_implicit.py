@@ -143,6 +143,10 @@ def test_absorbing_rows_count_where_they_are_states():
     )
     for name in ("td", "q_expert", "q_other", "reward_expert"):
         assert float(one[name]) == pytest.approx(float(other[name]), rel=1e-5)
+    action = np.asarray(state.actor.net.sample(long.obs, jr.split(jr.key(1), 3)[0])[0])[:4, 0]
+    q_policy = 3 + np.asarray(short.obs)[:, 1].mean() + action.mean()
+    assert float(other["q_policy_expert"]) == pytest.approx(q_policy, rel=1e-4)
+    assert abs(q_policy - 3) > 0.05  # as the absorbing rows would have it
     cfg, state = linear(replace(BASE, terminal=Terminal("absorbing")), 0.0, 0.0, 1.0, 2.0, bias=3.0)
     _, metrics = rmirl_implicit.critic_loss(state.critic.net, state, long, long, cfg, jr.key(1))
     action = np.asarray(state.actor.net.sample(long.obs, jr.split(jr.key(1), 3)[0])[0])[:4, 0]
@@ -159,7 +163,7 @@ def test_absorbing_rows_count_where_they_are_states():
 
 
 @pytest.mark.parametrize(
-    ("kind", "end"), [("none", 0.5 * 3 - 3), ("mask", -3.0), ("closed_form", -3.0), ("absorbing", 0.5 * 13 - 3)]
+    ("kind", "end"), [("none", 0.5 * 3 - 3), ("mask", -3.0), ("closed_form", -1.5), ("absorbing", 0.5 * 13 - 3)]
 )
 def test_the_advantage_by_hand(kind, end):
     """`gamma V(s') - Q(s, a)` of the critics of today, of which the smaller says 3, and 13 in the absorbing state."""

@@ -167,9 +167,10 @@ def update(state: State, batch: Batch, cfg: Config, key: PRNGKeyArray) -> tuple[
 
 
 def advantage(state: State, t: Transition, cfg: Config, key: PRNGKeyArray) -> Float[Array, "B"]:
-    """`gamma V(s') - Q(s, a)`."""
+    """`gamma V(s') - Q(s, a)`, the implied reward with the other sign; `(gamma - 1) Q` at the ends of closed_form."""
     v_next = next_value(state, t, cfg, key, critic=state.critic.net)
-    return cfg.gamma * v_next - cfg.td_loss.clip(state.critic.net(t.obs, t.action).min(0))
+    q = cfg.td_loss.clip(state.critic.net(t.obs, t.action).min(0))
+    return share_of_step(cfg, t) * (cfg.gamma * v_next - q)
 
 
 def turn(state: State, buffers: Any, cfg: Config, key: PRNGKeyArray) -> tuple[State, Metrics]:

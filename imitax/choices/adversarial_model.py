@@ -1,7 +1,7 @@
 """A model that turns against the policy, within what the data allow (Rigter et al. 2022, RAMBO, arXiv:2204.12581)."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import equinox as eqx
@@ -88,6 +88,7 @@ class AdversarialModel:
             else:
                 counts = on = jnp.isfinite(taken.next_obs).all(-1)
             t = taken.transition(obs, action)
+            t = replace(t, next_obs=jnp.where(counts[:, None], t.next_obs, obs))  # else 0 times what is not finite
             a = normalised(advantage(policy.normalizer.transition(t), kv), counts, self.advantage_clip)
             data = self._real(buffers, learner.net.cfg.members, kd)
             learner, metrics = learner.descend(self.loss, t, a, data, fit)

@@ -197,6 +197,10 @@ def trajectories(
     parts = []
     for t, valid in ((stretch, jnp.cumprod(alive, 1) > 0), (imagined.transitions, imagined.valid)):
         whole, counts = cfg.terminal.with_end(replace(t, uncertainty=None), valid)
+        whole = replace(
+            whole,
+            **{k: jnp.where(counts[..., None], getattr(whole, k), 0.0) for k in ("obs", "action", "next_obs")},
+        )  # 0 times what is not finite would still reach the gradient
         weight = counts * cfg.gamma ** jnp.arange(horizon)[None]  # [C T]
         parts.append((jax.tree.map(lambda x: x.reshape(-1, *x.shape[2:]), whole), weight.ravel()))
     (expert, expert_weight), (fake, fake_weight) = parts
