@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
-from imitax.errors import ConfigError
+from imitax.errors import ConfigError, require_positive
 
 T = TypeVar("T")
 
@@ -60,9 +60,7 @@ class Training:
     """Print nothing."""
 
     def __post_init__(self):
-        for name in ("steps", "chunk", "eval_every", "eval_episodes", "checkpoint_every", "subsample"):
-            if getattr(self, name) < 1:
-                raise ConfigError(f"{name} must be at least 1, got {getattr(self, name)}")
+        require_positive(self, "steps", "chunk", "eval_every", "eval_episodes", "checkpoint_every", "subsample")
         for name in ("eval_every", "checkpoint_every"):
             if getattr(self, name) % self.chunk:
                 raise ConfigError(

@@ -37,10 +37,10 @@ from imitax.sources import (
     ImaginedBuffer,
     ImaginedSource,
     OnlineSource,
-    expert_buffer,
+    episode_buffer,
     initial_buffer,
-    real_buffer,
 )
+from imitax.sources.buffer import unpack
 from imitax.stacking import over_seeds, stack, unstack
 from imitax.statistics import d4rl_score, expert_fraction
 from imitax.types import Batch, Periodic, Transition
@@ -92,6 +92,8 @@ class Setup:
     """What the policy is paid in place of the environment's reward."""
     termination: Termination | None = None
     """Where the task ends, for learned models; None where they learn that too."""
+    dynamics: Dynamics | None = None
+    """The model of another run, with this run's termination."""
 
     def about(self, index: int, step: int) -> dict[str, Any]:
         """What a policy file says of its origin."""
@@ -167,10 +169,10 @@ def initial_state(setup: Setup) -> Any:
 
 def new_dynamics(setup: Setup, key: PRNGKeyArray) -> Dynamics:
     """One seed's model: another run's, or one that is yet to be fitted."""
+    if setup.dynamics is not None:
+        return setup.dynamics
     cfg = setup.cfg
-    fresh = Dynamics(setup.task.spec, cfg.dynamics, setup.termination, key=jr.fold_in(key, 1), precision=cfg.precision)
-    path = setup.training.model_from
-    return fresh if path is None else models.load_for(path, fresh)
+    return Dynamics(setup.task.spec, cfg.dynamics, setup.termination, key=jr.fold_in(key, 1), precision=cfg.precision)
 
 
 def fit_models(setup: Setup, state: Any, source: OnlineSource | None, step: int) -> tuple[Any, dict[str, np.ndarray]]:
@@ -184,11 +186,11 @@ def fit_models(setup: Setup, state: Any, source: OnlineSource | None, step: int)
         if source is None:
             folder = seed_folder(setup.folder, setup.training.seeds, seed)
             dynamics = models.fit_offline(
-                learner.net, model_data(setup, i), setup.cfg.fit, seed, folder, setup.about(i, step)
+                learner.net, recorded_data(setup, i), setup.cfg.fit, seed, folder, setup.about(i, step)
             )
         else:
             own = unstack(source.buffer, i)
-            data = jax.tree.map(np.asarray, own.take(jnp.arange(int(own.size))))
+            data = unpack(np.asarray(own.rows)[: int(own.size)], own.obs_dim, own.action_dim)
             dynamics, measured = models.fit_replay(learner.net, data, setup.cfg.fit, seed, step)
             metrics.append(measured)
         fitted.append(Learner.create(dynamics, learner.optimizer))
@@ -196,19 +198,15 @@ def fit_models(setup: Setup, state: Any, source: OnlineSource | None, step: int)
     return state, jax.tree.map(lambda *x: np.stack(x), *metrics) if metrics else {}
 
 
-def model_data(setup: Setup, index: int) -> Dataset:
-    """What one seed's model is fitted to: recorded episodes, and copies of its demonstrations."""
+def recorded_data(setup: Setup, index: int) -> Dataset:
+    """A seed's recorded episodes; where a model is fitted to them, with copies of its demonstrations."""
     assert setup.offline is not None
-    if setup.train is None:
+    if setup.train is None or "model" not in setup.cfg.needs:
         return setup.offline
-    return pool(setup.offline, setup.train[index], copies(setup, index))
-
-
-def copies(setup: Setup, index: int) -> int:
-    """How often a seed's demonstrations are among the data that its model is fitted to."""
-    assert setup.train is not None
-    assert setup.offline is not None
-    return setup.cfg.demonstration_copies(setup.train[index].transition_count, setup.offline.transition_count)
+    own = setup.train[index]
+    return pool(
+        setup.offline, own, setup.cfg.demonstration_copies(own.transition_count, setup.offline.transition_count)
+    )
 
 
 def make_periodic(turn: Periodic, cfg: Any, static: Any, seeds: int) -> Callable[..., tuple[Any, dict[str, Array]]]:
@@ -244,15 +242,14 @@ def train_loop(setup: Setup, resume: Checkpoint | None, callbacks: Sequence[Call
         capacity = min(setup.cfg.buffer_size, t.steps)
         paid = None if setup.reward is None else partial(pay, setup.reward, setup.cfg.gamma)
         source = OnlineSource(task, seeds, capacity, setup.cfg.warmup_steps, absorbing_rows, paid)
-    expert = None if setup.train is None else expert_buffer(setup.train, t.subsample, seeds, absorbing_rows)
+    expert = None if setup.train is None else episode_buffer(setup.train, t.subsample, seeds, absorbing_rows)
     initial = None
     if setup.train is not None and getattr(setup.cfg, "needs_initial", False):
         initial = initial_buffer(setup.train)
     offline, imagined = None, None
     if setup.offline is not None:
-        demos = setup.train or [setup.offline] * len(seeds)
-        shares = [copies(setup, i) if modelled and setup.train is not None else 0 for i in range(len(seeds))]
-        offline = real_buffer(setup.offline, demos, shares, absorbing_rows)
+        recorded = [recorded_data(setup, i) for i in range(len(seeds))]
+        offline = episode_buffer(recorded, 1, seeds, absorbing_rows)
     if modelled:
         imagined = ImaginedSource(setup.cfg.imagination, setup.cfg.pessimism, task.spec, len(seeds), absorbing_rows)
 

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from imitax import figures, seeding
-from imitax.artifacts import load_dynamics, save_dynamics
+from imitax.artifacts import save_dynamics
 from imitax.choices.dynamics_loss import DynamicsFit
 from imitax.datasets import Dataset
 from imitax.dynamics_fit import episode_numbers, fit, rollout_errors
@@ -43,12 +43,3 @@ def fit_replay(dynamics: Dynamics, data: Transition, cfg: DynamicsFit, seed: int
     fitted, report = fit(dynamics, data, cfg, seeding.generator(seed, Purpose.MODEL, step))
     elite = np.asarray(report.error)[report.elites]
     return fitted, {"model_error": float(elite.mean()), "model_epochs": float(len(report.errors))}
-
-
-def load_for(path: Path, dynamics: Dynamics) -> Dynamics:
-    """A model of another run, or of a file, with the termination rule of this one.
-
-    Raises:
-        CheckpointError: the file is missing, damaged, or not a model.
-    """
-    return load_dynamics(path if path.is_file() else path / DYNAMICS, dynamics.termination)[0]

@@ -26,7 +26,7 @@ from imitax.files import append_line, load_arrays, read_json, read_lines, sha256
 from imitax.files import line as line_bytes
 from imitax.loop import Callback, Setup, train_loop
 from imitax.models import DYNAMICS
-from imitax.networks import Normalizer, Policy, Termination, explicit, known_termination
+from imitax.networks import Dynamics, Normalizer, Policy, Termination, explicit, known_termination
 from imitax.record import seed_folder
 from imitax.run import Run
 from imitax.statistics import summarise
@@ -299,8 +299,8 @@ def prepare(
             for seed in options.seeds
         ]
         if getattr(cfg, "normalize_obs", False):
-            pooled = offline is not None and "model" in cfg.needs
-            sets = [pool(offline, s.train) if pooled and offline is not None else s.train for s in selections]
+            beside = offline if "model" in cfg.needs else None
+            sets = [s.train if beside is None else pool(beside, s.train) for s in selections]
             normalizers = [Normalizer(*map(jnp.asarray, normalization(data))) for data in sets]
     elif offline is not None and getattr(cfg, "normalize_obs", False):
         normalizers = [Normalizer(*map(jnp.asarray, normalization(offline)))] * len(options.seeds)
@@ -319,9 +319,10 @@ def prepare(
         raise ConfigError(f"buffer_size ({cfg.buffer_size}) must hold at least one chunk of {options.chunk} steps")
     if options.subsample != 1 and getattr(cfg, "needs_stretches", False):
         raise ConfigError("reward_form=trajectory learns from consecutive transitions: leave --subsample out")
-    termination = None
+    termination, dynamics = None, None
     if "model" in cfg.needs:
-        termination = _termination(cfg, task, options)
+        termination = _termination(cfg, task)
+        dynamics = None if options.model_from is None else _model(options.model_from, cfg, task, termination)
     elif options.model_from is not None:
         raise ConfigError(f"{name_of(cfg)} has no model: leave --model-from out")
     validation = [s.validation for s in selections if s.validation is not None]
@@ -339,27 +340,31 @@ def prepare(
         warm_start=None if options.init_from is None else _warm_start(options.init_from, task),
         reward=reward,
         termination=termination,
+        dynamics=dynamics,
     )
     return setup, dataset, selections
 
 
-def _termination(cfg: Any, task: Task, options: Training) -> Termination | None:
-    """The task's rule for learned models, where it is to be known; a model from elsewhere is checked besides."""
-    termination = None
-    if cfg.dynamics.termination == "known":
-        termination = known_termination(task.env_id, task.env_kwargs, task.spec.obs_dim)
-        if termination is None:
-            raise ConfigError(
-                f"where {task.env_id} ends is not known here: give --dynamics.termination learned, or, if it never "
-                "ends, the same"
-            )
-    if options.model_from is not None:
-        if "env" in cfg.needs:
-            raise ConfigError(f"--model-from is for offline methods; {name_of(cfg)} fits its model as it goes")
-        path = _found("--model-from", options.model_from, DYNAMICS, "; only offline runs with a model write one")
-        dynamics, about = load_dynamics(path, termination)
-        _check_fit("--model-from", options.model_from, "model", dynamics.spec, about, task)
+def _termination(cfg: Any, task: Task) -> Termination | None:
+    """The task's rule for learned models, where it is to be known."""
+    if cfg.dynamics.termination != "known":
+        return None
+    termination = known_termination(task.env_id, task.env_kwargs, task.spec.obs_dim)
+    if termination is None:
+        raise ConfigError(
+            f"where {task.env_id} ends is not known here: give --dynamics.termination learned, or, if it never ends, "
+            "the same"
+        )
     return termination
+
+
+def _model(path: Path, cfg: Any, task: Task, termination: Termination | None) -> Dynamics:
+    if "env" in cfg.needs:
+        raise ConfigError(f"--model-from is for offline methods; {name_of(cfg)} fits its model as it goes")
+    file = _found("--model-from", path, DYNAMICS, "; only offline runs with a model write one")
+    dynamics, about = load_dynamics(file, termination)
+    _check_fit("--model-from", path, "model", dynamics.spec, about, task)
+    return dynamics
 
 
 def artifact(path: Path, name: str) -> Path:

@@ -15,10 +15,11 @@ from imitax.choices.adversarial_model import AdversarialModel, normalised
 from imitax.choices.dynamics_loss import DynamicsFit
 from imitax.choices.imagination import Imagination
 from imitax.choices.pessimism import Pessimism
+from imitax.datasets import pool
 from imitax.errors import ConfigError
 from imitax.learner import Learner, OptimizerConfig
 from imitax.networks import Dynamics, DynamicsConfig, Normalizer, Policy, PolicyConfig, TanhGaussian, Termination
-from imitax.sources import Buffer, ImaginedBuffer, ImaginedSource, real_buffer
+from imitax.sources import Buffer, ImaginedBuffer, ImaginedSource, episode_buffer
 from imitax.types import Spec, Transition
 
 SPEC = Spec(1, 1, (-1.0,), (1.0,))
@@ -145,7 +146,7 @@ def test_the_source_rolls_out_every_seed(policy):
 
 def test_demonstrations_join_the_data_as_often_as_they_are_told(demos):
     def of(copies):
-        return real_buffer(demos, [demos], [copies], absorbing_rows=True)
+        return episode_buffer([pool(demos, demos, copies)], 1, (0,), absorbing_rows=True)
 
     assert [int(of(c).size[0]) for c in (0, 1, 3)] == [demos.transition_count * (1 + c) for c in (0, 1, 3)]
     ends = sum(e.terminated for e in demos.episodes)

@@ -16,7 +16,7 @@ from imitax.choices.temperature import Temperature
 from imitax.choices.terminal import Terminal, absorbing_transition
 from imitax.datasets import Dataset, Episode
 from imitax.networks import CriticConfig, Normalizer, PolicyConfig
-from imitax.sources import Buffer, expert_buffer
+from imitax.sources import Buffer, episode_buffer
 from imitax.sources.buffer import pack
 from imitax.types import Batch, Spec, Transition, concat
 
@@ -302,7 +302,7 @@ def dataset(*ends):
 def test_the_experts_absorbing_share(subsample):
     """DAC: absorbing rows are never dropped, and weigh 1 / k: two of 40 steps, whatever is kept of these."""
     data = [dataset((20, True), (10, False), (10, True)), dataset((40, False))]
-    buffer = expert_buffer(data, subsample, (0, 1), absorbing_rows=True)
+    buffer = episode_buffer(data, subsample, (0, 1), absorbing_rows=True)
     np.testing.assert_allclose(buffer.absorbing, [2 / subsample, 0])
     if subsample in (1, 10):  # which divide all lengths
         share = buffer.absorbing / (buffer.size + buffer.absorbing)
@@ -319,7 +319,7 @@ def test_the_experts_absorbing_share(subsample):
 
 
 def test_buffers_without_such_rows_draw_none():
-    buffer = jax.tree.map(lambda x: x[0], expert_buffer([dataset((3, True))], 1, (0,)))
+    buffer = jax.tree.map(lambda x: x[0], episode_buffer([dataset((3, True))], 1, (0,)))
     rows = buffer.draw(500, jr.key(0))
     assert int(rows.min()) == 0
     assert not buffer.take(rows).absorbing.any()
@@ -356,5 +356,5 @@ def test_the_absorbing_state_is_zero_after_normalisation():
 
 def test_offsets_of_subsampling_do_not_depend_on_such_rows():
     data = [dataset((20, True))]
-    plain, with_rows = (expert_buffer(data, 4, (3,), flag) for flag in (False, True))
+    plain, with_rows = (episode_buffer(data, 4, (3,), flag) for flag in (False, True))
     np.testing.assert_array_equal(plain.rows, with_rows.rows)

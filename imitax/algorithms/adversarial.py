@@ -32,7 +32,7 @@ from imitax.choices.gradient_penalty import GradientPenalty
 from imitax.choices.reward_learning import RewardLearningConfig, learned_reward, paid, reward_loss
 from imitax.choices.temperature import Temperature
 from imitax.choices.terminal import Terminal
-from imitax.errors import ConfigError
+from imitax.errors import ConfigError, require_positive
 from imitax.learner import Learner, OptimizerConfig
 from imitax.networks import CriticConfig, Normalizer, Reward, RewardConfig, TanhGaussian
 from imitax.types import Batch, Metrics, Spec, Transition, concat, part
@@ -60,8 +60,7 @@ class Config(RewardLearningConfig, ImitationConfig):
                 f"expert_share={self.expert_share} of batch_size={self.batch_size} leaves the learner's data no row: "
                 "lower it, or enlarge the batch"
             )
-        if self.reward_updates < 1:
-            raise ConfigError(f"reward_updates must be at least 1, got {self.reward_updates}")
+        require_positive(self, "reward_updates")
         if self.subtract_log_policy and self.discrimination.kind in ("linear", "least_squares", "mixup"):
             raise ConfigError(
                 "subtract_log_policy is AIRL's form of the cross-entropy logit, not of "

@@ -13,17 +13,16 @@ have layer normalisation, which holds their values where the model errs.
 
 from dataclasses import dataclass, field
 
-import jax.random as jr
 from jaxtyping import PRNGKeyArray
 
 from imitax.choices import model_based
-from imitax.choices.actor_critic import CLEANIL, ActorCriticConfig, explorer, improve, policy, soft_q_loss
+from imitax.choices.actor_critic import CLEANIL, ActorCriticConfig, explorer, policy
 from imitax.choices.dynamics_loss import OFFICIAL_DECAY, DynamicsFit
 from imitax.choices.imagination import Imagination
-from imitax.choices.model_based import ModelConfig, ModelState, mixed, penalised
+from imitax.choices.model_based import ModelConfig, ModelState, rewarded_step
 from imitax.choices.pessimism import Pessimism
 from imitax.choices.td_loss import TdLoss
-from imitax.errors import ConfigError
+from imitax.errors import require_positive
 from imitax.learner import OptimizerConfig
 from imitax.networks import CriticConfig, Dynamics, DynamicsConfig, Normalizer
 from imitax.types import Batch, Metrics, Spec
@@ -59,14 +58,8 @@ class Config(ModelConfig, ActorCriticConfig):
 
     def __post_init__(self):
         super().__post_init__()
-        for name in ("refit_every", "updates_per_step"):
-            if getattr(self, name) < 1:
-                raise ConfigError(f"{name} must be at least 1, got {getattr(self, name)}")
-        if self.terminal.flagged:
-            raise ConfigError(
-                f"terminal.kind={self.terminal.kind} is for learned rewards, which give the end a reward of its own; "
-                "mbpo takes mask or none"
-            )
+        require_positive(self, "refit_every", "updates_per_step")
+        self.terminal.for_given_rewards()
 
 
 PRESETS = {
@@ -107,10 +100,4 @@ def update(state: State, batch: Batch, cfg: Config, key: PRNGKeyArray) -> tuple[
     data = state.normalizer.batch(batch)
     assert data.replay is not None
     assert data.imagined is not None
-    kc, ka = jr.split(key)
-    imagined, penalty = penalised(state, data.imagined, cfg)
-    mix = mixed(data.replay, imagined, cfg)
-    critic, mc = state.critic.descend(soft_q_loss, state, mix, 0.0, cfg, kc)
-    state, ma = improve(state, critic, mix, cfg, ka)
-    state, mp = model_based.weigh(state, data.imagined, cfg)
-    return state, mc | ma | mp | {"model_penalty": penalty.mean()}
+    return rewarded_step(state, data.replay, data.imagined, cfg, key)

@@ -13,18 +13,16 @@ penalised rewards with the lambda of that moment and moves lambda at every step 
 lambda is today's.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
-import jax.random as jr
 from jaxtyping import PRNGKeyArray
 
 from imitax.choices import model_based
-from imitax.choices.actor_critic import CLEANIL, explorer, improve, policy, soft_q_loss
+from imitax.choices.actor_critic import CLEANIL, explorer, policy
 from imitax.choices.dynamics_loss import OFFICIAL_DECAY, DynamicsFit
 from imitax.choices.imagination import Imagination
-from imitax.choices.model_based import ModelConfig, ModelState, mixed, penalised
+from imitax.choices.model_based import ModelState, OfflineModelConfig, rewarded_step
 from imitax.choices.pessimism import Pessimism
-from imitax.errors import ConfigError
 from imitax.learner import OptimizerConfig
 from imitax.networks import CriticConfig, Dynamics, DynamicsConfig, Normalizer
 from imitax.types import Batch, Metrics, Spec
@@ -36,32 +34,8 @@ State = ModelState
 
 
 @dataclass(frozen=True)
-class Config(ModelConfig):
+class Config(OfflineModelConfig):
     """MOPO."""
-
-    average: float = 0.999
-    critic: CriticConfig = field(default_factory=lambda: CriticConfig(layer_norm=True))
-    critic_optimizer: OptimizerConfig = field(default_factory=OptimizerConfig)
-    normalize_obs: bool = True
-    """Standardise observations with the statistics of the data."""
-
-    @property
-    def needs(self) -> frozenset[str]:
-        """What it learns from."""
-        return frozenset({"offline data", "model"})
-
-    @property
-    def needs_rewards(self) -> bool:
-        """The data's rewards are what it learns from."""
-        return True
-
-    def __post_init__(self):
-        super().__post_init__()
-        if self.terminal.flagged:
-            raise ConfigError(
-                f"terminal.kind={self.terminal.kind} is for learned rewards, which give the end a reward of its own; "
-                "mopo takes mask or none"
-            )
 
 
 PRESETS = {
@@ -97,10 +71,4 @@ def update(state: State, batch: Batch, cfg: Config, key: PRNGKeyArray) -> tuple[
     data = state.normalizer.batch(batch)
     assert data.offline is not None
     assert data.imagined is not None
-    kc, ka = jr.split(key)
-    imagined, penalty = penalised(state, data.imagined, cfg)
-    mix = mixed(data.offline, imagined, cfg)
-    critic, mc = state.critic.descend(soft_q_loss, state, mix, 0.0, cfg, kc)
-    state, ma = improve(state, critic, mix, cfg, ka)
-    state, mp = model_based.weigh(state, data.imagined, cfg)
-    return state, mc | ma | mp | {"model_penalty": penalty.mean()}
+    return rewarded_step(state, data.offline, data.imagined, cfg, key)

@@ -21,18 +21,20 @@ from dataclasses import dataclass, field
 from jaxtyping import PRNGKeyArray
 
 from imitax.choices import model_imitation
-from imitax.choices.actor_critic import CLEANIL, explorer, policy
-from imitax.choices.discriminator import Discrimination
-from imitax.choices.gradient_penalty import GradientPenalty
+from imitax.choices.actor_critic import explorer, policy
 from imitax.choices.imagination import Imagination
-from imitax.choices.model_imitation import LearnedRewardConfig, LearnedRewardState, policy_step, reward_turn
+from imitax.choices.model_imitation import (
+    REFERENCE,
+    LearnedRewardConfig,
+    LearnedRewardState,
+    policy_step,
+    reward_turn,
+)
 from imitax.choices.pessimism import Pessimism
 from imitax.choices.reward_learning import learned_reward
 from imitax.choices.td_loss import TdLoss
 from imitax.choices.temperature import Temperature
-from imitax.choices.terminal import Terminal
-from imitax.learner import OptimizerConfig
-from imitax.networks import Dynamics, Normalizer, RewardConfig
+from imitax.networks import Dynamics, Normalizer
 from imitax.types import Batch, Metrics, Periodic, Spec
 
 __all__ = ["PRESETS", "Config", "State", "explorer", "init", "periodic", "policy", "reward", "update"]
@@ -48,29 +50,17 @@ class Config(LearnedRewardConfig):
     pessimism: Pessimism = field(default_factory=lambda: Pessimism("ensemble_std", weight=0.5))
 
 
-_REFERENCE = {
-    "average": 0.0,
-    "real_share": 0.5,
-    "expert_share": 0.0,
-    "discrimination": Discrimination("linear"),
-    "reward": RewardConfig(hidden=(256, 256, 256), activation="silu", bound=10.0, bound_kind="clip"),
-    "gradient_penalty": GradientPenalty("hinge", weight=10.0, margin=1.0, norm="linf"),
-    "reward_optimizer": OptimizerConfig(lr=3e-4, clip=1000.0),
-    "terminal": Terminal("mask"),
-    **CLEANIL,
-}
-
 PRESETS = {
     "default": Config(),
     "head": Config(
-        **_REFERENCE,
+        **REFERENCE,
         l2=1e-5,
         td_loss=TdLoss(value_clip=1000.0),
         pessimism=Pessimism("ensemble_std", tuned=True),
         imagination=Imagination(horizon=40, keep=1_000_000, stop_at_end=False),
     ),
     "blog": Config(
-        **_REFERENCE,
+        **REFERENCE,
         l2=1e-3,
         td_loss=TdLoss("huber"),
         temperature=Temperature("tuned", initial=1.0),

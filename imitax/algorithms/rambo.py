@@ -12,22 +12,19 @@ over outputs, so that the paper's weight 3e-4 has other units. The next action o
 out, as in the paper; the reference system clips Q besides (`--td-loss.value-clip`).
 """
 
-from dataclasses import dataclass, field, replace
-from typing import Any
+from dataclasses import dataclass, field
 
-import jax.random as jr
 from jaxtyping import Array, Float, PRNGKeyArray
 
 from imitax.choices import model_based
-from imitax.choices.actor_critic import CLEANIL, explorer, improve, next_value, policy, soft_q_loss
-from imitax.choices.adversarial_model import AdversarialModel
+from imitax.choices.actor_critic import CLEANIL, explorer, next_value, policy
+from imitax.choices.adversarial_model import AdversarialModel, model_turn
 from imitax.choices.dynamics_loss import OFFICIAL_DECAY, DynamicsFit
 from imitax.choices.imagination import Imagination
-from imitax.choices.model_based import ModelConfig, ModelState, mixed, penalised
+from imitax.choices.model_based import ModelState, OfflineModelConfig, rewarded_step
 from imitax.choices.pessimism import Pessimism
-from imitax.errors import ConfigError
 from imitax.learner import OptimizerConfig
-from imitax.networks import CriticConfig, Dynamics, DynamicsConfig, Normalizer, Policy
+from imitax.networks import CriticConfig, Dynamics, DynamicsConfig, Normalizer
 from imitax.types import Batch, Metrics, Periodic, Spec, Transition
 
 __all__ = ["PRESETS", "Config", "State", "explorer", "init", "periodic", "policy", "update"]
@@ -37,34 +34,11 @@ State = ModelState
 
 
 @dataclass(frozen=True)
-class Config(ModelConfig):
+class Config(OfflineModelConfig):
     """RAMBO."""
 
-    average: float = 0.999
-    critic: CriticConfig = field(default_factory=lambda: CriticConfig(layer_norm=True))
-    critic_optimizer: OptimizerConfig = field(default_factory=OptimizerConfig)
     pessimism: Pessimism = field(default_factory=lambda: Pessimism("none"))
     adversary: AdversarialModel = field(default_factory=AdversarialModel)
-    normalize_obs: bool = True
-    """Standardise observations with the statistics of the data."""
-
-    @property
-    def needs(self) -> frozenset[str]:
-        """What it learns from."""
-        return frozenset({"offline data", "model"})
-
-    @property
-    def needs_rewards(self) -> bool:
-        """The data's rewards are what it learns from."""
-        return True
-
-    def __post_init__(self):
-        super().__post_init__()
-        if self.terminal.flagged:
-            raise ConfigError(
-                f"terminal.kind={self.terminal.kind} is for learned rewards, which give the end a reward of its own; "
-                "rambo takes mask or none"
-            )
 
 
 PRESETS = {
@@ -100,13 +74,7 @@ def update(state: State, batch: Batch, cfg: Config, key: PRNGKeyArray) -> tuple[
     data = state.normalizer.batch(batch)
     assert data.offline is not None
     assert data.imagined is not None
-    kc, ka = jr.split(key)
-    imagined, penalty = penalised(state, data.imagined, cfg)
-    mix = mixed(data.offline, imagined, cfg)
-    critic, mc = state.critic.descend(soft_q_loss, state, mix, 0.0, cfg, kc)
-    state, ma = improve(state, critic, mix, cfg, ka)
-    state, mp = model_based.weigh(state, data.imagined, cfg)
-    return state, mc | ma | mp | {"model_penalty": penalty.mean()}
+    return rewarded_step(state, data.offline, data.imagined, cfg, key)
 
 
 def advantage(state: State, t: Transition, cfg: Config, key: PRNGKeyArray) -> Float[Array, "B"]:
@@ -115,18 +83,8 @@ def advantage(state: State, t: Transition, cfg: Config, key: PRNGKeyArray) -> Fl
     return t.reward + cfg.gamma * v_next - cfg.td_loss.clip(state.critic.net(t.obs, t.action).min(0))
 
 
-def turn(state: State, buffers: Any, cfg: Config, key: PRNGKeyArray) -> tuple[State, Metrics]:
-    """One phase of model steps."""
-    dynamics, metrics = cfg.adversary(
-        state.dynamics,
-        cfg.fit,
-        cfg.imagination,
-        Policy(state.normalizer, state.actor.net),
-        lambda t, k: advantage(state, t, cfg, k),
-        buffers,
-        key,
-    )
-    return replace(state, dynamics=dynamics), metrics
+turn = model_turn(advantage)
+"""One phase of model steps."""
 
 
 def periodic(cfg: Config) -> tuple[Periodic, ...]:

@@ -15,23 +15,25 @@ actions in rollouts are sampled in all presets.
 """
 
 from dataclasses import dataclass, field, replace
-from typing import Any
 
 from jaxtyping import Array, Float, PRNGKeyArray
 
 from imitax.choices import model_imitation
 from imitax.choices.actor_critic import CLEANIL, explorer, next_value, policy
-from imitax.choices.adversarial_model import AdversarialModel
-from imitax.choices.discriminator import Discrimination
-from imitax.choices.gradient_penalty import GradientPenalty
+from imitax.choices.adversarial_model import AdversarialModel, model_turn
 from imitax.choices.imagination import Imagination
-from imitax.choices.model_imitation import LearnedRewardConfig, LearnedRewardState, policy_step, reward_turn
+from imitax.choices.model_imitation import (
+    REFERENCE,
+    LearnedRewardConfig,
+    LearnedRewardState,
+    policy_step,
+    reward_turn,
+)
 from imitax.choices.pessimism import Pessimism
 from imitax.choices.reward_learning import learned_reward, paid
 from imitax.choices.td_loss import TdLoss
-from imitax.choices.terminal import Terminal
 from imitax.learner import OptimizerConfig
-from imitax.networks import CriticConfig, Dynamics, Normalizer, Policy, RewardConfig
+from imitax.networks import CriticConfig, Dynamics, Normalizer
 from imitax.types import Batch, Metrics, Periodic, Spec, Transition
 
 __all__ = ["PRESETS", "Config", "State", "explorer", "init", "periodic", "policy", "reward", "update"]
@@ -51,17 +53,9 @@ class Config(LearnedRewardConfig):
     """The value of the next state in A has its entropy bonus."""
 
 
-_REFERENCE = {
-    "average": 0.0,
-    "real_share": 0.5,
-    "expert_share": 0.0,
-    "discrimination": Discrimination("linear"),
-    "reward": RewardConfig(hidden=(256, 256, 256), activation="silu", bound=10.0, bound_kind="clip"),
-    "gradient_penalty": GradientPenalty("hinge", weight=10.0, margin=1.0, norm="linf"),
-    "reward_optimizer": OptimizerConfig(lr=3e-4, clip=1000.0),
+_REFERENCE = REFERENCE | {
+    "critic": replace(CLEANIL["critic"], zero_head=True),
     "imagination": Imagination(horizon=40, keep=1_000_000, stop_at_end=False),
-    "terminal": Terminal("mask"),
-    **CLEANIL | {"critic": replace(CLEANIL["critic"], zero_head=True)},
 }
 
 PRESETS = {
@@ -104,18 +98,8 @@ def advantage(state: State, t: Transition, cfg: Config, key: PRNGKeyArray) -> Fl
     return t.reward + cfg.gamma * v_next - cfg.td_loss.clip(state.critic.net(t.obs, t.action).min(0))
 
 
-def turn(state: State, buffers: Any, cfg: Config, key: PRNGKeyArray) -> tuple[State, Metrics]:
-    """One phase of model steps."""
-    dynamics, metrics = cfg.adversary(
-        state.dynamics,
-        cfg.fit,
-        cfg.imagination,
-        Policy(state.normalizer, state.actor.net),
-        lambda t, k: advantage(state, t, cfg, k),
-        buffers,
-        key,
-    )
-    return replace(state, dynamics=dynamics), metrics
+turn = model_turn(advantage)
+"""One phase of model steps."""
 
 
 def periodic(cfg: Config) -> tuple[Periodic, ...]:

@@ -15,7 +15,6 @@ that); B is imagined and recorded data in the shares of the batch, there imagine
 """
 
 from dataclasses import dataclass, field, replace
-from typing import Any
 
 import jax.numpy as jnp
 import jax.random as jr
@@ -23,7 +22,7 @@ from jaxtyping import Array, Float, PRNGKeyArray
 
 from imitax.choices import model_based
 from imitax.choices.actor_critic import CLEANIL, counted, explorer, improve, masked_mean, next_value, policy
-from imitax.choices.adversarial_model import AdversarialModel
+from imitax.choices.adversarial_model import AdversarialModel, model_turn
 from imitax.choices.gradient_penalty import GradientPenalty
 from imitax.choices.imagination import Imagination
 from imitax.choices.implied_reward import part_means, policy_actions, share_of_step
@@ -35,7 +34,7 @@ from imitax.choices.temperature import Temperature
 from imitax.choices.terminal import Terminal
 from imitax.errors import ConfigError
 from imitax.learner import OptimizerConfig
-from imitax.networks import Critic, CriticConfig, Dynamics, Normalizer, Policy
+from imitax.networks import Critic, CriticConfig, Dynamics, Normalizer
 from imitax.types import Batch, Metrics, Periodic, Spec, Transition, concat, part
 
 __all__ = ["PRESETS", "Config", "State", "explorer", "init", "periodic", "policy", "update"]
@@ -173,18 +172,8 @@ def advantage(state: State, t: Transition, cfg: Config, key: PRNGKeyArray) -> Fl
     return share_of_step(cfg, t) * (cfg.gamma * v_next - q)
 
 
-def turn(state: State, buffers: Any, cfg: Config, key: PRNGKeyArray) -> tuple[State, Metrics]:
-    """One phase of model steps."""
-    dynamics, metrics = cfg.adversary(
-        state.dynamics,
-        cfg.fit,
-        cfg.imagination,
-        Policy(state.normalizer, state.actor.net),
-        lambda t, k: advantage(state, t, cfg, k),
-        buffers,
-        key,
-    )
-    return replace(state, dynamics=dynamics), metrics
+turn = model_turn(advantage)
+"""One phase of model steps."""
 
 
 def periodic(cfg: Config) -> tuple[Periodic, ...]:

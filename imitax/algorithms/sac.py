@@ -29,7 +29,6 @@ from imitax.choices.actor_critic import (
     policy,
     soft_q_loss,
 )
-from imitax.errors import ConfigError
 from imitax.networks import Normalizer
 from imitax.types import Batch, Metrics, Spec
 
@@ -44,11 +43,7 @@ class Config(ActorCriticConfig):
     """Soft actor-critic."""
 
     def __post_init__(self):
-        if self.terminal.flagged:
-            raise ConfigError(
-                f"terminal.kind={self.terminal.kind} is for learned rewards, which give the end a reward of its own; "
-                "sac takes mask or none (with --reward RUN the end is handled as in that run)"
-            )
+        self.terminal.for_given_rewards(" (with --reward RUN the end is handled as in that run)")
 
 
 PRESETS = {

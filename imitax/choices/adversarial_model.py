@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, TypeVar
 
 import equinox as eqx
 import jax
@@ -10,12 +10,16 @@ import jax.numpy as jnp
 import jax.random as jr
 from jaxtyping import Array, Bool, Float, PRNGKeyArray
 
+from imitax.choices.actor_critic import masked_mean
 from imitax.choices.dynamics_loss import DynamicsFit
 from imitax.choices.imagination import Imagination, real_rows
-from imitax.errors import ConfigError
+from imitax.choices.model_based import ModelState
+from imitax.errors import ConfigError, require_positive
 from imitax.learner import Learner, OptimizerConfig
 from imitax.networks import Dynamics, Policy
 from imitax.types import Metrics, Transition
+
+MS = TypeVar("MS", bound=ModelState)
 
 Advantage = Callable[[Transition, PRNGKeyArray], Float[Array, "B"]]
 """Of imagined transitions with normalised observations: how good they are for the policy."""
@@ -46,9 +50,7 @@ class AdversarialModel:
     optimizer: OptimizerConfig = field(default_factory=lambda: OptimizerConfig(lr=3e-4))
 
     def __post_init__(self):
-        for name in ("every", "steps", "horizon", "batch_size"):
-            if getattr(self, name) < 1:
-                raise ConfigError(f"adversary.{name} must be at least 1, got {getattr(self, name)}")
+        require_positive(self, "every", "steps", "horizon", "batch_size", of="adversary")
         if self.weight < 0:
             raise ConfigError(f"adversary.weight must not be negative, got {self.weight}")
 
@@ -122,10 +124,33 @@ class AdversarialModel:
         return jax.tree.map(lambda x: x.reshape(members, self.batch_size, *x.shape[1:]), flat)
 
 
+def model_turn(
+    advantage: Callable[[MS, Transition, Any, PRNGKeyArray], Float[Array, "B"]],
+) -> Callable[[MS, Any, Any, PRNGKeyArray], tuple[MS, Metrics]]:
+    """A phase of model steps against today's policy, as a turn between chunks of updates.
+
+    Args:
+        advantage: `(state, imagined transitions with normalised observations, cfg, key)`; `cfg.adversary` is the phase.
+    """
+
+    def turn(state: MS, buffers: Any, cfg: Any, key: PRNGKeyArray) -> tuple[MS, Metrics]:
+        dynamics, metrics = cfg.adversary(
+            state.dynamics,
+            cfg.fit,
+            cfg.imagination,
+            Policy(state.normalizer, state.actor.net),
+            lambda t, k: advantage(state, t, cfg, k),
+            buffers,
+            key,
+        )
+        return replace(state, dynamics=dynamics), metrics
+
+    return turn
+
+
 def normalised(a: Float[Array, "B"], counts: Bool[Array, "B"], clip: float) -> Float[Array, "B"]:
     """Zero mean and unit deviation over the rows that count, within +-clip; zero elsewhere."""
-    n = jnp.maximum(counts.sum(), 1)
-    a = jnp.where(counts, a, 0.0)
-    mean = a.sum() / n
-    std = jnp.sqrt((counts * (a - mean) ** 2).sum() / n)
+    a, counted = jnp.where(counts, a, 0.0), counts.astype(float)
+    mean = masked_mean(a, counted)
+    std = jnp.sqrt(masked_mean((a - mean) ** 2, counted))
     return jnp.where(counts, jnp.clip((a - mean) / (std + 1e-6), -clip, clip), 0.0)

@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from imitax.errors import ConfigError
+from imitax.errors import ConfigError, require_positive
 from imitax.learner import OptimizerConfig
 from imitax.networks import Dynamics
 from imitax.types import Metrics, Transition
@@ -41,9 +41,7 @@ class DynamicsFit:
     optimizer: OptimizerConfig = field(default_factory=lambda: OptimizerConfig(lr=1e-3))
 
     def __post_init__(self):
-        for name in ("batch_size", "epochs", "patience", "holdout_max"):
-            if getattr(self, name) < 1:
-                raise ConfigError(f"fit.{name} must be at least 1, got {getattr(self, name)}")
+        require_positive(self, "batch_size", "epochs", "patience", "holdout_max", of="fit")
         if not 0 < self.holdout < 1:
             raise ConfigError(f"fit.holdout must lie between 0 and 1, got {self.holdout}: members are chosen by it")
         if not self.decay:

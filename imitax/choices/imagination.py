@@ -9,7 +9,7 @@ import jax.random as jr
 from jaxtyping import Array, Bool, Float, PRNGKeyArray
 
 from imitax.choices.pessimism import Pessimism
-from imitax.errors import ConfigError
+from imitax.errors import ConfigError, require_positive
 from imitax.networks import Dynamics, ModelStep, Policy
 from imitax.types import Transition
 
@@ -54,9 +54,7 @@ class Imagination:
     mean; None trusts the model everywhere."""
 
     def __post_init__(self):
-        for name in ("every", "starts", "horizon", "keep"):
-            if getattr(self, name) < 1:
-                raise ConfigError(f"imagination.{name} must be at least 1, got {getattr(self, name)}")
+        require_positive(self, "every", "starts", "horizon", "keep", of="imagination")
         if self.horizon_first is not None and not 1 <= self.horizon_first <= self.horizon:
             raise ConfigError(
                 f"imagination.horizon_first must lie in 1 to horizon ({self.horizon}), got {self.horizon_first}"

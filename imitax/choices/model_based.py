@@ -3,17 +3,18 @@
 from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
 
+import jax.random as jr
 from jaxtyping import Array, Float, PRNGKeyArray
 
 from imitax.choices import actor_critic
-from imitax.choices.actor_critic import ActorCritic, AgentConfig
+from imitax.choices.actor_critic import ActorCritic, AgentConfig, improve, soft_q_loss
 from imitax.choices.dynamics_loss import DynamicsFit
 from imitax.choices.imagination import Imagination
 from imitax.choices.pessimism import Pessimism
 from imitax.choices.temperature import LogTemperature
 from imitax.errors import ConfigError
 from imitax.learner import Learner, OptimizerConfig
-from imitax.networks import Dynamics, DynamicsConfig, Normalizer
+from imitax.networks import CriticConfig, Dynamics, DynamicsConfig, Normalizer
 from imitax.types import Metrics, Spec, Transition, concat, part
 
 
@@ -31,6 +32,31 @@ class ModelConfig(AgentConfig):
     def __post_init__(self):
         if not 0 <= self.real_share <= 1:
             raise ConfigError(f"real_share must lie in [0, 1], got {self.real_share}")
+
+
+@dataclass(frozen=True)
+class OfflineModelConfig(ModelConfig):
+    """What methods with recorded rewards and a model, and no environment, are told."""
+
+    average: float = 0.999
+    critic: CriticConfig = field(default_factory=lambda: CriticConfig(layer_norm=True))
+    critic_optimizer: OptimizerConfig = field(default_factory=OptimizerConfig)
+    normalize_obs: bool = True
+    """Standardise observations with the statistics of the data."""
+
+    @property
+    def needs(self) -> frozenset[str]:
+        """What it learns from."""
+        return frozenset({"offline data", "model"})
+
+    @property
+    def needs_rewards(self) -> bool:
+        """The data's rewards are what it learns from."""
+        return True
+
+    def __post_init__(self):
+        super().__post_init__()
+        self.terminal.for_given_rewards()
 
 
 class ModelState(ActorCritic):
@@ -70,12 +96,6 @@ def penalised(state: ModelState, t: Transition, cfg: ModelConfig) -> tuple[Trans
     return replace(t, reward=t.reward - penalty, uncertainty=None), penalty
 
 
-def mixed(real: Transition, imagined: Transition, cfg: ModelConfig) -> Transition:
-    """A batch of both, real rows first."""
-    n = round(cfg.real_share * cfg.batch_size)
-    return concat(part(real, 0, n), part(imagined, 0, cfg.batch_size - n))
-
-
 def fields(state: ModelState) -> dict[str, Any]:
     """The fields of a state, to build one with more of them."""
     return actor_critic.fields(state) | {"dynamics": state.dynamics, "penalty_weight": state.penalty_weight}
@@ -89,3 +109,22 @@ def weigh(state: MS, imagined: Transition, cfg: ModelConfig) -> tuple[MS, Metric
     assert imagined.uncertainty is not None
     weight = cfg.pessimism.update(state.penalty_weight, imagined.uncertainty)
     return replace(state, penalty_weight=weight), {"uncertainty": imagined.uncertainty.mean(), "lambda": weight.net()}
+
+
+def mixed(real: Transition, imagined: Transition, cfg: ModelConfig) -> Transition:
+    """A batch of both, real rows first."""
+    n = round(cfg.real_share * cfg.batch_size)
+    return concat(part(real, 0, n), part(imagined, 0, cfg.batch_size - n))
+
+
+def rewarded_step(
+    state: MS, real: Transition, imagined: Transition, cfg: ModelConfig, key: PRNGKeyArray
+) -> tuple[MS, Metrics]:
+    """One update of the policy, on rewards of the data and of the model less today's penalty."""
+    kc, ka = jr.split(key)
+    priced, penalty = penalised(state, imagined, cfg)
+    mix = mixed(real, priced, cfg)
+    critic, mc = state.critic.descend(soft_q_loss, state, mix, 0.0, cfg, kc)
+    state, ma = improve(state, critic, mix, cfg, ka)
+    state, mp = weigh(state, imagined, cfg)
+    return state, mc | ma | mp | {"model_penalty": penalty.mean()}

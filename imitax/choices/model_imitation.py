@@ -13,15 +13,17 @@ import jax.random as jr
 from jaxtyping import Array, Float, PRNGKeyArray
 
 from imitax.choices import model_based, reward_learning
-from imitax.choices.actor_critic import improve, soft_q_loss
+from imitax.choices.actor_critic import CLEANIL, improve, soft_q_loss
+from imitax.choices.discriminator import Discrimination
+from imitax.choices.gradient_penalty import GradientPenalty
 from imitax.choices.imagination import Imagination, real_rows
 from imitax.choices.model_based import ModelConfig, ModelState, penalised
 from imitax.choices.reward_learning import RewardLearningConfig, paid, reward_loss
 from imitax.choices.temperature import Temperature
 from imitax.choices.terminal import Terminal
-from imitax.errors import ConfigError
+from imitax.errors import ConfigError, require_positive
 from imitax.learner import Learner, OptimizerConfig
-from imitax.networks import CriticConfig, Dynamics, Normalizer, Policy, Reward
+from imitax.networks import CriticConfig, Dynamics, Normalizer, Policy, Reward, RewardConfig
 from imitax.types import Batch, Metrics, Spec, Transition, concat, part
 
 
@@ -96,13 +98,25 @@ class LearnedRewardConfig(RewardLearningConfig, ModelImitationConfig):
     def __post_init__(self):
         RewardLearningConfig.__post_init__(self)
         ModelImitationConfig.__post_init__(self)
-        for name in ("reward_every", "reward_steps", "reward_batch_size", "reward_horizon"):
-            if getattr(self, name) < 1:
-                raise ConfigError(f"{name} must be at least 1, got {getattr(self, name)}")
+        require_positive(self, "reward_every", "reward_steps", "reward_batch_size", "reward_horizon")
         if self.reward_form == "trajectory" and self.discrimination.kind == "mixup":
             raise ConfigError(
                 "reward_form=trajectory weighs rows by their discount, and discrimination.kind=mixup mixes them"
             )
+
+
+REFERENCE = {
+    "average": 0.0,
+    "real_share": 0.5,
+    "expert_share": 0.0,
+    "discrimination": Discrimination("linear"),
+    "reward": RewardConfig(hidden=(256, 256, 256), activation="silu", bound=10.0, bound_kind="clip"),
+    "gradient_penalty": GradientPenalty("hinge", weight=10.0, margin=1.0, norm="linf"),
+    "reward_optimizer": OptimizerConfig(lr=3e-4, clip=1000.0),
+    "terminal": Terminal("mask"),
+    **CLEANIL,
+}
+"""What the reference system's OMLIRL and RMIRL have in common, now and as the post describes them."""
 
 
 class LearnedRewardState(ModelState):

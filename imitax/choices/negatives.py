@@ -10,7 +10,7 @@ import jax.numpy as jnp
 import jax.random as jr
 from jaxtyping import Array, Float, PRNGKeyArray
 
-from imitax.errors import ConfigError
+from imitax.errors import ConfigError, require_positive
 from imitax.networks import ActionRange, Langevin, TanhGaussian
 
 
@@ -36,8 +36,7 @@ class Negatives:
     """The chain."""
 
     def __post_init__(self):
-        if self.count < 1:
-            raise ConfigError(f"negatives.count must be at least 1, got {self.count}")
+        require_positive(self, "count", of="negatives")
         if min(self.actor, self.chained) < 0 or self.actor + self.chained > self.count:
             raise ConfigError(
                 f"negatives.actor ({self.actor}) and negatives.chained ({self.chained}) are parts of "

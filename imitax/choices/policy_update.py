@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import jax.random as jr
 from jaxtyping import Array, Float, PRNGKeyArray
 
-from imitax.errors import ConfigError
+from imitax.errors import ConfigError, require_positive
 from imitax.networks import Critic, TanhGaussian
 from imitax.types import Metrics, Transition
 
@@ -39,8 +39,7 @@ class PolicyUpdate:
         for name in ("beta", "clip"):
             if getattr(self, name) <= 0:
                 raise ConfigError(f"policy_update.{name} must be positive, got {getattr(self, name)}")
-        if self.samples < 1:
-            raise ConfigError(f"policy_update.samples must be at least 1, got {self.samples}")
+        require_positive(self, "samples", of="policy_update")
         if self.noise < 0:
             raise ConfigError(f"policy_update.noise must not be negative, got {self.noise}")
         if not 0 <= self.noise_share <= 1:

@@ -10,6 +10,7 @@ from typing import Literal, NamedTuple
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float
 
+from imitax.errors import ConfigError
 from imitax.types import Transition
 
 
@@ -47,6 +48,21 @@ class Terminal:
     def rows(self) -> bool:
         """Reward batches contain absorbing transitions: one for each episode that terminated."""
         return self.kind in ("closed_form", "absorbing")
+
+    def for_given_rewards(self, hint: str = "") -> None:
+        """Refuse kinds that give the end a learned reward, where rewards are given.
+
+        Args:
+            hint: what else to say, after a space.
+
+        Raises:
+            ConfigError: for flagged kinds.
+        """
+        if self.flagged:
+            raise ConfigError(
+                f"terminal.kind={self.kind} is for learned rewards, which give the end a reward of its own; methods "
+                f"that are given rewards take mask or none{hint}"
+            )
 
     def next_value(
         self,

@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import jax.random as jr
 from jaxtyping import Array, Float, PRNGKeyArray
 
-from imitax.errors import ConfigError
+from imitax.errors import ConfigError, require_positive
 
 InferenceKind = Literal["dfo", "langevin", "actor_mean", "actor_polish"]
 
@@ -82,9 +82,7 @@ class Inference:
     """Step size at which langevin's second chain starts; it ends at `langevin.last`."""
 
     def __post_init__(self):
-        for name in ("samples", "actor_samples"):
-            if getattr(self, name) < 1:
-                raise ConfigError(f"inference.{name} must be at least 1, got {getattr(self, name)}")
+        require_positive(self, "samples", "actor_samples", of="inference")
         for name in ("iterations", "actor_steps"):
             if getattr(self, name) < 0:
                 raise ConfigError(f"inference.{name} must not be negative, got {getattr(self, name)}")

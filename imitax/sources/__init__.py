@@ -2,7 +2,7 @@
 
 from imitax.sources.buffer import Buffer
 from imitax.sources.imagined import ImaginedBuffer, ImaginedSource
-from imitax.sources.offline import expert_buffer, initial_buffer, real_buffer
+from imitax.sources.offline import episode_buffer, initial_buffer
 from imitax.sources.online import OnlineSource
 
 __all__ = [
@@ -10,7 +10,6 @@ __all__ = [
     "ImaginedBuffer",
     "ImaginedSource",
     "OnlineSource",
-    "expert_buffer",
+    "episode_buffer",
     "initial_buffer",
-    "real_buffer",
 ]

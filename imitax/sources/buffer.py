@@ -1,5 +1,7 @@
 """Transitions on the device: one row each, gathered by index inside the jitted update."""
 
+from typing import Any
+
 import equinox as eqx
 import jax
 import jax.numpy as jnp
@@ -76,10 +78,14 @@ class Buffer(eqx.Module):
         )
 
 
+def columns(t: Transition) -> list[Any]:
+    """What a row holds of a transition, in its order: [N, .] each."""
+    return [t.obs, t.action, t.reward[:, None], t.next_obs, t.terminated[:, None]]
+
+
 def pack(t: Transition) -> np.ndarray:
     """Rows [N, W] of host transitions."""
-    columns = [t.obs, t.action, np.asarray(t.reward)[:, None], t.next_obs, np.asarray(t.terminated)[:, None]]
-    return np.concatenate([np.asarray(c, np.float32) for c in columns], axis=1)
+    return np.concatenate([np.asarray(c, np.float32) for c in columns(t)], axis=1)
 
 
 def unpack(rows: Float[AnyArray, "N W"], obs_dim: int, action_dim: int) -> Transition:

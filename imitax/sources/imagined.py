@@ -11,7 +11,7 @@ import jax.numpy as jnp
 import jax.random as jr
 from jaxtyping import Array, Bool, Float, Int, Key, PRNGKeyArray
 
-from imitax.sources.buffer import Buffer
+from imitax.sources.buffer import Buffer, columns
 from imitax.stacking import over_seeds
 from imitax.types import Spec, Transition
 
@@ -45,8 +45,7 @@ class ImaginedBuffer(eqx.Module):
         total = self.written + valid.sum()
         kept = valid & (number >= total - capacity)  # more rows than there are places: the newest stay
         at = jnp.where(kept, number % capacity, capacity)
-        columns = [t.obs, t.action, t.reward[:, None], t.next_obs, t.terminated[:, None].astype(float)]
-        rows = self.buffer.rows.at[at].set(jnp.concatenate(columns, axis=1), mode="drop")
+        rows = self.buffer.rows.at[at].set(jnp.concatenate(columns(t), axis=1), mode="drop")
         assert t.uncertainty is not None
         size, ends = jnp.minimum(total, capacity).astype(self.buffer.size.dtype), rows[:, -1].sum()
         old = self.buffer
