@@ -190,13 +190,7 @@ def critic_loss(
         first, bonus = policy_actions(state, initial, jr.fold_in(kv, 1))
         value = (1 - cfg.gamma) * (critic(initial.obs, first) + (bonus[None] if cfg.value_entropy else 0.0)).mean()
     learner = replace(expert, action=action) if replay is None else replay
-    penalty, norm = cfg.gradient_penalty(
-        critic.at,
-        critic.join(expert.obs, expert.action, expert.absorbing),
-        critic.join(learner.obs, learner.action, learner.absorbing),
-        kp,
-        critic.action_columns,
-    )
+    penalty, norm = cfg.gradient_penalty.of_critic(critic, expert, learner, kp)
 
     loss = imitation + value + regularizer + penalty
     (q_expert, q_learner), (r_expert, r_learner) = means(q), means(r)

@@ -131,13 +131,7 @@ def critic_loss(
         low_target = jnp.concatenate([target(expert, cfg.reward_learner, ke), y_replay])  # [2B]
         on_expert, on_replay = part_means(cfg.td_loss(v - low_target[None]), counts)
         learner_loss = (on_expert + on_replay) / 2 if cfg.learner_term == "value" else on_replay
-    penalty, norm = cfg.gradient_penalty(
-        critic.at,
-        critic.join(expert.obs, expert.action, expert.absorbing),
-        critic.join(replay.obs, replay.action, replay.absorbing),
-        kp,
-        critic.action_columns,
-    )
+    penalty, norm = cfg.gradient_penalty.of_critic(critic, expert, replay, kp)
 
     loss = expert_loss + learner_loss + penalty
     q_expert, q_learner = part_means(q, counts)

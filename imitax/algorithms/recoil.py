@@ -156,13 +156,7 @@ def critic_loss_v(
     y = jnp.concatenate([jnp.full(len(expert.obs), most), cfg.gamma * v_next - cfg.step_reward])  # [2B]
     q = critic(mix.obs, mix.action, mix.absorbing)  # [N 2B]
     on_expert, on_other = part_means(cfg.td_loss(q - y[None]), counts)
-    penalty, norm = cfg.gradient_penalty(
-        critic.at,
-        critic.join(expert.obs, expert.action, expert.absorbing),
-        critic.join(other.obs, other.action, other.absorbing),
-        key,
-        critic.action_columns,
-    )
+    penalty, norm = cfg.gradient_penalty.of_critic(critic, expert, other, key)
 
     loss = on_expert / 2 + on_other / 2 + penalty
     q_expert, q_other = part_means(q, counts)
@@ -191,13 +185,8 @@ def critic_loss_q(
 
     contrast, anchors = contrast_terms(cfg, q, q_policy, counts)
     td = jnp.stack(part_means(cfg.td_loss(r) / share[None], counts)).mean()
-    penalty, norm = cfg.gradient_penalty(
-        critic.at,
-        critic.join(expert.obs, expert.action, expert.absorbing),
-        critic.join(other.obs, action[len(expert.obs) :], other.absorbing),
-        kp,
-        critic.action_columns,
-    )
+    chosen = replace(other, action=action[len(expert.obs) :])
+    penalty, norm = cfg.gradient_penalty.of_critic(critic, expert, chosen, kp)
 
     loss = (1 - cfg.td_weight) * contrast + cfg.td_weight * td + penalty + anchors
     (q_expert, q_other), (r_expert, r_other) = part_means(q, counts), part_means(r, counts)

@@ -86,14 +86,8 @@ def critic_loss(
 
     contrast, anchors = contrast_terms(cfg, q, q_policy, counts)
     td = jnp.stack(part_means(cfg.td_loss(r) / share[None], counts)).mean()
-    n = len(expert.obs)
-    penalty, norm = cfg.gradient_penalty(
-        critic.at,
-        critic.join(expert.obs, expert.action, expert.absorbing),
-        critic.join(replay.obs, action[n:], replay.absorbing),
-        kp,
-        critic.action_columns,
-    )
+    chosen = replace(replay, action=action[len(expert.obs) :])
+    penalty, norm = cfg.gradient_penalty.of_critic(critic, expert, chosen, kp)
 
     loss = (1 - cfg.td_weight) * contrast + cfg.td_weight * td + penalty + anchors
     (q_expert, q_learner), (r_expert, r_learner) = part_means(q, counts), part_means(r, counts)

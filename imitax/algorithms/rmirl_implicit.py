@@ -127,13 +127,7 @@ def critic_loss(
 
     contrast = q_other - q_expert + cfg.policy_weight * (q_policy - q_expert)
     td = jnp.stack(part_means(cfg.td_loss(r) / share[None], counts)).mean()
-    penalty, norm = cfg.gradient_penalty(
-        critic.at,
-        critic.join(expert.obs, expert.action, expert.absorbing),
-        critic.join(other.obs, other.action, other.absorbing),
-        kp,
-        critic.action_columns,
-    )
+    penalty, norm = cfg.gradient_penalty.of_critic(critic, expert, other, kp)
 
     loss = contrast + cfg.td_weight * td + penalty
     r_expert, r_other = part_means(r, counts)

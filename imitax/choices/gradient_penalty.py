@@ -10,7 +10,8 @@ import jax.random as jr
 from jaxtyping import Array, Float, PRNGKeyArray
 
 from imitax.errors import ConfigError
-from imitax.types import Metrics
+from imitax.networks import Critic
+from imitax.types import Metrics, Transition
 
 
 @dataclass(frozen=True)
@@ -63,6 +64,13 @@ class GradientPenalty:
         norms = [gradient_norm(f, x, self.norm, self._columns(action)) for x in self._points(expert, learner, key)]
         norm = jnp.stack(norms)  # [P *N B]
         return self.weight * self._of(norm).mean(), {"gradient_norm": norm.mean()}
+
+    def of_critic(
+        self, critic: Critic, expert: Transition, learner: Transition, key: PRNGKeyArray
+    ) -> tuple[Float[Array, ""], Metrics]:
+        """The penalty of critics whose inputs are the states, actions and ends of transitions."""
+        a, b = (critic.join(t.obs, t.action, t.absorbing) for t in (expert, learner))
+        return self(critic.at, a, b, key, critic.action_columns)
 
     def _points(
         self, expert: Float[Array, "B D"], learner: Float[Array, "B D"], key: PRNGKeyArray
