@@ -165,13 +165,18 @@ def _model(cfg):
     import jax.random as jr
 
     from imitax.networks import Dynamics, Normalizer, Policy, TanhGaussian, known_termination
-    from imitax.types import Spec
 
-    spec = Spec(OBS, ACT, (-1.0,) * ACT, (1.0,) * ACT)
+    spec = _spec()
     ends = known_termination("HalfCheetah-v5", {}, OBS)
     dynamics = Dynamics(spec, cfg.dynamics, ends, key=jr.key(0), precision=cfg.precision)
     actor = TanhGaussian(spec, cfg.policy, key=jr.key(1), precision=cfg.precision)
     return spec, dynamics, Policy(Normalizer.identity(OBS), actor)
+
+
+def _spec():
+    from imitax.types import Spec
+
+    return Spec(OBS, ACT, (-1.0,) * ACT, (1.0,) * ACT)
 
 
 def _stacked(tree):
@@ -244,27 +249,19 @@ def rollout_block(precision: str) -> Callable[[int], object]:
 
 def omlirl_block(precision: str) -> Callable[[int], object]:
     """Policy updates of OMLIRL with what happens between them: rollouts each 250, a reward's step each 10."""
-    import equinox as eqx
     import jax
     import jax.numpy as jnp
 
-    from imitax import seeding
     from imitax.algorithms import omlirl
     from imitax.loop import Buffers, make_chunk, make_periodic
-    from imitax.networks import Normalizer
-    from imitax.seeding import Purpose
 
     cfg = replace(omlirl.PRESETS["head"], precision=precision)
     cfg = replace(cfg, imagination=replace(cfg.imagination, limit=None))
     source, roll_out = _rollouts(cfg)
-    spec, dynamics, _ = _model(cfg)
-    state = omlirl.init(cfg, spec, Normalizer.identity(OBS), seeding.key(0, Purpose.INITIALISATION), dynamics)
-    arrays, static = eqx.partition(_stacked(state), eqx.is_array)
-    keys, turns = seeding.keys((0,), Purpose.UPDATES), omlirl.periodic(cfg)
+    held, static, keys = _state(omlirl, cfg, dynamics=_model(cfg)[1])
     run_chunk = make_chunk(omlirl, cfg, static, 1)
-    run_turns = [(turn.every, make_periodic(turn, cfg, static, 1)) for turn in turns]
+    run_turns = [(turn.every, make_periodic(turn, cfg, static, 1)) for turn in omlirl.periodic(cfg)]
     expert, offline = (_buffer(n, absorbing_rows=False) for n in (DEMONSTRATIONS, REPLAY))
-    held = [jax.tree.map(jnp.copy, arrays), 0]
 
     def run(updates: int) -> object:
         metrics = None
@@ -284,23 +281,16 @@ def omlirl_block(precision: str) -> Callable[[int], object]:
 
 def rmirl_block(precision: str) -> Callable[[int], object]:
     """Phases of adversarial model steps, without the policy's updates between them."""
-    import equinox as eqx
     import jax
     import jax.numpy as jnp
 
-    from imitax import seeding
     from imitax.algorithms import rmirl
     from imitax.loop import Buffers, make_periodic
-    from imitax.networks import Normalizer
-    from imitax.seeding import Purpose
 
     cfg = replace(rmirl.PRESETS["head"], precision=precision)
-    spec, dynamics, _ = _model(cfg)
-    state = rmirl.init(cfg, spec, Normalizer.identity(OBS), seeding.key(0, Purpose.INITIALISATION), dynamics)
-    arrays, static = eqx.partition(_stacked(state), eqx.is_array)
+    held, static, keys = _state(rmirl, cfg, dynamics=_model(cfg)[1])
     run_turn = make_periodic(rmirl.periodic(cfg)[0], cfg, static, 1)
     expert, offline = (_buffer(n, absorbing_rows=False) for n in (DEMONSTRATIONS, REPLAY))
-    keys, held = seeding.keys((0,), Purpose.UPDATES), [jax.tree.map(jnp.copy, arrays), 0]
 
     def run(steps: int) -> object:
         metrics = None
@@ -361,27 +351,33 @@ def _buffer(count: int, absorbing_rows: bool):
     return stack([pack(data)], OBS, ACT, absorbing=[0.01 * count], absorbing_rows=absorbing_rows)
 
 
-def _block(algorithm, cfg, *, expert: int = 0, replay: int = 0) -> Callable[[int], object]:
-    """The loop's own jitted chunk on random transitions."""
+def _state(algorithm, cfg, **given) -> tuple[list, object, object]:
+    """A new state's arrays, as the loop donates them, beside a counter of steps; its static part; and a run's keys."""
     import equinox as eqx
     import jax
     import jax.numpy as jnp
 
     from imitax import seeding
-    from imitax.loop import Buffers, make_chunk
     from imitax.networks import Normalizer
     from imitax.seeding import Purpose
-    from imitax.stacking import stack as stack_states
-    from imitax.types import Spec
+
+    key = seeding.key(0, Purpose.INITIALISATION)
+    state = _stacked(algorithm.init(cfg, _spec(), Normalizer.identity(OBS), key, **given))
+    arrays, static = eqx.partition(state, eqx.is_array)
+    return [jax.tree.map(jnp.copy, arrays), 0], static, seeding.keys((0,), Purpose.UPDATES)
+
+
+def _block(algorithm, cfg, *, expert: int = 0, replay: int = 0) -> Callable[[int], object]:
+    """The loop's own jitted chunk on random transitions."""
+    import jax
+    import jax.numpy as jnp
+
+    from imitax.loop import Buffers, make_chunk
 
     absorbing_rows = hasattr(cfg, "terminal") and cfg.terminal.rows
     buffers = Buffers(_buffer(expert, absorbing_rows), _buffer(replay, absorbing_rows))
-    spec = Spec(OBS, ACT, (-1.0,) * ACT, (1.0,) * ACT)
-    state = stack_states([algorithm.init(cfg, spec, Normalizer.identity(OBS), seeding.key(0, Purpose.INITIALISATION))])
-    arrays, static = eqx.partition(state, eqx.is_array)
+    held, static, keys = _state(algorithm, cfg)
     run_chunk = make_chunk(algorithm, cfg, static, 1)
-    keys = seeding.keys((0,), Purpose.UPDATES)
-    held = [jax.tree.map(jnp.copy, arrays), 0]
 
     def run(updates: int) -> object:
         held[0], metrics = run_chunk(held[0], buffers, keys, jnp.asarray(held[1]), updates)
