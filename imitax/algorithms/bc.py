@@ -27,7 +27,7 @@ class Config:
 
     batch_size: int = 256
     """Transitions in an update."""
-    l2: float = 0.01
+    l2: float = 0.0
     """lambda, weight of the coupled L2 penalty on all parameters, biases included (the post: 0 or 0.01)."""
     average: float = 0.25
     """The policy that acts and is saved is a running average of the parameters over about this share of the updates so
@@ -56,7 +56,6 @@ class Config:
 
 
 _CLEANIL = Config(
-    l2=0.0,
     average=0.0,
     policy=CLEANIL["policy"],
     optimizer=CLEANIL["policy_optimizer"],
