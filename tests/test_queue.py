@@ -135,3 +135,8 @@ def test_claims_are_written_from_the_runs_there_are(tmp_path):
     assert len((tmp_path / "claims" / "c1.jsonl").read_text().splitlines()) == 6
     assert (tmp_path / "claims" / "c1.png").stat().st_size > 0
     assert not (tmp_path / "claims" / "c4.png").exists()
+
+    (queue.folder_of(row, 1, tmp_path) / "metrics.jsonl").unlink()
+    offline.write_claims(table, tmp_path, tmp_path / "claims")  # what was written stays
+    assert len((tmp_path / "claims" / "c1.jsonl").read_text().splitlines()) == 6
+    assert json.loads((tmp_path / "claims" / "c1-early-stop.json").read_text())["10 episodes, l2=0"] == stopped

@@ -2,7 +2,7 @@
 
     python -m imitax.experiments.claims     # bench/results/claims/cN.png, for every claim that has results
 
-Trainings are those of the queues (`online`, `model_based`); claims about held-out measures (C1, C3, C4) are drawn by
+Trainings are those of the queues (`online`, `model_based`); claims of offline methods (C1 to C4) are drawn by
 `python -m imitax.experiments.offline --figures`, from its runs' folders.
 """
 

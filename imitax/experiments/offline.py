@@ -1,4 +1,4 @@
-"""Imitation from recorded data alone: the table of the offline methods, and claims C1, C3 and C4 of the reference post.
+"""Imitation from recorded data alone: the table of the offline methods, and claims C1 to C4 of the reference post.
 
     make bench-offline                                      # Hopper-v5, one job at a time; interrupt it as you like
     python -m imitax.experiments.offline --halfcheetah FILE --walker2d FILE
@@ -57,6 +57,10 @@ CLAIMS = {
     "c1": {
         f"{episodes} episodes, {name}": f"c1-{episodes}-{name}" for episodes in (10, 20) for name in ("l2=0", "l2=0.01")
     },
+    **{
+        f"c2-{task}": {"BC": f"bc-{task}", "IBC": f"ibc-{task}", "IQ-Learn": f"iq_learn-{task}"}
+        for task in ("walker2d", "halfcheetah")
+    },
     "c3": {"BC": "bc", "ReCOIL": "recoil", "ReCOIL, other data cloned too": "recoil-mixture"},
     "c4": {"cloning by advantage": "iq_learn", "climbing the critic": "iq_learn-sac", "BC": "bc"},
 }
@@ -73,6 +77,14 @@ def evaluations(row: Row, folder: Path) -> list[dict]:
     return [{k: v for k, v in line.items() if k not in ("returns", "lengths", "kind")} for line in found]
 
 
+def written(file: Path) -> dict[str, list[dict]]:
+    """The curves of a claim that were written before, by their labels."""
+    curves: dict[str, list[dict]] = {}
+    for line in read_lines(file) if file.exists() else []:
+        curves.setdefault(line.pop("label"), []).append(line)
+    return curves
+
+
 def early_stopped(lines: list[dict]) -> list[dict]:
     """Of each seed, the evaluation at which the held-out likelihood was highest."""
     seeds = sorted({line["seed"] for line in lines})
@@ -82,11 +94,18 @@ def early_stopped(lines: list[dict]) -> list[dict]:
 
 
 def write_claims(table: list[Row], folder: Path, out: Path) -> None:
-    """Curves of every claim as `CLAIM.jsonl` and `CLAIM.png`, and what early stopping would have picked."""
+    """Curves of every claim as `CLAIM.jsonl` and `CLAIM.png`, and what early stopping would have picked.
+
+    Seeds whose runs are not in the folder keep the curves that `CLAIM.jsonl` has of them.
+    """
     by_name = {row.name: row for row in table}
     for claim, members in CLAIMS.items():
         curves = {label: evaluations(by_name[name], folder) for label, name in members.items() if name in by_name}
-        curves = {label: lines for label, lines in curves.items() if lines}
+        for label, lines in written(out / f"{claim}.jsonl").items():
+            found = curves.setdefault(label, [])
+            here = {line["seed"] for line in found}
+            found += [line for line in lines if line["seed"] not in here]
+        curves = {label: curves[label] for label in members if curves.get(label)}
         if not curves:
             continue
         rows_out = [{"label": label, **line} for label, lines in curves.items() for line in lines]
