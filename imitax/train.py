@@ -364,6 +364,11 @@ def _model(path: Path, cfg: Any, task: Task, termination: Termination | None) ->
     file = _found("--model-from", path, DYNAMICS, "; only offline runs with a model write one")
     dynamics, about = load_dynamics(file, termination)
     _check_fit("--model-from", path, "model", dynamics.spec, about, task)
+    if getattr(cfg, "needs_rewards", False) and not dynamics.predicts_rewards:
+        raise ConfigError(
+            f"--model-from {path}: it was fitted to data without rewards, and {name_of(cfg)} learns from the model's: "
+            "leave --model-from out"
+        )
     return dynamics
 
 

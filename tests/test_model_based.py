@@ -13,6 +13,7 @@ from test_resume import Interrupted, assert_equal_runs, stop_at
 
 import imitax
 from imitax.algorithms import mbpo, mopo, omlirl, rambo, rmirl, rmirl_implicit
+from imitax.artifacts import load_dynamics, save_dynamics
 from imitax.choices.imagination import Imagination
 from imitax.choices.model_based import mixed, penalised
 from imitax.choices.pessimism import Pessimism
@@ -87,6 +88,13 @@ def test_models_are_shared(tmp_path, demos):
         imitax.train("sac", env=toy.ENV, model_from=str(first.folder), out=tmp_path / "fourth", quiet=True)
     with pytest.raises(CheckpointError, match=r"there is no dynamics\.safetensors"):
         start(CASES["mopo"], tmp_path / "fifth", demos, model_from=tmp_path)
+    file = tmp_path / "without-rewards.safetensors"
+    model, about = load_dynamics(first.folder / "dynamics.safetensors", None)
+    assert model.predicts_rewards
+    unpaid = (model.output_mean.at[-1].set(0.0), model.output_std.at[-1].set(1.0))
+    save_dynamics(file, eqx.tree_at(lambda d: (d.output_mean, d.output_std), model, unpaid), about)
+    with pytest.raises(ConfigError, match="fitted to data without rewards, and mopo learns from the model's"):
+        start(CASES["mopo"], tmp_path / "sixth", demos, model_from=file)
     assert len(list(tmp_path.glob("*/config.json"))) == 3
 
 

@@ -113,6 +113,11 @@ class Dynamics(eqx.Module):
         self.output_mean, self.output_std = jnp.zeros(d), jnp.ones(d)
         self.elites = jnp.arange(cfg.elites)
 
+    @property
+    def predicts_rewards(self) -> bool:
+        """Whether the data that it was fitted to had rewards: without, they are all zero."""
+        return bool(self.output_mean[-1] != 0) or bool(self.output_std[-1] != 1)
+
     def predict(self, obs: Float[Array, "*M B O"], action: Float[Array, "*M B A"]) -> Prediction:
         """Of all members, at shared observations and actions or at some for each member."""
         return self._predict(self.mlp, self.log_var_min, self.log_var_max, obs, action)
