@@ -10,6 +10,7 @@ import jax.numpy as jnp
 import optax
 from jaxtyping import Array, Float, Int
 
+from imitax.errors import ConfigError, require_positive
 from imitax.types import Metrics
 
 Net = TypeVar("Net")
@@ -36,6 +37,23 @@ class OptimizerConfig:
     weight_decay: float = 0.0
     """Decoupled weight decay (AdamW, Loshchilov and Hutter 2019), biases included. Not the L2 penalty, which is
     coupled through the loss."""
+
+    def __post_init__(self):
+        for name in ("lr", "weight_decay"):
+            if getattr(self, name) < 0:
+                raise ConfigError(f"optimizer.{name} must not be negative, got {getattr(self, name)}")
+        for name in ("beta1", "beta2"):
+            if not 0 <= getattr(self, name) < 1:
+                raise ConfigError(f"optimizer.{name} must lie in [0, 1), got {getattr(self, name)}")
+        for name in ("epsilon", "clip"):
+            value = getattr(self, name)
+            if value is not None and value <= 0:
+                raise ConfigError(f"optimizer.{name} must be positive, got {value}")
+        if self.decay_to is not None and not 0 <= self.decay_to <= self.lr:
+            raise ConfigError(f"optimizer.decay_to must lie in 0 to lr ({self.lr}), got {self.decay_to}")
+        if self.decay_to is not None and self.lr == 0:
+            raise ConfigError("optimizer.lr=0 leaves no rate to decay: leave decay_to out")
+        require_positive(self, "decay_steps", of="optimizer")
 
     def build(self) -> optax.GradientTransformation:
         """The optax transformation."""

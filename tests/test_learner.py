@@ -3,6 +3,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from imitax.errors import ConfigError
 from imitax.learner import Learner, OptimizerConfig, global_norm, polyak
 
 
@@ -90,3 +91,21 @@ def test_polyak_by_hand():
 
 def test_global_norm():
     assert float(global_norm(pair([3.0], [4.0]))) == pytest.approx(5.0)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"lr": -1e-3}, "optimizer.lr must not be negative"),
+        ({"weight_decay": -1.0}, "optimizer.weight_decay must not be negative"),
+        ({"beta2": 1.0}, r"optimizer.beta2 must lie in \[0, 1\)"),
+        ({"epsilon": 0.0}, "optimizer.epsilon must be positive"),
+        ({"clip": 0.0}, "optimizer.clip must be positive"),
+        ({"decay_to": 1.0}, r"optimizer.decay_to must lie in 0 to lr \(0.0003\)"),
+        ({"lr": 0.0, "decay_to": 0.0}, "optimizer.lr=0 leaves no rate to decay"),
+        ({"decay_to": 1e-5, "decay_steps": 0}, "optimizer.decay_steps must be at least 1"),
+    ],
+)
+def test_what_makes_no_sense_is_refused(change, message):
+    with pytest.raises(ConfigError, match=message):
+        OptimizerConfig(**change)
