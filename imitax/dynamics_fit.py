@@ -11,6 +11,7 @@ from jaxtyping import Array, Float, Int
 from scipy.stats import norm
 
 from imitax.choices.dynamics_loss import DynamicsFit
+from imitax.compiled import filter_jit
 from imitax.datasets import Dataset, Episode
 from imitax.learner import Learner
 from imitax.networks import Dynamics
@@ -108,7 +109,7 @@ def padded(rows: np.ndarray) -> Float[Array, "n W"]:
     return jnp.asarray(np.pad(rows, ((0, extra), (0, 0))))
 
 
-@eqx.filter_jit
+@filter_jit
 def descend(
     learner: Learner[Dynamics], cfg: DynamicsFit, rows: Float[Array, "n W"], order: Int[Array, "K N B"]
 ) -> Learner[Dynamics]:

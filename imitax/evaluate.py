@@ -12,6 +12,7 @@ import numpy as np
 from jaxtyping import Array, Float, Key, PRNGKeyArray
 
 from imitax import seeding
+from imitax.compiled import jit
 from imitax.envs import Lanes, Task, rollout
 from imitax.networks import Policy
 from imitax.seeding import Purpose
@@ -51,7 +52,7 @@ def make_act(
     def one(arrays: Policy, obs: Float[Array, "N O"], key: PRNGKeyArray, step: Array) -> Float[Array, "N A"]:
         return eqx.combine(arrays, static).act(obs, jr.fold_in(key, step), mode)
 
-    compiled = jax.jit(over_seeds(one, len(keys), shared=1))
+    compiled = jit(over_seeds(one, len(keys), shared=1))
 
     def act(policies: Policy, obs: np.ndarray, step: int) -> np.ndarray:
         return np.asarray(compiled(eqx.filter(policies, eqx.is_array), obs, keys, step))

@@ -23,6 +23,7 @@ from imitax import models, seeding
 from imitax.artifacts import save_policy, save_reward
 from imitax.checkpoint import Checkpoint, fill_tree, save_checkpoint
 from imitax.choices.learned_reward import LearnedReward
+from imitax.compiled import jit
 from imitax.config import Training
 from imitax.datasets import Dataset, pool
 from imitax.envs import Task
@@ -126,7 +127,7 @@ def make_chunk(algorithm: ModuleType, cfg: Any, static: Any, seeds: int) -> Call
     `(arrays, buffers, keys [S], step, count) -> (arrays, metrics [S])`, metrics averaged over the updates.
     """
 
-    @partial(jax.jit, donate_argnums=0, static_argnums=4)
+    @partial(jit, donate_argnums=0, static_argnums=4)
     def run_chunk(
         arrays: Any, buffers: Buffers, keys: Key[Array, "S"], step: Int[Array, ""], count: int
     ) -> tuple[Any, dict[str, Array]]:
@@ -216,7 +217,7 @@ def make_periodic(turn: Periodic, cfg: Any, static: Any, seeds: int) -> Callable
         state, metrics = turn.run(eqx.combine(arrays, static), buffers, cfg, jr.fold_in(key, step))
         return eqx.filter(state, eqx.is_array), metrics
 
-    return partial(jax.jit, donate_argnums=0)(over_seeds(one, seeds, shared=1))
+    return jit(over_seeds(one, seeds, shared=1), donate_argnums=0)
 
 
 def act_alone(act: Callable[..., np.ndarray], policies: Policy, obs: np.ndarray, step: int) -> np.ndarray:

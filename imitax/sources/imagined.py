@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 from dataclasses import replace
-from functools import partial
 from typing import Any
 
 import equinox as eqx
@@ -11,6 +10,7 @@ import jax.numpy as jnp
 import jax.random as jr
 from jaxtyping import Array, Bool, Float, Int, Key, PRNGKeyArray
 
+from imitax.compiled import jit
 from imitax.sources.buffer import Buffer, columns
 from imitax.stacking import over_seeds
 from imitax.types import Spec, Transition
@@ -104,4 +104,4 @@ class ImaginedSource:
             }
             return ring.write(t, valid), metrics
 
-        return partial(jax.jit, donate_argnums=0)(over_seeds(one, self.seeds, shared=1))
+        return jit(over_seeds(one, self.seeds, shared=1), donate_argnums=0)
