@@ -277,7 +277,7 @@ def train_loop(setup: Setup, resume: Checkpoint | None, callbacks: Sequence[Call
     arrays, static = eqx.partition(state, eqx.is_array)
     arrays = jax.tree.map(jnp.copy, arrays)  # donated below: no two leaves may share a buffer
     run_chunk = make_chunk(setup.algorithm, setup.cfg, static, len(seeds))
-    per_step = getattr(setup.cfg, "updates_per_step", 1)
+    per_step, every = getattr(setup.cfg, "updates_per_step", 1), getattr(setup.cfg, "steps_per_update", 1)
     turns = setup.algorithm.periodic(setup.cfg) if hasattr(setup.algorithm, "periodic") else ()
     run_turns = [make_periodic(turn, setup.cfg, static, len(seeds)) for turn in turns]
     refit_every = getattr(setup.cfg, "refit_every", None)
@@ -314,10 +314,10 @@ def train_loop(setup: Setup, resume: Checkpoint | None, callbacks: Sequence[Call
                 if imagined is not None and (first or step % setup.cfg.imagination.every == 0):
                     slow.append(imagined.advance(state.dynamics.net, explorer(state), real, model_keys, step))
                 buffers = real if imagined is None else real._replace(imagined=imagined.buffer)
-                arrays, metrics = run_chunk(
-                    arrays, buffers, update_keys, jnp.asarray(step * per_step), count * per_step
-                )
-                window.append(metrics)
+                done = step * per_step // every
+                if updates := (step + count) * per_step // every - done:
+                    arrays, metrics = run_chunk(arrays, buffers, update_keys, jnp.asarray(done), updates)
+                    window.append(metrics)
                 for turn, run_turn in zip(turns, run_turns, strict=True):
                     if (step + count) % turn.every == 0:
                         arrays, metrics = run_turn(arrays, buffers, model_keys, jnp.asarray(step + count))

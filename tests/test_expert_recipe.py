@@ -17,8 +17,8 @@ def recipe(tmp_path, monkeypatch):
     """A recipe at toy size; its training is SAC with tiny networks."""
     train = imitax.train
 
-    def small(name, **options):
-        assert name == "sac"
+    def small(name, preset, **options):
+        assert (name, preset) == ("sac", "default")
         cfg = toy.shrink(sac.Config())
         return train(cfg, **options, chunk=5, eval_every=10, checkpoint_every=10, eval_episodes=2, quiet=True)
 
@@ -34,7 +34,7 @@ def test_a_medium_set_comes_from_a_training_that_stopped(recipe):
     assert imitax.Run(recipe.run).summary["steps"] == 10
     data = imitax.load(recipe.out / "set.hdf5")
     assert len(data.episodes) == 3
-    assert data.attributes["recipe"].endswith(f"--env {toy.ENV}")
+    assert data.attributes["recipe"].endswith(f"--env {toy.ENV} --preset default")
     assert (recipe.out / "set.policy.safetensors").exists()
 
 

@@ -6,8 +6,11 @@ import jax.numpy as jnp
 import jax.random as jr
 import numpy as np
 import pytest
+import toy
 
+import imitax
 from imitax.algorithms import sac
+from imitax.checkpoint import checkpoints, load_checkpoint
 from imitax.choices.actor_critic import soft_q_loss
 from imitax.choices.td_loss import TdLoss
 from imitax.choices.temperature import Temperature
@@ -129,3 +132,10 @@ def test_an_update_is_finite_even_with_extreme_data():
     after, metrics = sac.update(start(cfg), Batch(replay=data), cfg, jr.key(1))
     for leaf in jax.tree.leaves(eqx.filter((after, metrics), eqx.is_inexact_array)):
         assert np.isfinite(leaf).all()
+
+
+def test_steps_for_each_update(tmp_path):
+    cfg = replace(toy.shrink(sac.Config()), steps_per_update=3)  # warm-up of 10 steps
+    imitax.train(cfg, env=toy.ENV, steps=25, chunk=5, eval_every=25, eval_episodes=2, quiet=True, out=tmp_path / "run")
+    state = load_checkpoint(checkpoints(tmp_path / "run" / "checkpoints")[-1]).arrays
+    assert state[".critic.opt_state[0].count"] == 25 // 3 - 10 // 3

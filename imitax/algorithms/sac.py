@@ -29,6 +29,7 @@ from imitax.choices.actor_critic import (
     policy,
     soft_q_loss,
 )
+from imitax.errors import require_positive
 from imitax.networks import Normalizer
 from imitax.types import Batch, Metrics, Spec
 
@@ -42,18 +43,24 @@ State = ActorCritic
 class Config(ActorCriticConfig):
     """Soft actor-critic."""
 
+    steps_per_update: int = 1
+    """Environment steps for each update. Where a step costs less than an update, two steps an update learn sooner."""
+
     def __post_init__(self):
+        require_positive(self, "steps_per_update")
         self.terminal.for_given_rewards(" (with --reward RUN the end is handled as in that run)")
 
 
 PRESETS = {
     "default": Config(),
+    "frugal": Config(steps_per_update=2, average=0.999),
     "cleanil": Config(
         warmup_steps=2000,
         **CLEANIL,
     ),
 }
-"""default: ours. cleanil: the reference system's networks and rates."""
+"""default: ours. frugal: half the updates, and the average policy, for long trainings where a step is cheap. cleanil: the
+reference system's networks and rates."""
 
 
 def init(cfg: Config, spec: Spec, normalizer: Normalizer, key: PRNGKeyArray) -> State:

@@ -35,6 +35,8 @@ class Recipe:
     """Of the dataset; the files are NAME.hdf5 and NAME.policy.safetensors."""
     run: Path = Path("runs/hopper-expert")
     """Folder of the SAC run: opened if it is finished, resumed if it was interrupted, else started."""
+    preset: str = "default"
+    """Of SAC."""
     steps: int = 300_000
     """Environment steps of training."""
     seeds: tuple[int, ...] = (0,)
@@ -64,6 +66,7 @@ def main(recipe: Recipe) -> None:
     else:
         run = imitax.train(
             "sac",
+            preset=recipe.preset,
             env=recipe.env,
             steps=recipe.steps,
             seeds=recipe.seeds,
@@ -85,7 +88,7 @@ def main(recipe: Recipe) -> None:
     about = {
         "algorithm": "sac",
         "actions": "sampled",
-        "recipe": f"python -m imitax.experiments.expert --env {recipe.env}",
+        "recipe": f"python -m imitax.experiments.expert --env {recipe.env} --preset {recipe.preset}",
         "training_seed": str(best),
         "training_steps": str(run.summary["best_steps"][str(best)]),
         "training_commit": run.config["commit"],
