@@ -59,8 +59,8 @@ PRESETS = {
         **CLEANIL,
     ),
 }
-"""default: ours. frugal: half the updates, and the average policy, for long trainings where a step is cheap. cleanil: the
-reference system's networks and rates."""
+"""default: ours. frugal: half the updates, and the average policy, for long trainings where a step is cheap. cleanil:
+the reference system's networks and rates."""
 
 
 def init(cfg: Config, spec: Spec, normalizer: Normalizer, key: PRNGKeyArray) -> State:
