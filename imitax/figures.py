@@ -260,8 +260,10 @@ def compare(
             axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: thousands(value)))
             axes.xaxis.set_major_locator(MaxNLocator(4, integer=True, min_n_ticks=1, steps=[1, 2, 2.5, 5, 10]))
             axes.set_title(measure.replace("_", " "))
+            axes.set_xlabel(x_label)
+            if "log_likelihood" in measure:  # falls without bound where a policy is sure of the wrong action
+                axes.set_yscale("symlog", linthresh=20)
         figure.legend(*panels[0].get_legend_handles_labels(), loc="outside lower center", ncols=min(len(curves), 4))
-        figure.supxlabel(x_label, fontsize=10)
         _save(figure, path)
     return figure
 
