@@ -20,12 +20,19 @@ def recipe(tmp_path, monkeypatch):
     def small(name, preset, **options):
         assert (name, preset) == ("sac", "default")
         cfg = toy.shrink(sac.Config())
-        return train(cfg, **options, chunk=5, eval_every=10, checkpoint_every=10, eval_episodes=2, quiet=True)
+        return train(cfg, **options, chunk=5, checkpoint_every=10, eval_episodes=2, quiet=True)
 
     monkeypatch.setattr(imitax, "train", small)
     out = tmp_path / "out"
     return expert.Recipe(
-        env=toy.ENV, name="set", run=tmp_path / "run", steps=40, episodes=3, min_mean_return=-1.0, out=out
+        env=toy.ENV,
+        name="set",
+        run=tmp_path / "run",
+        steps=40,
+        eval_every=10,
+        episodes=3,
+        min_mean_return=-1.0,
+        out=out,
     )
 
 
@@ -34,7 +41,10 @@ def test_a_medium_set_comes_from_a_training_that_stopped(recipe):
     assert imitax.Run(recipe.run).summary["steps"] == 10
     data = imitax.load(recipe.out / "set.hdf5")
     assert len(data.episodes) == 3
-    assert data.attributes["recipe"].endswith(f"--env {toy.ENV} --preset default")
+    assert data.attributes["recipe"] == (
+        f"python -m imitax.experiments.expert --env {toy.ENV} --name set --preset default --steps 40 --seeds 0 "
+        "--eval-every 10 --stop-at -1 --episodes 3 --seed 0"
+    )
     assert (recipe.out / "set.policy.safetensors").exists()
 
 

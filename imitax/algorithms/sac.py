@@ -53,14 +53,14 @@ class Config(ActorCriticConfig):
 
 PRESETS = {
     "default": Config(),
-    "frugal": Config(steps_per_update=2, average=0.999),
+    "frugal": Config(steps_per_update=2, batch_size=128, average=0.999),
     "cleanil": Config(
         warmup_steps=2000,
         **CLEANIL,
     ),
 }
-"""default: ours. frugal: half the updates, and the average policy, for long trainings where a step is cheap. cleanil:
-the reference system's networks and rates."""
+"""default: ours. frugal: half the updates on half as large batches, and the average policy, for long trainings where
+a step is cheap. cleanil: the reference system's networks and rates."""
 
 
 def init(cfg: Config, spec: Spec, normalizer: Normalizer, key: PRNGKeyArray) -> State:

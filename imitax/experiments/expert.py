@@ -3,9 +3,9 @@
     python -m imitax.experiments.expert                      # train first; an interrupted training is resumed
     python -m imitax.experiments.expert --run runs/sac       # collect from a run that exists
     python -m imitax.experiments.expert --env HalfCheetah-v5 --name halfcheetah-expert --run runs/halfcheetah \
-        --steps 1000000 --min-mean-return 9000 --out data
+        --preset frugal --steps 1500000 --eval-every 20000 --min-mean-return 9000
     python -m imitax.experiments.expert --env HalfCheetah-v5 --name halfcheetah-medium --run runs/halfcheetah-medium \
-        --steps 1000000 --stop-at 3000 --min-mean-return 0 --episodes 100 --out data
+        --preset frugal --steps 1500000 --stop-at 4000 --min-mean-return 0 --out data
 
 Sampled actions, as in D4RL's expert sets: they show how to recover from small errors. Of the run's seeds, the one with
 the best evaluation is collected from, at that evaluation's policy.
@@ -41,6 +41,8 @@ class Recipe:
     """Environment steps of training."""
     seeds: tuple[int, ...] = (0,)
     """Seeds to train."""
+    eval_every: int = 5000
+    """Environment steps between evaluations."""
     stop_at: float | None = None
     """Mean return of an evaluation at which training stops, for a medium policy, whose short episodes are kept too;
     None trains to the end and keeps full-length episodes only."""
@@ -69,6 +71,7 @@ def main(recipe: Recipe) -> None:
             preset=recipe.preset,
             env=recipe.env,
             steps=recipe.steps,
+            eval_every=recipe.eval_every,
             seeds=recipe.seeds,
             out=recipe.run,
             callbacks=stop,
@@ -88,7 +91,7 @@ def main(recipe: Recipe) -> None:
     about = {
         "algorithm": "sac",
         "actions": "sampled",
-        "recipe": f"python -m imitax.experiments.expert --env {recipe.env} --preset {recipe.preset}",
+        "recipe": command(recipe),
         "training_seed": str(best),
         "training_steps": str(run.summary["best_steps"][str(best)]),
         "training_commit": run.config["commit"],
@@ -107,6 +110,15 @@ def main(recipe: Recipe) -> None:
     print(
         f"{recipe.name}: {len(data.episodes)} episodes, return {data.returns.mean():,.1f} ± {data.returns.std():,.1f}"
     )
+
+
+def command(recipe: Recipe) -> str:
+    """The command line that makes the same set again, folders aside."""
+    flags = ["--env", recipe.env, "--name", recipe.name, "--preset", recipe.preset, "--steps", str(recipe.steps)]
+    flags += ["--seeds", *map(str, recipe.seeds), "--eval-every", str(recipe.eval_every)]
+    flags += [] if recipe.stop_at is None else ["--stop-at", f"{recipe.stop_at:g}"]
+    flags += ["--episodes", str(recipe.episodes), "--seed", str(recipe.seed)]
+    return " ".join(["python -m imitax.experiments.expert", *flags])
 
 
 def reached(recipe: Recipe, event: Event) -> bool:
