@@ -16,8 +16,9 @@ from imitax.choices.temperature import Temperature
 from imitax.choices.terminal import Terminal, absorbing_transition
 from imitax.datasets import Dataset, Episode
 from imitax.networks import CriticConfig, Normalizer, PolicyConfig
-from imitax.sources import Buffer, episode_buffer
+from imitax.sources import Buffer, episode_buffer, online
 from imitax.sources.buffer import pack
+from imitax.stacking import stack
 from imitax.types import Batch, Spec, Transition, concat
 
 KINDS = ["none", "mask", "reward_flag", "closed_form", "absorbing"]
@@ -343,6 +344,13 @@ def test_the_replay_counts_terminations_as_they_are_overwritten():
     t = buffer.take(buffer.draw(40_000, jr.key(1)))
     assert float(t.absorbing.mean()) == pytest.approx(share, abs=0.01)
     assert share > 0
+
+
+def test_the_replay_is_written_in_place():
+    buffer = stack([Buffer.empty(10_000, 3, 2)])
+    rows, at = jnp.ones((1, 5, buffer.rows.shape[2])), jnp.asarray(0)
+    compiled = online._write.lower(buffer, rows, at, online._terminations(buffer, at, 5)).compile()
+    assert compiled.memory_analysis().temp_size_in_bytes < buffer.rows.nbytes / 100
 
 
 def test_the_absorbing_state_is_zero_after_normalisation():

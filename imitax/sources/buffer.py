@@ -62,20 +62,31 @@ class Buffer(eqx.Module):
             absorbing=absorbing,
         )
 
-    def write(self, rows: Float[Array, "K W"], start: Int[Array, ""] | int) -> "Buffer":
-        """Write rows number `start`, `start + 1`, ... of the stream, at their number modulo the capacity."""
-        capacity, count = len(self.rows), len(rows)
-        at = (start + jnp.arange(count)) % capacity
-        size = jnp.minimum(start + count, capacity)
-        terminations = rows[:, -1].sum() - self.rows[at, -1].sum()  # in what comes, less in what it overwrites
+    def terminations(self, start: Int[Array, ""] | int, count: int) -> Float[Array, ""]:
+        """How many rows terminated, in the places of rows number `start`, `start + 1`, ... of the stream."""
+        return self.rows[self._places(start, count), -1].sum()
+
+    def write(
+        self, rows: Float[Array, "K W"], start: Int[Array, ""] | int, replaced: Float[Array, ""] | None = None
+    ) -> "Buffer":
+        """Write rows number `start`, `start + 1`, ... of the stream, at their number modulo the capacity.
+
+        Args:
+            replaced: the `terminations` of their places so far. A compiled function that is to write in place has to
+                be given them: one that reads the places itself copies the whole buffer.
+        """
+        replaced = self.terminations(start, len(rows)) if replaced is None else replaced
         return Buffer(
-            self.rows.at[at].set(rows),
-            size,
-            self.absorbing + terminations,
+            self.rows.at[self._places(start, len(rows))].set(rows),
+            jnp.minimum(start + len(rows), len(self.rows)),
+            self.absorbing + rows[:, -1].sum() - replaced,
             self.obs_dim,
             self.action_dim,
             self.absorbing_rows,
         )
+
+    def _places(self, start: Int[Array, ""] | int, count: int) -> Int[Array, "K"]:
+        return (start + jnp.arange(count)) % len(self.rows)
 
 
 def columns(t: Transition) -> list[Any]:

@@ -98,7 +98,9 @@ class OnlineSource:
             rows = rows.copy()
             t = unpack(rows.reshape(-1, rows.shape[-1]), spec.obs_dim, spec.action_dim)
             rows[..., spec.obs_dim + spec.action_dim] = self.reward(t).reshape(rows.shape[:2])
-        self.buffer = _write(self.buffer, jnp.asarray(rows), jnp.asarray(start))
+        at = jnp.asarray(start)
+        replaced = _terminations(self.buffer, at, rows.shape[1])
+        self.buffer = _write(self.buffer, jnp.asarray(rows), at, replaced)
 
     def episode_metrics(self) -> dict[str, np.ndarray]:
         """Of the training episodes since the last call, each seed's mean return and share that terminated.
@@ -152,8 +154,13 @@ class OnlineSource:
 
 
 @partial(jax.jit, donate_argnums=0)
-def _write(buffer: Buffer, rows: Float[Array, "S K W"], start: Int[Array, ""]) -> Buffer:
-    return jax.vmap(Buffer.write, in_axes=(0, 0, None))(buffer, rows, start)
+def _write(buffer: Buffer, rows: Float[Array, "S K W"], start: Int[Array, ""], replaced: Float[Array, "S"]) -> Buffer:
+    return jax.vmap(Buffer.write, in_axes=(0, 0, None, 0))(buffer, rows, start, replaced)
+
+
+@partial(jax.jit, static_argnums=2)
+def _terminations(buffer: Buffer, start: Int[Array, ""], count: int) -> Float[Array, "S"]:
+    return jax.vmap(lambda b: b.terminations(start, count))(buffer)
 
 
 def read_replay(folder: Path, spec: Spec) -> tuple[Episode, ...]:
