@@ -192,20 +192,19 @@ def ensemble_block(precision: str) -> Callable[[int], object]:
     import numpy as np
 
     from imitax.algorithms import mopo
-    from imitax.dynamics_fit import PIECE, descend
+    from imitax.dynamics_fit import descend, padded
     from imitax.learner import Learner
 
     cfg = replace(mopo.PRESETS["default"], precision=precision)
     _, dynamics, _ = _model(cfg)
     rows = jnp.asarray(np.random.default_rng(0).standard_normal((REPLAY, 2 * OBS + ACT + 2), np.float32))
-    steps = REPLAY // BATCH // PIECE * PIECE
-    order = jnp.asarray(np.random.default_rng(1).integers(REPLAY, size=(steps, MEMBERS, BATCH)))
+    steps = -(-REPLAY // BATCH)
+    order = padded(np.random.default_rng(1).integers(REPLAY, size=(steps, MEMBERS, BATCH)))
     held = [Learner.create(dynamics, cfg.fit.optimizer)]
 
     def run(epochs: int) -> object:
         for _ in range(epochs):
-            for first in range(0, steps, PIECE):
-                held[0] = descend(held[0], cfg.fit, rows, order[first : first + PIECE])
+            held[0] = descend(held[0], cfg.fit, rows, order, jnp.asarray(steps))
         return jax.block_until_ready(jax.tree.leaves(held[0].net.mlp.weights))
 
     return run

@@ -7,7 +7,7 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float, Int
+from jaxtyping import Array, Float, Int, Shaped
 from scipy.stats import norm
 
 from imitax.choices.dynamics_loss import DynamicsFit
@@ -17,9 +17,6 @@ from imitax.learner import Learner
 from imitax.networks import Dynamics
 from imitax.sources.buffer import pack, unpack
 from imitax.types import Transition
-
-PIECE = 4
-"""Gradient steps that are compiled as one."""
 
 LEVELS = (0.1, 0.25, 0.5, 0.75, 0.9, 0.95, 0.99)
 """Probabilities of the central intervals whose coverage states the calibration."""
@@ -66,7 +63,7 @@ def fit(
     train, held_out = split(len(data.obs), cfg, rng, episodes)
     learner = Learner.create(scaled_for(dynamics, jax.tree.map(lambda x: x[train], data)), cfg.optimizer)
     members, size = dynamics.cfg.members, min(cfg.batch_size, len(train))
-    steps = PIECE * -(-len(train) // (PIECE * size))
+    steps = -(-len(train) // size)
     everything = np.broadcast_to(train, (members, len(train)))
     own = rng.choice(train, (members, len(train))) if cfg.bootstrap else everything
     packed = pack(data)
@@ -75,9 +72,8 @@ def fit(
     best_error, errors, best, waited = np.full(members, np.inf), [], learner.net, 0
     for _ in range(cfg.epochs):
         order = np.stack([np.resize(rng.permutation(row), steps * size) for row in own])  # [N K*B], begun anew to fill
-        order = jnp.asarray(order.reshape(members, steps, size).swapaxes(0, 1))
-        for first in range(0, steps, PIECE):
-            learner = descend(learner, cfg, rows, order[first : first + PIECE])
+        order = padded(order.reshape(members, steps, size).swapaxes(0, 1))
+        learner = descend(learner, cfg, rows, order, jnp.asarray(steps))
         error = np.asarray(held_out_error(learner.net, test, count))
         errors.append(error.tolist())
         better = error < (1 - cfg.improvement) * best_error
@@ -103,27 +99,32 @@ def fit(
     return best, report
 
 
-def padded(rows: np.ndarray) -> Float[Array, "n W"]:
+def padded(rows: np.ndarray) -> Shaped[Array, "n ..."]:
     """Rows with zeros after them up to a power of two, so that growing data are compiled for a few times only."""
     extra = 2 ** int(np.ceil(np.log2(len(rows)))) - len(rows)
-    return jnp.asarray(np.pad(rows, ((0, extra), (0, 0))))
+    return jnp.asarray(np.pad(rows, ((0, extra), *((0, 0) for _ in rows.shape[1:]))))
 
 
 @filter_jit
 def descend(
-    learner: Learner[Dynamics], cfg: DynamicsFit, rows: Float[Array, "n W"], order: Int[Array, "K N B"]
+    learner: Learner[Dynamics],
+    cfg: DynamicsFit,
+    rows: Float[Array, "n W"],
+    order: Int[Array, "K N B"],
+    steps: Int[Array, ""],
 ) -> Learner[Dynamics]:
-    """K gradient steps, each on B rows of each member."""
+    """The first so many of K gradient steps, each on B rows of each member."""
     arrays, static = eqx.partition(learner, eqx.is_array)
     spec = learner.net.spec
 
-    def step(arrays: Any, index: Int[Array, "N B"]) -> tuple[Any, None]:
+    def step(k: Int[Array, ""], arrays: Any) -> Any:
+        index = order[k]
         flat = unpack(rows[index.ravel()], spec.obs_dim, spec.action_dim)
         batch = jax.tree.map(lambda x: x.reshape(*index.shape, *x.shape[1:]), flat)
         learner, _ = eqx.combine(arrays, static).descend(lambda net, t: cfg.loss(net, t), batch)
-        return eqx.filter(learner, eqx.is_array), None
+        return eqx.filter(learner, eqx.is_array)
 
-    return eqx.combine(jax.lax.scan(step, arrays, order)[0], static)
+    return eqx.combine(jax.lax.fori_loop(0, steps, step, arrays), static)
 
 
 def split(

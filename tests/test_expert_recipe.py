@@ -37,19 +37,19 @@ def recipe(tmp_path, monkeypatch):
 
 
 def test_a_medium_set_comes_from_a_training_that_stopped(recipe):
-    expert.main(replace(recipe, stop_at=-1.0))
+    expert.main(replace(recipe, stop_at=-1.0, full_length_only=False))
     assert imitax.Run(recipe.run).summary["steps"] == 10
     data = imitax.load(recipe.out / "set.hdf5")
     assert len(data.episodes) == 3
     assert data.attributes["recipe"] == (
         f"python -m imitax.experiments.expert --env {toy.ENV} --name set --preset default --steps 40 --seeds 0 "
-        "--eval-every 10 --stop-at -1 --episodes 3 --seed 0"
+        "--eval-every 10 --stop-at -1 --no-full-length-only --episodes 3 --seed 0"
     )
     assert (recipe.out / "set.policy.safetensors").exists()
 
 
 def test_what_is_too_bad_is_not_written(recipe):
     with pytest.raises(SystemExit, match=r"mean return .* is below 1,000: not written"):
-        expert.main(replace(recipe, stop_at=100.0, min_mean_return=1000.0))
+        expert.main(replace(recipe, stop_at=100.0, full_length_only=False, min_mean_return=1000.0))
     assert imitax.Run(recipe.run).summary["steps"] == 40
     assert not recipe.out.exists()

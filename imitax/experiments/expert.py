@@ -3,9 +3,9 @@
     python -m imitax.experiments.expert                      # train first; an interrupted training is resumed
     python -m imitax.experiments.expert --run runs/sac       # collect from a run that exists
     python -m imitax.experiments.expert --env HalfCheetah-v5 --name halfcheetah-expert --run runs/halfcheetah \
-        --preset frugal --steps 1500000 --eval-every 20000 --min-mean-return 9000
+        --preset frugal --steps 1500000 --eval-every 20000 --stop-at 10000 --min-mean-return 9000
     python -m imitax.experiments.expert --env HalfCheetah-v5 --name halfcheetah-medium --run runs/halfcheetah-medium \
-        --preset frugal --steps 1500000 --stop-at 4000 --min-mean-return 0 --out data
+        --preset frugal --steps 1500000 --stop-at 4000 --no-full-length-only --min-mean-return 0 --out data
 
 Sampled actions, as in D4RL's expert sets: they show how to recover from small errors. Of the run's seeds, the one with
 the best evaluation is collected from, at that evaluation's policy.
@@ -44,8 +44,9 @@ class Recipe:
     eval_every: int = 5000
     """Environment steps between evaluations."""
     stop_at: float | None = None
-    """Mean return of an evaluation at which training stops, for a medium policy, whose short episodes are kept too;
-    None trains to the end and keeps full-length episodes only."""
+    """Mean return of an evaluation at which training stops; None trains to the end."""
+    full_length_only: bool = True
+    """Collect anew where an episode ends early; a medium set keeps what its policy does."""
     episodes: int = 25
     """Episodes to collect."""
     min_mean_return: float = 3200.0
@@ -83,7 +84,7 @@ def main(recipe: Recipe) -> None:
         run.task.make,
         episodes=recipe.episodes,
         seed=recipe.seed,
-        full_length_only=recipe.stop_at is None,
+        full_length_only=recipe.full_length_only,
         name=recipe.name,
     )
     if data.returns.mean() < recipe.min_mean_return:
@@ -117,12 +118,13 @@ def command(recipe: Recipe) -> str:
     flags = ["--env", recipe.env, "--name", recipe.name, "--preset", recipe.preset, "--steps", str(recipe.steps)]
     flags += ["--seeds", *map(str, recipe.seeds), "--eval-every", str(recipe.eval_every)]
     flags += [] if recipe.stop_at is None else ["--stop-at", f"{recipe.stop_at:g}"]
+    flags += [] if recipe.full_length_only else ["--no-full-length-only"]
     flags += ["--episodes", str(recipe.episodes), "--seed", str(recipe.seed)]
     return " ".join(["python -m imitax.experiments.expert", *flags])
 
 
 def reached(recipe: Recipe, event: Event) -> bool:
-    """Whether a seed's evaluation is as good as a medium policy is to be."""
+    """Whether a seed's evaluation is as good as it is to be."""
     best = max(record["return_mean"] for record in event.records.values())
     return recipe.stop_at is not None and best >= recipe.stop_at
 
