@@ -17,7 +17,7 @@ from imitax.algorithms import ALGORITHMS
 from imitax.datasets import collect, loading, save_d4rl
 from imitax.envs import make_env
 from imitax.experiments import demo, tables
-from imitax.experiments.offline import MEDIUM_REPLAY
+from imitax.experiments.offline import medium_replay
 
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -49,7 +49,7 @@ def place(toy, tmp_path, monkeypatch):
     monkeypatch.setattr(loading, "BUNDLED", tmp_path / "bundled")
     monkeypatch.setenv("MINARI_DATASETS_PATH", str(tmp_path / "minari"))
     (tmp_path / "work").mkdir()
-    save_d4rl(toy, tmp_path / "work" / MEDIUM_REPLAY)
+    save_d4rl(toy, tmp_path / "work" / medium_replay("hopper"))
     monkeypatch.chdir(tmp_path / "work")
     return tmp_path / "work"
 
@@ -155,7 +155,7 @@ def test_field_names_in_the_data_page_are_known():
 
 def test_the_data_page_says_what_is_in_the_medium_replay_set():
     page = " ".join((ROOT / "docs" / "data.md").read_text().split())
-    data = imitax.load(ROOT / MEDIUM_REPLAY)
+    data = imitax.load(ROOT / medium_replay("hopper"))
     assert f"{data.transition_count:,} transitions in {len(data.episodes)} episodes" in page
     assert f"a mean return of {data.returns.mean():.0f} and a highest of {data.returns.max():.0f}." in page
     assert data.returns.max() < 0.6 * imitax.load("hopper-expert").returns.mean()

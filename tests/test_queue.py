@@ -97,7 +97,7 @@ def test_rows_are_chosen_by_name():
 
 TABLES = {
     "online": lambda folder: online.rows(folder / "ant.hdf5") + online.ablations(),
-    "model_based": lambda _: model_based.with_rewards() + model_based.with_demonstrations(),
+    "model_based": lambda _: model_based.table(),
     "offline": lambda folder: offline.rows(folder / "halfcheetah.hdf5", folder / "walker2d.hdf5"),
 }
 

@@ -1,55 +1,74 @@
-"""Learned dynamics: the table of the model-based methods on Hopper-v5, with rewards and with demonstrations.
+"""Learned dynamics: the table of the model-based methods, with rewards and with demonstrations.
 
     make bench-model                                        # everything, one job at a time; interrupt it as you like
     python -m imitax.experiments.model_based --list         # what is unfinished
 
 Start it twice, each process on a core of its own, and both work on the same queue. Recorded data are
-data/hopper-medium-replay.hdf5, demonstrations ten episodes of the bundled hopper-expert, runs are 200,000 updates,
-unless the row says otherwise. The first row on some data fits their model, which the others of that seed take: the
-fit would be the same.
+data/TASK-medium-replay.hdf5, demonstrations ten episodes of the bundled TASK-expert, runs are 200,000 updates (300,000
+of imitation on HalfCheetah-v5 and Walker2d-v5), unless the row says otherwise. Rows without a task's name are on
+Hopper-v5. The first row on some data fits their model, which the others of that seed take: the fit would be the same.
 """
 
-from imitax.experiments.offline import MEDIUM_REPLAY
+from imitax.experiments.offline import medium_replay
 from imitax.experiments.queue import Row, chosen, options, report_unfinished, reported, unfinished, work
 
-TASK = ("--env", "Hopper-v5")
-RECORDED = (*TASK, "--offline-data", MEDIUM_REPLAY)
-DEMONSTRATED = (*RECORDED, "--demos", "hopper-expert", "--episodes", "10")
+ENVIRONMENTS = {"hopper": "Hopper-v5", "halfcheetah": "HalfCheetah-v5", "walker2d": "Walker2d-v5"}
 LONG = ("--steps", "200000")
+LONGER = ("--steps", "300000")
 
 
-def with_rewards() -> list[Row]:
+def recorded(task: str = "hopper") -> tuple[str, ...]:
+    """Arguments of a method that learns from recorded data."""
+    return ("--env", ENVIRONMENTS[task], "--offline-data", medium_replay(task))
+
+
+def demonstrated(task: str = "hopper") -> tuple[str, ...]:
+    """Arguments of a method that learns from demonstrations too."""
+    return (*recorded(task), "--demos", f"{task}-expert", "--episodes", "10")
+
+
+def with_rewards(task: str = "hopper", suffix: str = "", seeds: int = 3) -> list[Row]:
     """Reinforcement learning in a model, and cloning of the same data."""
+    env, model = ("--env", ENVIRONMENTS[task]), ("--model-from", "{folder}/mopo" + suffix + "-seed{seed}")
     return [
-        Row("mopo", ("mopo", *RECORDED, *LONG), seeds=3),
-        Row("rambo", ("rambo", *RECORDED, *LONG, "--model-from", "{folder}/mopo-seed{seed}"), seeds=3),
-        Row("bc-on-replay", ("bc", *TASK, "--demos", MEDIUM_REPLAY, "--steps", "30000"), seeds=3),
-        Row("mbpo", ("mbpo", *TASK, "--steps", "60000")),
+        Row(f"mopo{suffix}", ("mopo", *recorded(task), *LONG), seeds),
+        Row(f"rambo{suffix}", ("rambo", *recorded(task), *LONG, *model), seeds),
+        Row(f"bc-on-replay{suffix}", ("bc", *env, "--demos", medium_replay(task), "--steps", "30000"), seeds),
+        Row(f"mbpo{suffix}", ("mbpo", *env, "--steps", "60000")),
     ]
 
 
 def with_demonstrations() -> list[Row]:
     """Imitation in a model."""
     model = ("--model-from", "{folder}/omlirl-seed{seed}")
-    table = [Row("omlirl", ("omlirl", *DEMONSTRATED, *LONG), seeds=3)]
-    table += [Row(name, (name, *DEMONSTRATED, *LONG, *model), seeds=3) for name in ("rmirl", "rmirl_implicit")]
+    table = [Row("omlirl", ("omlirl", *demonstrated(), *LONG), seeds=3)]
+    table += [Row(name, (name, *demonstrated(), *LONG, *model), seeds=3) for name in ("rmirl", "rmirl_implicit")]
+    table += [
+        Row(f"omlirl-{task}", ("omlirl", *demonstrated(task), *LONGER)) for task in ENVIRONMENTS if task != "hopper"
+    ]
     for kind in ("none", "mask"):  # claim C7, with the flags of this step
         args = ("omlirl", "--preset", "blog", "--terminal.kind", kind, "--variant", f"terminal={kind}")
-        table.append(Row(f"c7-{kind}", (*args, *DEMONSTRATED, *LONG, *model), seeds=3))
+        table.append(Row(f"c7-{kind}", (*args, *demonstrated(), *LONG, *model), seeds=3))
     for how in ("excluded", "upsampled"):  # claim C9; included is the row omlirl
         args = ("omlirl", "--demonstrations", how, "--variant", f"demonstrations={how}")
-        table.append(Row(f"c9-{how}", (*args, *DEMONSTRATED, *LONG), seeds=3))
+        table.append(Row(f"c9-{how}", (*args, *demonstrated(), *LONG), seeds=3))
     return table
+
+
+def table() -> list[Row]:
+    """All rows in their order."""
+    others = [row for task in ENVIRONMENTS if task != "hopper" for row in with_rewards(task, f"-{task}", seeds=1)]
+    return with_rewards() + others + with_demonstrations()
 
 
 def main() -> None:
     """Work off the queue; what goes wrong ends with a message and status 2."""
     args = options(__doc__, "runs/model_based").parse_args()
     with reported():
-        table = chosen(with_rewards() + with_demonstrations(), args.only)
-        left = unfinished(table, args.folder)
+        rows = chosen(table(), args.only)
+        left = unfinished(rows, args.folder)
         if not args.list:
-            left = work(table, args.folder, args.results, minutes=args.minutes)
+            left = work(rows, args.folder, args.results, minutes=args.minutes)
     report_unfinished(left)
 
 

@@ -19,9 +19,13 @@ from imitax.experiments.queue import Row, chosen, folder_of, options, report_unf
 from imitax.files import line as line_bytes
 from imitax.files import read_lines, write_atomic
 
-MEDIUM_REPLAY = "data/hopper-medium-replay.hdf5"
 LENGTH = ("--steps", "100000")
 MEASURES = ("return_mean", "validation_action_error_mode", "validation_log_likelihood")
+
+
+def medium_replay(task: str) -> str:
+    """File of the recorded data that are no demonstrations."""
+    return f"data/{task}-medium-replay.hdf5"
 
 
 def rows(halfcheetah: Path | None = None, walker2d: Path | None = None, length: Sequence[str] = LENGTH) -> list[Row]:
@@ -30,9 +34,9 @@ def rows(halfcheetah: Path | None = None, walker2d: Path | None = None, length: 
     table = [
         Row("bc", ("bc", *hopper), seeds=3),
         Row("iq_learn", ("iq_learn", "--preset", "offline", *hopper), seeds=3),
-        Row("recoil", ("recoil", "--offline-data", MEDIUM_REPLAY, *hopper), seeds=3),
+        Row("recoil", ("recoil", "--offline-data", medium_replay("hopper"), *hopper), seeds=3),
         Row("ibc", ("ibc", *hopper), seeds=3),
-        Row("recoil-mixture", ("recoil", "--preset", "mixture", "--offline-data", MEDIUM_REPLAY, *hopper)),
+        Row("recoil-mixture", ("recoil", "--preset", "mixture", "--offline-data", medium_replay("hopper"), *hopper)),
         Row("iq_learn-sac", ("iq_learn", "--preset", "offline-sac", *hopper), seeds=3),
     ]
     if halfcheetah is not None:
@@ -49,6 +53,7 @@ def rows(halfcheetah: Path | None = None, walker2d: Path | None = None, length: 
                 Row(f"bc-{short}", ("bc", *data)),
                 Row(f"ibc-{short}", ("ibc", *data)),
                 Row(f"iq_learn-{short}", ("iq_learn", "--preset", "offline", *data)),
+                Row(f"recoil-{short}", ("recoil", "--offline-data", medium_replay(short), *data)),
             ]
     return table
 
@@ -58,7 +63,10 @@ CLAIMS = {
         f"{episodes} episodes, {name}": f"c1-{episodes}-{name}" for episodes in (10, 20) for name in ("l2=0", "l2=0.01")
     },
     **{
-        f"c2-{task}": {"BC": f"bc-{task}", "IBC": f"ibc-{task}", "IQ-Learn": f"iq_learn-{task}"}
+        f"c2-{task}": {
+            name: f"{algorithm}-{task}"
+            for name, algorithm in (("BC", "bc"), ("IBC", "ibc"), ("IQ-Learn", "iq_learn"), ("ReCOIL", "recoil"))
+        }
         for task in ("walker2d", "halfcheetah")
     },
     "c3": {"BC": "bc", "ReCOIL": "recoil", "ReCOIL, other data cloned too": "recoil-mixture"},
