@@ -18,7 +18,7 @@ import numpy as np
 import tyro
 
 import imitax
-from imitax.datasets import Dataset, Episode, save_d4rl
+from imitax.datasets import Dataset, Episode, save_d4rl, save_minari
 from imitax.errors import ConfigError
 from imitax.files import read_lines
 from imitax.run import Run
@@ -43,6 +43,8 @@ class Recipe:
     """Transitions in all."""
     seed: int = 0
     """Decides the order in which episodes are drawn."""
+    minari: str | None = None
+    """Id of a Minari dataset that is written too, such as imitax/hopper/medium-replay-v0."""
 
 
 def main(recipe: Recipe) -> None:
@@ -66,6 +68,8 @@ def main(recipe: Recipe) -> None:
     }
     data = replace(first, episodes=tuple(episodes), name=recipe.out.stem, attributes=card)
     save_d4rl(data, recipe.out, compact=True)
+    if recipe.minari is not None:
+        save_minari(data, recipe.minari)
     print(f"{recipe.out}: {data.transition_count} transitions in {len(episodes)} episodes, hash {data.hash()}")
     for key, value in card.items():
         print(f"  {key}: {value}")

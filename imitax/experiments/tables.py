@@ -5,7 +5,7 @@
 
 A page takes part when it has the markers `results:begin` and `results:end` as HTML comments. README gets the tables of
 learning, our own presets only, and of speed; the page `docs/NAME.md` of an algorithm all learning results of that
-algorithm; `docs/tabular.md` the table of MountainCar.
+algorithm; `docs/tabular.md` the table of MountainCar; `docs/data.md` the table of the datasets in the repository.
 """
 
 import argparse
@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 
 from imitax.algorithms import ALGORITHMS
+from imitax.datasets.d4rl import load_d4rl
 from imitax.errors import DataError, ImitaxError
 from imitax.experiments.mountain_car import ENDS, TITLES
 from imitax.files import read_lines, write_atomic
@@ -98,6 +99,10 @@ def update(root: Path, *, write: bool) -> list[Path]:
     page = root / "docs" / "tabular.md"
     if page.exists() and BEGIN in page.read_text():
         sections[page] = mountain_car_section(read(root / RESULTS / "mountain_car.jsonl"))
+    page = root / "docs" / "data.md"
+    if page.exists() and BEGIN in page.read_text():
+        bundled = root.glob("imitax/datasets/bundled/*.hdf5")
+        sections[page] = datasets_section(sorted([*bundled, *root.glob("data/*.hdf5")], key=lambda path: path.name))
     stale = []
     for page, section in sections.items():
         before = page.read_text()
@@ -259,6 +264,22 @@ def mountain_car_section(lines: Sequence[Line]) -> str:
         )
         parts.append(table(["goal", "", *TITLES.values()], rows, left=2) + "\n\n" + note)
     return "\n\n".join(parts)
+
+
+def datasets_section(files: Sequence[Path]) -> str:
+    """What the datasets hold, and what made them."""
+    rows = []
+    for file in files:
+        data = load_d4rl(file)
+        about = data.attributes
+        steps = about["cut_steps"] if "cut_steps" in about else f"{int(about['training_steps']):,}"
+        cells = [f"{data.transition_count:,}", f"{len(data.episodes):,}"]
+        cells += [f"{data.returns.mean():,.0f} ± {data.returns.std():,.0f}", f"{data.returns.max():,.0f}"]
+        cells += [f"{d4rl_score(data.env_id, float(data.returns.mean())):.1f}"]
+        where = "package" if "bundled" in file.parts else "`data/`"
+        rows.append([f"`{file.stem}`", where, f"`{data.hash()[:12]}`", steps, *cells])
+    header = "set|in|hash begins with|steps of training|transitions|episodes|return|highest|D4RL"
+    return table(header.split("|"), rows, left=4)
 
 
 def span(values: Sequence[float | None], decimals: int) -> str:
