@@ -28,7 +28,8 @@ def filter_jit(f: Callable[..., Any]) -> Callable[..., Any]:
 
     @cache
     def made() -> Callable[..., Any]:
-        return eqx.filter_jit(f, compiler_options=_options())
+        passed_on: Any = {"compiler_options": _options()}  # to jax.jit; Equinox's types leave this out
+        return eqx.filter_jit(f, **passed_on)
 
     @wraps(f)
     def call(*args: Any, **kwargs: Any) -> Any:

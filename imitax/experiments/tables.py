@@ -275,7 +275,8 @@ def datasets_section(files: Sequence[Path]) -> str:
         steps = about["cut_steps"] if "cut_steps" in about else f"{int(about['training_steps']):,}"
         cells = [f"{data.transition_count:,}", f"{len(data.episodes):,}"]
         cells += [f"{data.returns.mean():,.0f} ± {data.returns.std():,.0f}", f"{data.returns.max():,.0f}"]
-        cells += [f"{d4rl_score(data.env_id, float(data.returns.mean())):.1f}"]
+        score = d4rl_score(data.env_id, float(data.returns.mean())) if data.env_id else None
+        cells += ["" if score is None else f"{score:.1f}"]
         where = "package" if "bundled" in file.parts else "`data/`"
         rows.append([f"`{file.stem}`", where, f"`{data.hash()[:12]}`", steps, *cells])
     header = "set|in|hash begins with|steps of training|transitions|episodes|return|highest|D4RL"
