@@ -140,3 +140,33 @@ def test_claims_are_written_from_the_runs_there_are(tmp_path):
     offline.write_claims(table, tmp_path, tmp_path / "claims")  # what was written stays
     assert len((tmp_path / "claims" / "c1.jsonl").read_text().splitlines()) == 6
     assert json.loads((tmp_path / "claims" / "c1-early-stop.json").read_text())["10 episodes, l2=0"] == stopped
+
+
+def test_models_are_noted_where_a_run_has_fitted_one(tmp_path):
+    table = [row for row in model_based.table() if row.name in ("mopo", "rambo", "omlirl")]
+    report = {
+        "transitions": 9,
+        "held_out": 2,
+        "errors": [[0.2, 0.1], [0.1, 0.2]],
+        "error": [0.1, 0.1],
+        "nll": [1.0, 2.0],
+    }
+    report |= {"elites": [1], "coverage": {"0.5": 0.4, "0.9": 0.9}, "rollout_errors": [0.1, 0.2], "episodes": [3]}
+    config = {"algorithm": "mopo", "env": {"id": "Hopper-v5"}, "offline_data": {"name": "x@y"}, "commit": "abc"}
+    for row in table:
+        folder = queue.folder_of(row, 0, tmp_path)
+        folder.mkdir()
+        demonstrations = {"demonstrations": "included"} if row.name == "omlirl" else {}
+        (folder / "config.json").write_text(json.dumps(config | {"config": demonstrations}))
+        (folder / "dynamics.json").write_text(json.dumps(report))
+    model_based.write_models(table, tmp_path, tmp_path / "out")
+    lines = [json.loads(line) for line in (tmp_path / "out" / "dynamics.jsonl").read_text().splitlines()]
+    assert [(x["row"], x["epochs"], x["demonstrations"]) for x in lines] == [
+        ("mopo", 2, None),
+        ("omlirl", 2, "included"),
+    ]
+    assert sorted(x.name for x in (tmp_path / "out" / "dynamics").iterdir()) == ["mopo.png", "omlirl.png"]
+
+    (queue.folder_of(table[0], 0, tmp_path) / "dynamics.json").unlink()
+    model_based.write_models(table, tmp_path, tmp_path / "out")  # what was noted stays
+    assert [json.loads(x) for x in (tmp_path / "out" / "dynamics.jsonl").read_text().splitlines()] == lines

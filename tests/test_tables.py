@@ -8,6 +8,7 @@ from imitax.experiments.tables import (
     END,
     MOUNTAIN_CAR,
     learning_section,
+    models_section,
     mountain_car_section,
     peers_section,
     replace_section,
@@ -160,10 +161,20 @@ def test_mountain_cars_settings_are_never_merged():
     assert rows(mountain_car_section([mountain_car(0, None)]))[0][2:] == ["not finite"] * 3
 
 
+def test_models_are_judged_by_their_elites():
+    line = {"row": "mopo", "seed": 0, "algorithm": "mopo", "env": "Hopper-v5", "offline_data": "x@0123", "epochs": 7}
+    line |= {"demonstrations": None, "transitions": 1234, "error": [0.3, 0.1, 0.2], "elites": [1, 2], "commit": "abc"}
+    line |= {"coverage": {"0.5": 0.456, "0.9": 0.8}, "rollout_errors": [0.1] * 9 + [0.25]}  # of 10 steps
+    cells = ["0", "1,234", "7", "0.1500", "0.3000", "0.46", "0.80", "0.100", "0.250", "-", "abc"]
+    assert rows(models_section([line])) == [["Hopper-v5", "x", *cells]]
+    assert rows(models_section([line | {"demonstrations": "included"}]))[0][1] == "x, demonstrations included"
+
+
 def test_without_results_a_section_says_what_makes_them():
     assert "--results bench/results/learning.jsonl" in learning_section([])
     assert "bench/update_rate.py" in update_rate_section([])
     assert "bench/peers.py" in peers_section([])
+    assert "make bench-model" in models_section([])
     assert "make mountain-car" in mountain_car_section([])
 
 

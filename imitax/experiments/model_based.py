@@ -2,6 +2,7 @@
 
     make bench-model                                        # everything, one job at a time; interrupt it as you like
     python -m imitax.experiments.model_based --list         # what is unfinished
+    python -m imitax.experiments.model_based --models       # draw and judge the models that runs have fitted
 
 Start it twice, each process on a core of its own, and both work on the same queue. Recorded data are
 data/TASK-medium-replay.hdf5, demonstrations ten episodes of the bundled TASK-expert, runs are 200,000 updates (300,000
@@ -9,8 +10,24 @@ of imitation on HalfCheetah-v5 and Walker2d-v5), unless the row says otherwise. 
 Hopper-v5. The first row on some data fits their model, which the others of that seed take: the fit would be the same.
 """
 
+import json
+from pathlib import Path
+
+from imitax import figures
 from imitax.experiments.offline import medium_replay
-from imitax.experiments.queue import Row, chosen, options, report_unfinished, reported, unfinished, work
+from imitax.experiments.queue import (
+    Row,
+    chosen,
+    folder_of,
+    options,
+    order,
+    report_unfinished,
+    reported,
+    unfinished,
+    work,
+)
+from imitax.files import line as line_bytes
+from imitax.files import read_lines, write_atomic
 
 ENVIRONMENTS = {"hopper": "Hopper-v5", "halfcheetah": "HalfCheetah-v5", "walker2d": "Walker2d-v5"}
 LONG = ("--steps", "200000")
@@ -61,14 +78,41 @@ def table() -> list[Row]:
     return with_rewards() + others + with_demonstrations()
 
 
+def write_models(rows: list[Row], folder: Path, out: Path) -> None:
+    """`dynamics.jsonl`: how good the models are that runs of these rows have fitted; `dynamics/ROW.png`: seed 0's.
+
+    Models whose runs are not in the folder keep the lines that the file has of them.
+    """
+    file = out / "dynamics.jsonl"
+    lines = {(line["row"], line["seed"]): line for line in (read_lines(file) if file.exists() else [])}
+    for row, seed in order(rows):
+        run = folder_of(row, seed, folder)
+        if not (run / "dynamics.json").exists() or "--model-from" in row.args:
+            continue
+        report, config = json.loads((run / "dynamics.json").read_text()), json.loads((run / "config.json").read_text())
+        about = {"row": row.name, "seed": seed, "algorithm": config["algorithm"], "env": config["env"]["id"]}
+        about |= {"offline_data": config["offline_data"]["name"], "commit": config["commit"]}
+        about |= {"demonstrations": config["config"].get("demonstrations"), "epochs": len(report["errors"])}
+        kept = ("transitions", "held_out", "error", "nll", "elites", "coverage", "rollout_errors")
+        lines[row.name, seed] = about | {name: report[name] for name in kept}
+        if seed == 0:
+            (out / "dynamics").mkdir(parents=True, exist_ok=True)
+            figures.dynamics_figure(report, out / "dynamics" / f"{row.name}.png")
+    write_atomic(file, b"".join(line_bytes(line) for line in lines.values()))
+
+
 def main() -> None:
     """Work off the queue; what goes wrong ends with a message and status 2."""
-    args = options(__doc__, "runs/model_based").parse_args()
+    parser = options(__doc__, "runs/model_based")
+    parser.add_argument("--models", action="store_true", help="only draw the models and note their errors")
+    args = parser.parse_args()
     with reported():
         rows = chosen(table(), args.only)
         left = unfinished(rows, args.folder)
-        if not args.list:
+        if not args.list and not args.models:
             left = work(rows, args.folder, args.results, minutes=args.minutes)
+        if not args.list:
+            write_models(rows, args.folder, args.results.parent)
     report_unfinished(left)
 
 

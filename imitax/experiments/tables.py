@@ -5,7 +5,8 @@
 
 A page takes part when it has the markers `results:begin` and `results:end` as HTML comments. README gets the tables of
 learning, our own presets only, and of speed; the page `docs/NAME.md` of an algorithm all learning results of that
-algorithm; `docs/tabular.md` the table of MountainCar; `docs/data.md` the table of the datasets in the repository.
+algorithm; `docs/tabular.md` the table of MountainCar; `docs/data.md` the table of the datasets in the repository;
+`docs/dynamics.md` that of the models that runs have fitted.
 """
 
 import argparse
@@ -33,6 +34,7 @@ TRAIN = "imitax train ALGORITHM … --results bench/results/learning.jsonl"
 MAKE_UPDATE_RATE = ".venv/bin/python bench/update_rate.py --json > bench/results/update_rate.jsonl"
 MAKE_PEERS = ".venv/bin/python bench/peers.py --json --out bench/results/peers.jsonl"
 MAKE_MOUNTAIN_CAR = "make mountain-car"
+MAKE_MODELS = "make bench-model"
 
 LEARNING_NOTE = """\
 IQM across seeds, with its 95 % bootstrap interval in brackets from three seeds on; with three to five seeds it is too
@@ -47,6 +49,11 @@ The same networks and batch size on one machine, run in turn; `ratio` is the med
 with the lowest and the highest round in brackets. `bench/peers.py` says what is equal and what is not."""
 
 SHORT_NOTE = "These are our own presets. Those of papers and of the reference system, and ablations, are on the pages."
+
+MODELS_NOTE = """\
+Mean squared error on held-out transitions, outputs in units of their standard deviation; share of held-out outputs
+inside the central intervals of probability 0.5 and 0.9; and root mean squared error after 1, 10 and 40 steps along
+recorded actions, in the data's standard deviations."""
 
 MOUNTAIN_CAR = {
     "gym_return_mean": ("return in Gymnasium", 0),
@@ -96,6 +103,9 @@ def update(root: Path, *, write: bool) -> list[Path]:
         page = root / "docs" / f"{name}.md"
         if page.exists() and BEGIN in page.read_text():
             sections[page] = learning_section([line for line in learning if line["algorithm"] == name])
+    page = root / "docs" / "dynamics.md"
+    if page.exists() and BEGIN in page.read_text():
+        sections[page] = models_section(read(root / RESULTS / "dynamics.jsonl"))
     page = root / "docs" / "tabular.md"
     if page.exists() and BEGIN in page.read_text():
         sections[page] = mountain_car_section(read(root / RESULTS / "mountain_car.jsonl"))
@@ -235,6 +245,30 @@ def peers_section(lines: Sequence[Line]) -> str:
     ]
     rows = [[cell(line) for _, cell in columns] for line in comparisons.values()]
     return table([name for name, _ in columns], rows, left=3) + "\n\n" + PEERS_NOTE
+
+
+def models_section(lines: Sequence[Line]) -> str:
+    """The table of `dynamics.jsonl`."""
+    if not lines:
+        return f"Not measured yet:\n`{MAKE_MODELS}`."
+    rows = []
+    for line in sorted(lines, key=lambda line: (line["env"], line["algorithm"], line["row"], line["seed"])):
+        elites = [line["error"][member] for member in line["elites"]]
+        errors = line["rollout_errors"]
+        after = [f"{errors[step - 1]:.3f}" if len(errors) >= step else "-" for step in (1, 10, 40)]
+        data = line["offline_data"].partition("@")[0]
+        if line["demonstrations"]:
+            data += f", demonstrations {line['demonstrations']}"
+        cells = [
+            f"{line['transitions']:,}",
+            str(line["epochs"]),
+            f"{np.mean(elites):.4f}",
+            f"{np.max(line['error']):.4f}",
+        ]
+        cells += [f"{line['coverage'][level]:.2f}" for level in ("0.5", "0.9")]
+        rows.append([line["env"], data, str(line["seed"]), *cells, *after, _short(line["commit"])])
+    header = "environment|data|seed|fitted to|epochs|elites|worst|0.5|0.9|1 step|10|40|commit"
+    return table(header.split("|"), rows, left=2) + "\n\n" + MODELS_NOTE
 
 
 def mountain_car_section(lines: Sequence[Line]) -> str:
