@@ -22,6 +22,7 @@ from imitax.choices.imagination import Imagination
 from imitax.choices.model_based import ModelConfig, ModelState, rewarded_step
 from imitax.choices.pessimism import Pessimism
 from imitax.choices.td_loss import TdLoss
+from imitax.choices.temperature import Temperature
 from imitax.errors import require_positive
 from imitax.learner import OptimizerConfig
 from imitax.networks import CriticConfig, Dynamics, DynamicsConfig, Normalizer
@@ -48,7 +49,7 @@ class Config(ModelConfig, ActorCriticConfig):
     )
     refit_every: int = 1000
     """Environment steps between fits of the model."""
-    updates_per_step: int = 4
+    updates_per_step: int = 10
     """Updates for each environment step."""
 
     @property
@@ -74,6 +75,7 @@ PRESETS = {
         ),
         refit_every=250,
         updates_per_step=20,
+        temperature=Temperature(target_entropy=-1.0),
     ),
     "cleanil": Config(
         warmup_steps=2000,
