@@ -73,6 +73,17 @@ def test_rollouts_stop_where_the_model_was_never_fitted(policy):
     assert not len(rows_of(wild, policy, [0.0], 3, Imagination(limit=None))[0])
 
 
+def test_an_observation_far_from_zero_can_be_an_end(policy):
+    cfg = Imagination(limit=None, end_beyond=11.5)
+    obs, _, _, ended = rows_of(counting(), policy, [0.0, 10.0, -13.0], 3, cfg)
+    assert sorted(np.round(obs)) == [-13, 0, 1, 2, 10, 11]  # the rollout stops, its last step is kept
+    assert sorted(np.round(obs[ended])) == [-13, 11]
+    obs, _, _, ended = rows_of(counting(), policy, [10.0], 4, dataclasses.replace(cfg, stop_at_end=False))
+    assert ended.tolist() == [False, True, True, True]
+    obs, *_ = rows_of(counting(), policy, [10.0], 4, dataclasses.replace(cfg, limit=11.5))
+    assert np.round(obs).tolist() == [10]  # what the model knows nothing of is dropped all the same
+
+
 def test_blocks_change_nothing_but_the_noise(policy, monkeypatch):
     monkeypatch.setattr(imagination, "BLOCK", 4)
     obs, *_ = rows_of(counting(), policy, np.arange(10) * 100.0, 2, Imagination(limit=None))
@@ -189,6 +200,7 @@ def test_an_adversarial_model_moves_away_from_what_is_good(policy):
         (lambda: Imagination(horizon=3, horizon_first=4), "horizon_first must lie in 1 to horizon"),
         (lambda: Imagination(horizon_from=5, horizon_to=5), "must lie before"),
         (lambda: Imagination(expert_starts=1.5), "expert_starts must lie in"),
+        (lambda: Imagination(end_beyond=0.0), "end_beyond must be positive"),
         (lambda: AdversarialModel(steps=0), "steps must be at least 1"),
         (lambda: AdversarialModel(weight=-1.0), "weight must not be negative"),
     ],

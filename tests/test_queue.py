@@ -52,6 +52,17 @@ def test_a_queue_is_worked_off_once(started, tmp_path):
     assert len(started.args) == 6
 
 
+def test_some_seeds_alone(started, tmp_path):
+    assert queue.work(ROWS, tmp_path, tmp_path / "results", seeds=[1]) == []
+    assert [args[args.index("--seeds") + 1] for args in started.args] == ["1", "1"]
+    assert [(row.name, seed) for row, seed in queue.unfinished(ROWS, tmp_path)] == [
+        ("a", 0),
+        ("b", 0),
+        ("c", 0),
+        ("c", 2),
+    ]
+
+
 def test_what_failed_is_resumed(started, tmp_path):
     started.failing.add("b-seed0")
     with pytest.raises(ConfigError, match="b-seed0 failed: imitax train sac"):

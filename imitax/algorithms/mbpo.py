@@ -82,7 +82,13 @@ PRESETS = {
         td_loss=TdLoss("huber"),
         fit=DynamicsFit(bootstrap=False, optimizer=OptimizerConfig(lr=3e-4)),
         imagination=Imagination(
-            every=250, starts=100_000, horizon=15, horizon_first=1, horizon_from=20_000, keep=1_000_000
+            every=250,
+            starts=100_000,
+            horizon=15,
+            horizon_first=1,
+            horizon_from=20_000,
+            keep=1_000_000,
+            end_beyond=100.0,
         ),
         refit_every=250,
         updates_per_step=10,

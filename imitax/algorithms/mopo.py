@@ -54,7 +54,7 @@ PRESETS = {
         average=0.0,
         pessimism=Pessimism("ensemble_std", tuned=True),
         fit=DynamicsFit(bootstrap=False, patience=10, optimizer=OptimizerConfig(lr=3e-4)),
-        imagination=Imagination(horizon=40, keep=1_000_000),
+        imagination=Imagination(horizon=40, keep=1_000_000, end_beyond=100.0),
         **CLEANIL,
     ),
 }

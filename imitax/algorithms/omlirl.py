@@ -57,7 +57,7 @@ PRESETS = {
         l2=1e-5,
         td_loss=TdLoss(value_clip=1000.0),
         pessimism=Pessimism("ensemble_std", tuned=True),
-        imagination=Imagination(horizon=40, keep=1_000_000, stop_at_end=False),
+        imagination=Imagination(horizon=40, keep=1_000_000, stop_at_end=False, end_beyond=100.0),
     ),
     "blog": Config(
         **REFERENCE,
@@ -65,7 +65,7 @@ PRESETS = {
         td_loss=TdLoss("huber"),
         temperature=Temperature("tuned", initial=1.0),
         pessimism=Pessimism("ensemble_std", tuned=True),
-        imagination=Imagination(horizon=40, keep=1_000_000, stop_at_end=False, expert_starts=0.0),
+        imagination=Imagination(horizon=40, keep=1_000_000, stop_at_end=False, end_beyond=100.0, expert_starts=0.0),
         reward_every=1000,
         reward_form="trajectory",
         reward_batch_size=6400,

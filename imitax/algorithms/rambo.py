@@ -56,7 +56,7 @@ PRESETS = {
     "cleanil": Config(
         average=0.0,
         fit=DynamicsFit(bootstrap=False, patience=10, optimizer=OptimizerConfig(lr=3e-4)),
-        imagination=Imagination(horizon=40, keep=1_000_000),
+        imagination=Imagination(horizon=40, keep=1_000_000, end_beyond=100.0),
         adversary=AdversarialModel(steps=1000, weight=0.1, horizon=40, optimizer=OptimizerConfig(lr=1e-4)),
         **CLEANIL,
     ),

@@ -55,7 +55,7 @@ class Config(LearnedRewardConfig):
 
 _REFERENCE = REFERENCE | {
     "critic": replace(CLEANIL["critic"], zero_head=True),
-    "imagination": Imagination(horizon=40, keep=1_000_000, stop_at_end=False),
+    "imagination": Imagination(horizon=40, keep=1_000_000, stop_at_end=False, end_beyond=100.0),
 }
 
 PRESETS = {

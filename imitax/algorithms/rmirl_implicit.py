@@ -93,7 +93,7 @@ PRESETS = {
         average=0.0,
         real_share=0.0,
         terminal=Terminal("none"),
-        imagination=Imagination(horizon=20, keep=1_000_000, stop_at_end=False),
+        imagination=Imagination(horizon=20, keep=1_000_000, stop_at_end=False, end_beyond=100.0),
         adversary=AdversarialModel(weight=0.05, horizon=20, optimizer=OptimizerConfig(lr=1e-4)),
         **CLEANIL
         | {

@@ -86,7 +86,7 @@ class AdversarialModel:
             action = policy.act(obs, ka, "sample")
             taken = learner.net.sample(obs, action, km)
             if self.shared_stop:
-                counts, on = imagination.goes_on(learner.net, taken)
+                taken, counts, on = imagination.judged(learner.net, taken)
             else:
                 counts = on = jnp.isfinite(taken.next_obs).all(-1)
             t = taken.transition(obs, action)

@@ -52,6 +52,9 @@ class Imagination:
     limit: float | None = 30.0
     """End a rollout, and drop the step, where an observation lies so many standard deviations of the data from their
     mean; None trusts the model everywhere."""
+    end_beyond: float | None = None
+    """An observation of which a coordinate lies so far from 0, in the task's units, is an end of the task, whatever its
+    own rule says (the reference system: 100); None leaves it to the rule."""
 
     def __post_init__(self):
         require_positive(self, "every", "starts", "horizon", "keep", of="imagination")
@@ -61,6 +64,8 @@ class Imagination:
             )
         if self.horizon_from >= self.horizon_to:
             raise ConfigError("imagination.horizon_from must lie before horizon_to")
+        if self.end_beyond is not None and self.end_beyond <= 0:
+            raise ConfigError(f"imagination.end_beyond must be positive, got {self.end_beyond}")
         if not 0 <= self.expert_starts <= 1:
             raise ConfigError(f"imagination.expert_starts must lie in [0, 1], got {self.expert_starts}")
 
@@ -85,8 +90,8 @@ class Imagination:
         expert = buffers.expert.rows[real_rows(buffers.expert, count, ke), : others.obs_dim]
         return jnp.where(jr.bernoulli(kc, self.expert_starts, (count, 1)), expert, obs)
 
-    def goes_on(self, dynamics: Dynamics, step: ModelStep) -> tuple[Bool[Array, "B"], Bool[Array, "B"]]:
-        """Of imagined steps, whether each counts, and whether its rollout goes on after it.
+    def judged(self, dynamics: Dynamics, step: ModelStep) -> tuple[ModelStep, Bool[Array, "B"], Bool[Array, "B"]]:
+        """Imagined steps with their ends, whether each counts, and whether its rollout goes on after it.
 
         The one stop rule: policy and adversarial rollouts (`AdversarialModel`) both call it, so that values are never
         asked for where they were not trained.
@@ -96,7 +101,10 @@ class Imagination:
             o = dynamics.spec.obs_dim
             z = (step.next_obs - dynamics.input_mean[None, :o]) / dynamics.input_std[None, :o]
             inside &= (jnp.abs(z) < self.limit).all(-1)
-        return inside, inside & ~step.terminated if self.stop_at_end else inside
+        if self.end_beyond is not None:
+            beyond = (jnp.abs(step.next_obs) >= self.end_beyond).any(-1)
+            step = step._replace(terminated=step.terminated | beyond)
+        return step, inside, inside & ~step.terminated if self.stop_at_end else inside
 
     def rollouts(
         self,
@@ -121,7 +129,7 @@ class Imagination:
                 ka, km = jr.split(key)
                 action = policy.act(obs, ka, "sample")
                 taken, u = self._step(dynamics, pessimism, obs, action, km)
-                counts, on = self.goes_on(dynamics, taken)
+                taken, counts, on = self.judged(dynamics, taken)
                 row = replace(taken.transition(obs, action), uncertainty=u)
                 on, counts = alive & on, alive & counts
                 return (jnp.where(on[:, None], taken.next_obs, obs), on), Imagined(row, counts)

@@ -31,7 +31,7 @@ from imitax.types import Batch, Metrics, Spec, Transition, concat, part
 class ModelImitationConfig(ModelConfig):
     """What imitation in a learned model is told, however its reward comes about."""
 
-    average: float = 0.999
+    average: float = 0.9999
     critic: CriticConfig = field(default_factory=lambda: CriticConfig(layer_norm=True))
     critic_optimizer: OptimizerConfig = field(default_factory=OptimizerConfig)
     temperature: Temperature = field(default_factory=lambda: Temperature("tuned", initial=0.1))

@@ -27,6 +27,10 @@ def _omlirl(preset: str, variant: str) -> Setting:
     return {"algorithm": "omlirl", "preset": preset, "variant": variant, "env": "Hopper-v5"}
 
 
+def _rmirl(variant: str) -> Setting:
+    return {"algorithm": "rmirl", "preset": "blog", "variant": variant, "env": "HalfCheetah-v5"}
+
+
 CLAIMS: dict[str, tuple[str, dict[str, Setting]]] = {
     "c5": (
         "C5: TD loss of the reference system's GAIL, 2x256",
@@ -40,6 +44,10 @@ CLAIMS: dict[str, tuple[str, dict[str, Setting]]] = {
     "c7": (
         "C7: OMLIRL with and without the done mask",
         {"mask": _omlirl("blog", "terminal=mask"), "no mask": _omlirl("blog", "terminal=none")},
+    ),
+    "c8": (
+        "C8: RMIRL on HalfCheetah with and without done mask and closed form",
+        {"closed form": _rmirl("terminal=closed_form"), "none": _rmirl("terminal=none")},
     ),
     "c9": (
         "C9: demonstrations in the data of OMLIRL's model",

@@ -66,6 +66,10 @@ def with_demonstrations() -> list[Row]:
     for kind in ("none", "mask"):  # claim C7, with the flags of this step
         args = ("omlirl", "--preset", "blog", "--terminal.kind", kind, "--variant", f"terminal={kind}")
         table.append(Row(f"c7-{kind}", (*args, *demonstrated(), *LONG, *model), seeds=3))
+    args = ("rmirl", "--preset", "blog", *demonstrated("halfcheetah"), *LONG)
+    for kind in ("none", "closed_form"):  # claim C8: there the only ends are observations beyond 100
+        rest = () if kind == "none" else ("--model-from", "{folder}/c8-none-seed{seed}")
+        table.append(Row(f"c8-{kind}", (*args, *rest, "--terminal.kind", kind, "--variant", f"terminal={kind}")))
     for how in ("excluded", "upsampled"):  # claim C9; included is the row omlirl
         args = ("omlirl", "--demonstrations", how, "--variant", f"demonstrations={how}")
         table.append(Row(f"c9-{how}", (*args, *demonstrated(), *LONG), seeds=3))
@@ -108,9 +112,9 @@ def main() -> None:
     args = parser.parse_args()
     with reported():
         rows = chosen(table(), args.only)
-        left = unfinished(rows, args.folder)
+        left = unfinished(rows, args.folder, args.seeds)
         if not args.list and not args.models:
-            left = work(rows, args.folder, args.results, minutes=args.minutes)
+            left = work(rows, args.folder, args.results, minutes=args.minutes, seeds=args.seeds)
         if not args.list:
             write_models(rows, args.folder, args.results.parent)
     report_unfinished(left)

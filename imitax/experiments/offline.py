@@ -135,9 +135,10 @@ def main() -> None:
     args = parser.parse_args()
     with reported():
         table = rows(args.halfcheetah, args.walker2d)
-        left = unfinished(chosen(table, args.only), args.folder)
+        kept = chosen(table, args.only)
+        left = unfinished(kept, args.folder, args.seeds)
         if not args.list and not args.figures:
-            left = work(chosen(table, args.only), args.folder, args.results, minutes=args.minutes)
+            left = work(kept, args.folder, args.results, minutes=args.minutes, seeds=args.seeds)
         if not args.list:
             write_claims(table, args.folder, args.results.parent / "claims")
     report_unfinished(left)

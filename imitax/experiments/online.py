@@ -76,8 +76,8 @@ def main() -> None:
             if part and not args.list:
                 spent = (time.monotonic() - started) / 60
                 minutes = None if args.minutes is None else max(args.minutes - spent, 0)
-                work(part, args.folder, args.results, minutes=minutes)
-            left += unfinished(part, args.folder)
+                work(part, args.folder, args.results, minutes=minutes, seeds=args.seeds)
+            left += unfinished(part, args.folder, args.seeds)
     report_unfinished(left)
 
 

@@ -31,11 +31,10 @@ class Row:
     """Seeds 0, 1, ... of the row."""
 
 
-def order(rows: Sequence[Row]) -> list[tuple[Row, int]]:
-    """Jobs: the first seed of every row in their order, then the second seeds, and so on."""
-    return [
-        (row, seed) for seed in range(max((row.seeds for row in rows), default=0)) for row in rows if seed < row.seeds
-    ]
+def order(rows: Sequence[Row], seeds: Sequence[int] | None = None) -> list[tuple[Row, int]]:
+    """Jobs: the first seed of every row in their order, then the second seeds, and so on; of `seeds` alone if given."""
+    numbers = range(max((row.seeds for row in rows), default=0))
+    return [(row, n) for n in numbers if seeds is None or n in seeds for row in rows if n < row.seeds]
 
 
 def folder_of(row: Row, seed: int, folder: Path) -> Path:
@@ -43,12 +42,21 @@ def folder_of(row: Row, seed: int, folder: Path) -> Path:
     return folder / f"{row.name}-seed{seed}"
 
 
-def unfinished(rows: Sequence[Row], folder: Path) -> list[tuple[Row, int]]:
+def unfinished(rows: Sequence[Row], folder: Path, seeds: Sequence[int] | None = None) -> list[tuple[Row, int]]:
     """Jobs that have no finished run yet."""
-    return [(row, seed) for row, seed in order(rows) if not (folder_of(row, seed, folder) / "summary.json").exists()]
+    return [
+        (row, seed) for row, seed in order(rows, seeds) if not (folder_of(row, seed, folder) / "summary.json").exists()
+    ]
 
 
-def work(rows: Sequence[Row], folder: Path, results: Path, *, minutes: float | None = None) -> list[tuple[Row, int]]:
+def work(
+    rows: Sequence[Row],
+    folder: Path,
+    results: Path,
+    *,
+    minutes: float | None = None,
+    seeds: Sequence[int] | None = None,
+) -> list[tuple[Row, int]]:
     """Run jobs until none is left to take, or no job may start any more; returns what is unfinished.
 
     Args:
@@ -56,12 +64,13 @@ def work(rows: Sequence[Row], folder: Path, results: Path, *, minutes: float | N
         folder: of the runs.
         results: file that finished runs append their lines to.
         minutes: time after which no further job starts; None runs all.
+        seeds: run these alone; None runs all.
 
     Raises ConfigError when a job fails; its output stays in the terminal.
     """
     folder.mkdir(parents=True, exist_ok=True)
     started = time.monotonic()
-    for row, seed in order(rows):
+    for row, seed in order(rows, seeds):
         if minutes is not None and time.monotonic() - started > 60 * minutes:
             break
         run = folder_of(row, seed, folder)
@@ -77,7 +86,7 @@ def work(rows: Sequence[Row], folder: Path, results: Path, *, minutes: float | N
             command = [sys.executable, "-m", "imitax.cli", "train", *args, "--quiet"]
             if subprocess.run(command, pass_fds=(lock,)).returncode:
                 raise ConfigError(f"{run.name} failed: imitax train {' '.join(args)}")
-    return unfinished(rows, folder)
+    return unfinished(rows, folder, seeds)
 
 
 def options(description: str | None, folder: str) -> argparse.ArgumentParser:
@@ -87,6 +96,7 @@ def options(description: str | None, folder: str) -> argparse.ArgumentParser:
     parser.add_argument("--results", type=Path, default=Path("bench/results/learning.jsonl"), help="file of results")
     parser.add_argument("--minutes", type=float, help="start no job after so many minutes")
     parser.add_argument("--only", nargs="+", metavar="ROW", help="these rows alone")
+    parser.add_argument("--seeds", type=int, nargs="+", metavar="SEED", help="these seeds alone")
     parser.add_argument("--list", action="store_true", help="only say what is unfinished")
     return parser
 
