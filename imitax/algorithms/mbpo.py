@@ -7,8 +7,7 @@ Imagined transitions come from short rollouts that branch from the replay, whose
 chunk of environment steps, the model's fit, rollouts, updates.
 
 Differs from the paper: a fit begins from the model before it with new moments of Adam; half of a batch is real by
-default (5 % there, preset `paper`); rollouts stop where the model leaves the data by 30 standard deviations; critics
-have layer normalisation, which holds their values where the model errs.
+default (5 % there, preset `paper`); rollouts stop where the model leaves the data by 30 standard deviations.
 """
 
 from dataclasses import dataclass, field
@@ -25,7 +24,7 @@ from imitax.choices.td_loss import TdLoss
 from imitax.choices.temperature import Temperature
 from imitax.errors import require_positive
 from imitax.learner import OptimizerConfig
-from imitax.networks import CriticConfig, Dynamics, DynamicsConfig, Normalizer
+from imitax.networks import Dynamics, DynamicsConfig, Normalizer
 from imitax.types import Batch, Metrics, Spec
 
 __all__ = ["PRESETS", "Config", "State", "explorer", "init", "policy", "update"]
@@ -38,10 +37,9 @@ State = ModelState
 class Config(ModelConfig, ActorCriticConfig):
     """MBPO."""
 
-    critic: CriticConfig = field(default_factory=lambda: CriticConfig(layer_norm=True))
     critic_optimizer: OptimizerConfig = field(default_factory=OptimizerConfig)
     pessimism: Pessimism = field(default_factory=lambda: Pessimism("none"))
-    fit: DynamicsFit = field(default_factory=lambda: DynamicsFit(epochs=20))
+    fit: DynamicsFit = field(default_factory=lambda: DynamicsFit(epochs=20, optimizer=OptimizerConfig(lr=3e-3)))
     imagination: Imagination = field(
         default_factory=lambda: Imagination(
             every=1000, starts=10_000, horizon=5, horizon_first=1, horizon_from=10_000, horizon_to=50_000, keep=200_000
@@ -67,7 +65,6 @@ PRESETS = {
     "default": Config(),
     "paper": Config(
         real_share=0.05,
-        critic=CriticConfig(),
         dynamics=DynamicsConfig(hidden=(200, 200, 200, 200)),
         fit=DynamicsFit(decay=OFFICIAL_DECAY),
         imagination=Imagination(

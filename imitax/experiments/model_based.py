@@ -30,6 +30,8 @@ from imitax.files import line as line_bytes
 from imitax.files import read_lines, write_atomic
 
 ENVIRONMENTS = {"hopper": "Hopper-v5", "halfcheetah": "HalfCheetah-v5", "walker2d": "Walker2d-v5"}
+MBPO_TARGETS = {"hopper": ("--temperature.target-entropy=-1", "--variant", "target_entropy=-1")}
+"""Where the authors of MBPO want another entropy than ours."""
 LONG = ("--steps", "200000")
 LONGER = ("--steps", "300000")
 
@@ -51,7 +53,7 @@ def with_rewards(task: str = "hopper", suffix: str = "", seeds: int = 3) -> list
         Row(f"mopo{suffix}", ("mopo", *recorded(task), *LONG), seeds),
         Row(f"rambo{suffix}", ("rambo", *recorded(task), *LONG, *model), seeds),
         Row(f"bc-on-replay{suffix}", ("bc", *env, "--demos", medium_replay(task), "--steps", "30000"), seeds),
-        Row(f"mbpo{suffix}", ("mbpo", *env, "--steps", "60000")),
+        Row(f"mbpo{suffix}", ("mbpo", *env, "--steps", "60000", *MBPO_TARGETS.get(task, ()))),
     ]
 
 
