@@ -13,8 +13,8 @@ from imitax.errors import ConfigError, require_positive
 from imitax.networks import Dynamics, ModelStep, Policy
 from imitax.types import Transition
 
-BLOCK = 500
-"""Rollouts side by side: the ensemble's activations of so many rows stay in a core's cache (measured: 5,000 at once
+BLOCK = 1000
+"""Rollouts side by side: the ensemble's activations of so many rows stay in the caches (measured: 5,000 at once
 take twice as long)."""
 
 
