@@ -96,8 +96,3 @@ def polyak(target: Net, online: Net, rate: float | Float[Array, ""]) -> Net:
 def running_average(average: Net, online: Net, share: float, updates: Int[Array, ""]) -> Net:
     """Average of parameters over about this share of the updates so far; with share 0 the parameters as they are."""
     return polyak(average, online, 1 / jnp.maximum(share * updates, 1)) if share else online
-
-
-def global_norm(tree: Any) -> Float[Array, ""]:
-    """L2 norm over all inexact arrays of a pytree."""
-    return jnp.sqrt(sum(jnp.sum(x**2) for x in jax.tree.leaves(eqx.filter(tree, eqx.is_inexact_array))))

@@ -75,7 +75,7 @@ def train(
     if isinstance(env, str):
         training["env"] = env
     options = from_training({**training, "demos": _named(demos), "offline_data": _named(offline_data)})
-    folder = default_folder(module, env, options) if out is None else Path(out)
+    folder = default_folder(module, env) if out is None else Path(out)
     if (folder / "config.json").exists():
         raise ConfigError(f"{folder} holds a run already: resume it with --resume {folder}, or choose another --out")
     return _start(module, cfg, options, env, demos, offline_data, folder, preset, callbacks)
@@ -104,7 +104,7 @@ def preset_config(algorithm: str, preset: str) -> Any:
     return presets[preset]
 
 
-def default_folder(module: Any, env: EnvLike, options: Training) -> Path:
+def default_folder(module: Any, env: EnvLike) -> Path:
     """`runs/ALGORITHM-ENV-TIME`."""
     name = env if isinstance(env, str) and env else "env"
     algorithm = module.__name__.rpartition(".")[2]

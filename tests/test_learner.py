@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from imitax.errors import ConfigError
-from imitax.learner import Learner, OptimizerConfig, global_norm, polyak
+from imitax.learner import Learner, OptimizerConfig, polyak
 
 
 class Pair(eqx.Module):
@@ -87,10 +87,6 @@ def test_polyak_by_hand():
     np.testing.assert_allclose(np.r_[target.a, target.b], [1.5, 2.0, 2.0])
     assert target.name == "pair"
     assert eqx.tree_equal(polyak(target, pair([9.0, 9.0], 9.0), 0.0), target)
-
-
-def test_global_norm():
-    assert float(global_norm(pair([3.0], [4.0]))) == pytest.approx(5.0)
 
 
 @pytest.mark.parametrize(
