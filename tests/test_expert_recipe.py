@@ -1,9 +1,11 @@
 """The recipe of expert and medium sets."""
 
+import shlex
 from dataclasses import replace
 
 import pytest
 import toy
+import tyro
 
 import imitax
 from imitax.algorithms import sac
@@ -41,10 +43,10 @@ def test_a_medium_set_comes_from_a_training_that_stopped(recipe):
     assert imitax.Run(recipe.run).summary["steps"] == 10
     data = imitax.load(recipe.out / "set.hdf5")
     assert len(data.episodes) == 3
-    assert data.attributes["recipe"] == (
-        f"python -m imitax.experiments.expert --env {toy.ENV} --name set --preset default --steps 40 --seeds 0 "
-        "--eval-every 10 --stop-at -1 --no-full-length-only --episodes 3 --seed 0"
-    )
+    python, _, module, *flags = shlex.split(data.attributes["recipe"])
+    assert (python, module) == ("python", "imitax.experiments.expert")
+    again = tyro.cli(expert.Recipe, args=flags)
+    assert replace(again, run=recipe.run, out=recipe.out) == replace(recipe, stop_at=-1.0, full_length_only=False)
     assert (recipe.out / "set.policy.safetensors").exists()
 
 

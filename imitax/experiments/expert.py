@@ -119,7 +119,8 @@ def command(recipe: Recipe) -> str:
     flags += ["--seeds", *map(str, recipe.seeds), "--eval-every", str(recipe.eval_every)]
     flags += [] if recipe.stop_at is None else ["--stop-at", f"{recipe.stop_at:g}"]
     flags += [] if recipe.full_length_only else ["--no-full-length-only"]
-    flags += ["--episodes", str(recipe.episodes), "--seed", str(recipe.seed)]
+    flags += ["--episodes", str(recipe.episodes), "--min-mean-return", f"{recipe.min_mean_return:g}"]
+    flags += ["--seed", str(recipe.seed)]
     return " ".join(["python -m imitax.experiments.expert", *flags])
 
 
