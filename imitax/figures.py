@@ -288,6 +288,7 @@ def _draw_metric(axes: Axes, lines: Records, name: str, colour: str, label: str 
 def _label_ends(axes: Axes, ends: Sequence[tuple[float, str, str]]) -> None:
     """Names lines (y, label, colour) at the right edge, moved apart by as little as keeps the names legible."""
     ends = sorted(ends)
+    axes.get_ylim()  # the limits follow the data when they are asked for, and transData does not ask
     gap = 0.062  # a line of text, as a share of the axes' height
     wanted = axes.transAxes.inverted().transform(axes.transData.transform([(0, y) for y, _, _ in ends]))[:, 1]
     ladder = gap * np.arange(len(ends))

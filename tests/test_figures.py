@@ -108,6 +108,14 @@ def test_labels_of_close_lines_keep_apart():
     assert (np.diff(heights) > 0.06).all()
 
 
+@pytest.mark.parametrize("lowest", [-500.0, 0.0])
+def test_labels_stand_at_their_lines(lowest):
+    axes, _ = draw({"a": records([[lowest, 4000]]), "b": records([[lowest, 7000]])}, expert_return=9900.0)
+    low, high = axes.get_ylim()
+    heights = {text.get_text(): low + text.xy[1] * (high - low) for text in axes.texts}
+    assert heights == pytest.approx({"a": 4000, "b": 7000, "demonstrations": 9900})
+
+
 def test_nothing_to_draw(tmp_path):
     with pytest.raises(DataError, match="no evaluation"):
         learning_curve({"bc": [{"kind": "train", "step": 1, "seed": 0}]}, tmp_path / "a.png")

@@ -46,7 +46,7 @@ CLAIMS: dict[str, tuple[str, dict[str, Setting]]] = {
         {"mask": _omlirl("blog", "terminal=mask"), "no mask": _omlirl("blog", "terminal=none")},
     ),
     "c8": (
-        "C8: RMIRL on HalfCheetah with and without done mask and closed form",
+        "C8: RMIRL on HalfCheetah, with closed form or none",
         {"closed form": _rmirl("terminal=closed_form"), "none": _rmirl("terminal=none")},
     ),
     "c9": (
