@@ -6,9 +6,9 @@
 
 Start it twice, each process on a core of its own, and both work on the same queue. Recorded data are
 data/TASK-medium-replay.hdf5, demonstrations ten episodes of the bundled TASK-expert, runs are 200,000 updates (300,000
-of imitation on HalfCheetah-v5 and Walker2d-v5, 100,000 of C8 and C9), unless the row says otherwise. Rows without a task's
-name are on Hopper-v5. The first row on some data fits their model, which the others of that seed take: the fit would be
-the same.
+of imitation on HalfCheetah-v5 and Walker2d-v5, 100,000 of C8 and C9), unless the row says otherwise. Rows without a
+task's name are on Hopper-v5. The first row on some data fits their model, which the others of that seed take: the fit
+would be the same.
 """
 
 import json
