@@ -20,7 +20,8 @@ def root(tmp_path):
         )
     lines.append(lines[0] | {"algorithm": "omlirl", "preset": "blog", "variant": "terminal=mask"})
     for number, line in enumerate(lines[:4]):
-        curve = [{"seed": line["seed"], "steps": s, "wall_s": 1, "returns": [100.0 * number]} for s in (5, 10)]
+        curve = [{"seed": line["seed"], "steps": s, "wall_s": 1, "returns": [100.0 * number]} for s in (5, 10, 20)]
+        curve = curve if number == 1 else curve[:2]  # trained for longer than the others
         (tmp_path / line["curve"]).write_text("".join(json.dumps(x) + "\n" for x in curve))
     (tmp_path / "bench" / "results" / "learning.jsonl").write_text("".join(json.dumps(x) + "\n" for x in lines))
     return tmp_path
@@ -33,6 +34,7 @@ def test_claims_are_drawn_from_results(root, monkeypatch):
     ((curves, _), options) = drawn[0]
     assert list(curves) == ["squared", "Huber, delta 1"]
     assert [x["returns"] for x in curves["squared"]] == [[100.0]] * 2  # the later line of a repeated seed
+    assert [x["steps"] for x in curves["squared"]] == [5, 10]  # as far as the other side goes
     assert {x["seed"] for x in curves["Huber, delta 1"]} == {0, 1}
     assert options["expert_return"] == 1000.0
     assert options["x_label"] == "environment steps"

@@ -2,6 +2,8 @@
 
     python -m imitax.experiments.claims     # bench/results/claims/cN.png, for every claim that has results
 
+Every setting is drawn as far as all of them were trained: budgets are equal.
+
 Trainings are those of the queues (`online`, `model_based`); claims of offline methods (C1 to C4) are drawn by
 `python -m imitax.experiments.offline --figures`, from its runs' folders.
 """
@@ -77,6 +79,8 @@ def draw(root: Path) -> list[Path]:
                 expert = line["return_mean"] / line["expert_fraction"] if line["expert_fraction"] else expert
         if len(curves) < 2:
             continue
+        budget = min(max(x["steps"] for x in curve) for curve in curves.values())
+        curves = {label: [x for x in curve if x["steps"] <= budget] for label, curve in curves.items()}
         path = results / "claims" / f"{claim}.png"
         figures.learning_curve(curves, path, expert_return=expert, title=title, x_label=x_label)
         drawn.append(path)
