@@ -18,7 +18,7 @@ def pytest_configure(config):
     folder = str(cache.mkdir("jax"))
     os.environ["JAX_COMPILATION_CACHE_DIR"] = folder  # for subprocesses
     jax.config.update("jax_compilation_cache_dir", folder)
-    jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.2)
+    jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
     jax.config.update("jax_persistent_cache_min_entry_size_bytes", -1)
 
 
