@@ -193,6 +193,27 @@ def test_an_adversarial_model_moves_away_from_what_is_good(policy):
     assert abs(mean(0.0)) < 0.02
 
 
+@pytest.mark.parametrize(("shared", "reached"), [(True, [0, 1]), (False, [0, 1, 2, 3])])
+def test_adversarial_rollouts_stop_with_the_policys_or_go_on(policy, shared, reached):
+    """What counts as an end is the same for both."""
+    asked = []
+
+    def advantage(t, _):
+        jax.debug.callback(lambda obs, ended: asked.append((obs[:, 0], ended)), t.obs, t.terminated)
+        return jnp.zeros(len(t.obs))
+
+    cfg = AdversarialModel(steps=8, weight=0.0, horizon=4, batch_size=4, shared_stop=shared)
+    given = SimpleNamespace(expert=None, offline=buffer(np.zeros(20)), replay=None)
+    learner = Learner.create(counting(), OptimizerConfig(lr=0.0))
+    stop = Imagination(limit=None, end_beyond=1.5)
+    learner, _ = cfg(learner, DynamicsFit(), stop, policy, advantage, given, jr.key(0))
+    jax.block_until_ready(learner.opt_state)
+    jax.effects_barrier()
+    obs, ended = (np.concatenate(x) for x in zip(*asked, strict=True))
+    assert sorted(set(np.round(obs))) == reached
+    np.testing.assert_array_equal(ended, np.round(obs) >= 1)
+
+
 @pytest.mark.parametrize(
     ("make", "message"),
     [

@@ -85,9 +85,8 @@ class AdversarialModel:
             ka, km, kv, kd, kf = jr.split(key, 5)
             action = policy.act(obs, ka, "sample")
             taken = learner.net.sample(obs, action, km)
-            if self.shared_stop:
-                taken, counts, on = imagination.judged(learner.net, taken)
-            else:
+            taken, counts, on = imagination.judged(learner.net, taken)  # its ends hold either way
+            if not self.shared_stop:
                 counts = on = jnp.isfinite(taken.next_obs).all(-1)
             t = taken.transition(obs, action)
             t = replace(t, next_obs=jnp.where(counts[:, None], t.next_obs, obs))  # else 0 times what is not finite
