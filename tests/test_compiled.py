@@ -2,7 +2,7 @@
 
 import jax.numpy as jnp
 
-from imitax.compiled import CPU_OPTIONS, _known, _options, jit
+from imitax.compiled import IN_CACHE, WIDE, _known, _options, jit
 
 
 def test_options_that_the_installed_xla_lacks_are_left_out():
@@ -12,7 +12,8 @@ def test_options_that_the_installed_xla_lacks_are_left_out():
 
 
 def test_the_options_in_use_are_those_that_it_knows():
-    options = _options()
-    assert options is not None  # tests run on the CPU
-    assert options == {name: value for name, value in CPU_OPTIONS.items() if _known(name, value)}
+    assert _options(in_cache=False) == WIDE  # tests run on the CPU
+    options = _options(in_cache=True)
+    assert options is not None
+    assert options == {name: value for name, value in (WIDE | IN_CACHE).items() if _known(name, value)}
     assert jit(lambda x: 2 * x)(jnp.asarray(3.0)) == 6
