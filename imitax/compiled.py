@@ -7,6 +7,10 @@ splits them, and nothing changes.
 It also orders operations so that many can run at once. An order that keeps what was just computed in the caches makes
 updates 5 % faster on two cores (`bench/update_rate.py`, gail-3x256), and the fit of an ensemble 9 % slower
 (ensemble-7x200), so `filter_jit`, which compiles the fit, leaves the order alone. Numbers are the same either way.
+
+And it hands matrix products and sums to YNNPACK. Where it hands over both as one, jaxlib 0.10.2 computes wrong numbers
+(jax-ml/jax issue 39103), such as 1e33 for the sum of (E @ B) * E with a broadcast B. Everything here therefore leaves
+YNNPACK the products alone, which costs 2 to 4 % on two cores (gail-3x256). Programs compiled without this module are exposed: compile no numbers without it.
 """
 
 from collections.abc import Callable
@@ -15,9 +19,11 @@ from typing import Any
 
 import equinox as eqx
 import jax
+from jax.core import Tracer
 from jax.errors import JaxRuntimeError
 
 WIDE: dict[str, Any] = {"xla_cpu_prefer_vector_width": 512}
+ONLY_PRODUCTS: dict[str, Any] = {"xla_cpu_experimental_ynn_fusion_type": "LIBRARY_FUSION_TYPE_INDIVIDUAL_DOT"}
 IN_CACHE: dict[str, Any] = {"xla_cpu_scheduler_type": "CPU_SCHEDULER_TYPE_MEMORY_OPTIMIZED"}
 
 
@@ -25,14 +31,14 @@ IN_CACHE: dict[str, Any] = {"xla_cpu_scheduler_type": "CPU_SCHEDULER_TYPE_MEMORY
 def _options(in_cache: bool) -> dict[str, Any] | None:
     if jax.default_backend() != "cpu":
         return None
-    wanted = WIDE | IN_CACHE if in_cache else WIDE
+    wanted = WIDE | ONLY_PRODUCTS | (IN_CACHE if in_cache else {})
     return {name: value for name, value in wanted.items() if _known(name, value)}
 
 
 def _known(name: str, value: Any) -> bool:
     """Whether the installed XLA has the option; an older one refuses what it does not know."""
     try:
-        jax.jit(lambda x: x + 1, compiler_options={name: value}).lower(0).compile()
+        jax.jit(lambda x: x + 1, compiler_options={name: value}).lower(0).compile()  # noqa: TID251
     except JaxRuntimeError:
         return False
     return True
@@ -40,19 +46,25 @@ def _known(name: str, value: Any) -> bool:
 
 def jit(f: Callable[..., Any], **kwargs: Any) -> Callable[..., Any]:
     """`jax.jit(f, **kwargs)`. It asks which backend there is, so it is for functions made at run time."""
-    return jax.jit(f, compiler_options=_options(in_cache=True), **kwargs)
+    return jax.jit(f, compiler_options=_options(in_cache=True), **kwargs)  # noqa: TID251
 
 
 def filter_jit(f: Callable[..., Any]) -> Callable[..., Any]:
-    """`eqx.filter_jit(f)` as a decorator: which backend there is, is asked at the first call."""
+    """`eqx.filter_jit(f)` as a decorator: which backend there is, is asked at the first call.
+
+    Within another compiled function f becomes a part of that one, under its options.
+    """
 
     @cache
     def made() -> Callable[..., Any]:
         passed_on: Any = {"compiler_options": _options(in_cache=False)}  # to jax.jit; Equinox's types leave this out
-        return eqx.filter_jit(f, **passed_on)
+        return eqx.filter_jit(f, **passed_on)  # noqa: TID251
 
     @wraps(f)
     def call(*args: Any, **kwargs: Any) -> Any:
-        return made()(*args, **kwargs)
+        if any(isinstance(x, Tracer) for x in jax.tree.leaves((args, kwargs))):
+            return f(*args, **kwargs)
+        with jax.ensure_compile_time_eval():  # options are allowed in no other trace, as of a constant in one
+            return made()(*args, **kwargs)
 
     return call

@@ -183,7 +183,7 @@ def rescaled(dynamics: Dynamics, old: tuple[Array, ...], new: tuple[Array, ...])
     )
 
 
-@eqx.filter_jit
+@filter_jit
 def held_out_error(dynamics: Dynamics, rows: Float[Array, "n W"], count: Int[Array, ""]) -> Float[Array, "N"]:
     """Mean squared error of each member on the first `count` rows, outputs in units of their standard deviation."""
     error = _errors(dynamics, rows)[0]
@@ -191,7 +191,7 @@ def held_out_error(dynamics: Dynamics, rows: Float[Array, "n W"], count: Int[Arr
     return ((error**2).mean(2) * counts).sum(1) / count
 
 
-@eqx.filter_jit
+@filter_jit
 def _errors(dynamics: Dynamics, rows: Float[Array, "n W"]) -> tuple[Float[Array, "N n D"], Float[Array, "N n D"]]:
     """Errors of every member's mean, and its log variances."""
     t = unpack(rows, dynamics.spec.obs_dim, dynamics.spec.action_dim)
@@ -199,7 +199,7 @@ def _errors(dynamics: Dynamics, rows: Float[Array, "n W"]) -> tuple[Float[Array,
     return p.mean - dynamics.scaled_outputs(t.obs, t.next_obs, t.reward)[None], p.log_var
 
 
-@eqx.filter_jit
+@filter_jit
 def pick(better: Array, new: Dynamics, old: Dynamics) -> Dynamics:
     """Members of `new` where they are better, of `old` elsewhere."""
 
@@ -245,7 +245,7 @@ def rollout_errors(
     return np.asarray(_rollout_errors(dynamics, jnp.asarray(obs), jnp.asarray(actions))).tolist()
 
 
-@eqx.filter_jit
+@filter_jit
 def _rollout_errors(dynamics: Dynamics, obs: Float[Array, "C T O"], actions: Float[Array, "C H A"]) -> Array:
     o = dynamics.spec.obs_dim
 

@@ -12,7 +12,7 @@ import numpy as np
 from jaxtyping import Array, Float, Key, PRNGKeyArray
 
 from imitax import seeding
-from imitax.compiled import jit
+from imitax.compiled import filter_jit, jit
 from imitax.envs import Lanes, Task, rollout
 from imitax.networks import Policy
 from imitax.seeding import Purpose
@@ -114,7 +114,7 @@ class Evaluator:
         self.lanes.close()
 
 
-@eqx.filter_jit
+@filter_jit
 def explain(policy: Policy, data: Transition, key: PRNGKeyArray) -> dict[str, Float[Array, ""]]:
     """How well one policy explains data actions; where the policy says so, on evenly spaced rows only.
 

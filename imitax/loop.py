@@ -23,7 +23,7 @@ from imitax import models, seeding
 from imitax.artifacts import save_policy, save_reward
 from imitax.checkpoint import Checkpoint, fill_tree, save_checkpoint
 from imitax.choices.learned_reward import LearnedReward
-from imitax.compiled import jit
+from imitax.compiled import filter_jit, jit
 from imitax.config import Training
 from imitax.datasets import Dataset, pool
 from imitax.envs import Task
@@ -374,7 +374,7 @@ def pay(reward: LearnedReward, gamma: float, t: Transition) -> np.ndarray:
     return np.asarray(_pay(reward, gamma, t))
 
 
-@eqx.filter_jit
+@filter_jit
 def _pay(reward: LearnedReward, gamma: float, t: Transition) -> Array:
     rewards = reward(t.obs, t.action, t.next_obs, t.terminated)
     return reward.with_end(rewards, t.terminated, gamma)

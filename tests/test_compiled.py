@@ -1,8 +1,11 @@
 """Compilation options."""
 
+import jax
 import jax.numpy as jnp
+import numpy as np
+import pytest
 
-from imitax.compiled import IN_CACHE, WIDE, _known, _options, jit
+from imitax.compiled import IN_CACHE, ONLY_PRODUCTS, WIDE, _known, _options, filter_jit, jit
 
 
 def test_options_that_the_installed_xla_lacks_are_left_out():
@@ -12,8 +15,38 @@ def test_options_that_the_installed_xla_lacks_are_left_out():
 
 
 def test_the_options_in_use_are_those_that_it_knows():
-    assert _options(in_cache=False) == WIDE  # tests run on the CPU
+    always = {name: value for name, value in (WIDE | ONLY_PRODUCTS).items() if _known(name, value)}
+    assert _options(in_cache=False) == always  # tests run on the CPU
     options = _options(in_cache=True)
     assert options is not None
-    assert options == {name: value for name, value in (WIDE | IN_CACHE).items() if _known(name, value)}
+    assert options == {name: value for name, value in (always | IN_CACHE).items() if _known(name, value)}
     assert jit(lambda x: 2 * x)(jnp.asarray(3.0)) == 6
+
+
+@pytest.mark.parametrize("compile_with", [jit, filter_jit])
+def test_a_product_that_is_multiplied_and_summed_is_right(compile_with):
+    rng = np.random.default_rng(0)
+    root = rng.standard_normal((5, 60, 60)).astype(np.float32)
+    e = root @ root.swapaxes(-1, -2) / 60
+
+    def f(e, c):  # jaxlib 0.10.2 makes 1e23 to 1e33 of it with the options that it chooses itself
+        return ((e @ jnp.broadcast_to(c, e.shape)) * e).sum((1, 2))
+
+    expected = ((e.astype(np.float64) @ np.full_like(e, 0.3, np.float64)) * e).sum((1, 2))
+    np.testing.assert_allclose(compile_with(f)(jnp.asarray(e), jnp.asarray(0.3)), expected, rtol=1e-5)
+
+
+@pytest.mark.parametrize("compile_with", [jit, filter_jit])
+def test_the_squared_length_of_many_products_is_right(compile_with):
+    first = jnp.arange(32_769, dtype=jnp.float32)  # jax-ml/jax issue 39103
+    x = jnp.stack([first, 0 * first, 0 * first], 1)
+    lengths = compile_with(lambda x, m: jnp.sum((x @ m.T) ** 2, -1))(x, jnp.eye(3))
+    np.testing.assert_array_equal(lengths, np.asarray(first) ** 2)
+
+
+def test_a_compiled_function_within_another_one():
+    twice = filter_jit(lambda x: 2 * x)
+    assert twice(jnp.asarray(3.0)) == 6
+    assert jit(lambda x: twice(x) + twice(jnp.asarray(1.0)) + twice(2.0))(jnp.asarray(3.0)) == 12
+    assert jax.grad(twice)(3.0) == 2
+    assert (jax.vmap(twice)(jnp.arange(3)) == 2 * jnp.arange(3)).all()

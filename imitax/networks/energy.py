@@ -15,6 +15,7 @@ import jax.numpy as jnp
 import jax.random as jr
 from jaxtyping import Array, Float, Key, PRNGKeyArray
 
+from imitax.compiled import filter_jit
 from imitax.errors import ConfigError
 from imitax.networks.inference import Inference, InferenceKind
 from imitax.networks.mlp import MLP, Activation, Precision, bounded
@@ -196,17 +197,17 @@ class EnergyActor(eqx.Module):
         return jnp.clip(self.range.action(unit), self.range.low, self.range.high)  # rounding must not leave the box
 
 
-@eqx.filter_jit
+@filter_jit
 def _best(actor: EnergyActor, obs: Float[Array, "B O"]) -> Float[Array, "B A"]:
     return _by_state(lambda o: actor.search(o, jr.key(0), greedy=True), obs, actor.inference.carried)
 
 
-@eqx.filter_jit
+@filter_jit
 def _drawn(actor: EnergyActor, obs: Float[Array, "B O"], keys: Key[Array, "B"]) -> Float[Array, "B A"]:
     return _by_state(lambda x: actor.search(*x, greedy=False), (obs, keys), actor.inference.carried)
 
 
-@eqx.filter_jit
+@filter_jit
 def _log_density(actor: EnergyActor, obs: Float[Array, "B O"], unit: Float[Array, "B A"]) -> Float[Array, "B"]:
     uniform = jr.uniform(jr.key(0), (NORMALISERS, unit.shape[1]), minval=-1, maxval=1)
 

@@ -12,13 +12,13 @@ actions, exact (`occupancy`) or of demonstrations (`empirical`); next states are
 from collections.abc import Callable
 from typing import Any, Literal, NamedTuple
 
-import equinox as eqx
 import jax
 import jax.numpy as jnp
 import optax
 from jaxtyping import Array, Float
 
 from imitax.choices.divergence import Divergence
+from imitax.compiled import filter_jit
 from imitax.errors import ConfigError
 from imitax.tabular.mdp import TabularMDP, occupancy, soft_value_iteration, traced
 
@@ -49,7 +49,7 @@ def minimize(
     return _minimize(loss, x, args, jnp.asarray(steps), jnp.asarray(tolerance))
 
 
-@eqx.filter_jit
+@filter_jit
 def _minimize(loss, x, args, steps, tolerance):
     def objective(x):
         return loss(x, *args)
@@ -83,7 +83,7 @@ def settle(
     return _settle(loss, x, args, jnp.asarray(rounds), jnp.asarray(steps), jnp.asarray(tolerance))
 
 
-@eqx.filter_jit
+@filter_jit
 def _settle(loss, x, args, rounds, steps, tolerance):
     def unfinished(carry):
         *_, change, count = carry

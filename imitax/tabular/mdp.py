@@ -20,6 +20,7 @@ import jax.random as jr
 import numpy as np
 from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray
 
+from imitax.compiled import filter_jit
 from imitax.errors import ConfigError, DataError
 from imitax.types import AnyArray
 
@@ -178,7 +179,7 @@ def soft_value_iteration(
     return _solve(mdp, traced(temperature), mdp.reward if reward is None else reward)
 
 
-@eqx.filter_jit
+@filter_jit
 def _solve(mdp, temperature, r):
     def backup(v):
         return mdp.value(r + mdp.gamma * mdp.expect(v), temperature)
@@ -208,7 +209,7 @@ def policy_evaluation(
     return _evaluate(mdp, policy, traced(temperature), mdp.reward if reward is None else reward)
 
 
-@eqx.filter_jit
+@filter_jit
 def _evaluate(mdp, policy, temperature, r):
     bonus = -temperature * jax.scipy.special.xlogy(policy, policy).sum(1)  # [S]
 
@@ -220,7 +221,7 @@ def _evaluate(mdp, policy, temperature, r):
     return Solution(q, value(q), policy)
 
 
-@eqx.filter_jit
+@filter_jit
 def occupancy(mdp: TabularMDP, policy: Float[Array, "S A"]) -> Float[Array, "S A"]:
     """`rho(s, a) = (1 - gamma) sum_t gamma^t P(s_t = s, a_t = a)`, which sums to 1.
 
@@ -237,7 +238,7 @@ def occupancy(mdp: TabularMDP, policy: Float[Array, "S A"]) -> Float[Array, "S A
     return d[:, None] * chosen
 
 
-@eqx.filter_jit
+@filter_jit
 def sample(mdp: TabularMDP, policy: Float[Array, "S A"], key: PRNGKeyArray, episodes: int, steps: int) -> Paths:
     """`episodes` demonstrations of `steps` steps by a policy, from the MDP's start distribution."""
     chosen = mdp.possible(policy)
