@@ -10,7 +10,8 @@ updates 5 % faster on two cores (`bench/update_rate.py`, gail-3x256), and the fi
 
 And it hands matrix products and sums to YNNPACK. Where it hands over both as one, jaxlib 0.10.2 computes wrong numbers
 (jax-ml/jax issue 39103), such as 1e33 for the sum of (E @ B) * E with a broadcast B. Everything here therefore leaves
-YNNPACK the products alone, which costs 2 to 4 % on two cores (gail-3x256). Programs compiled without this module are exposed: compile no numbers without it.
+YNNPACK the products alone, which costs 2 to 4 % on two cores (gail-3x256). Programs compiled without this module are
+exposed: compile no numbers without it.
 """
 
 from collections.abc import Callable
