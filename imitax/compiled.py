@@ -39,7 +39,7 @@ def _options(in_cache: bool) -> dict[str, Any] | None:
 def _known(name: str, value: Any) -> bool:
     """Whether the installed XLA has the option; an older one refuses what it does not know."""
     try:
-        jax.jit(lambda x: x + 1, compiler_options={name: value}).lower(0).compile()  # noqa: TID251
+        jax.jit(lambda x: x + 1, compiler_options={name: value}).lower(0).compile()
     except JaxRuntimeError:
         return False
     return True
@@ -47,7 +47,7 @@ def _known(name: str, value: Any) -> bool:
 
 def jit(f: Callable[..., Any], **kwargs: Any) -> Callable[..., Any]:
     """`jax.jit(f, **kwargs)`. It asks which backend there is, so it is for functions made at run time."""
-    return jax.jit(f, compiler_options=_options(in_cache=True), **kwargs)  # noqa: TID251
+    return jax.jit(f, compiler_options=_options(in_cache=True), **kwargs)
 
 
 def filter_jit(f: Callable[..., Any]) -> Callable[..., Any]:
@@ -59,7 +59,7 @@ def filter_jit(f: Callable[..., Any]) -> Callable[..., Any]:
     @cache
     def made() -> Callable[..., Any]:
         passed_on: Any = {"compiler_options": _options(in_cache=False)}  # to jax.jit; Equinox's types leave this out
-        return eqx.filter_jit(f, **passed_on)  # noqa: TID251
+        return eqx.filter_jit(f, **passed_on)
 
     @wraps(f)
     def call(*args: Any, **kwargs: Any) -> Any:

@@ -153,12 +153,12 @@ class OnlineSource:
         self.lanes.close()
 
 
-@partial(jax.jit, donate_argnums=0)  # noqa: TID251  copies rows, computes nothing
+@partial(jax.jit, donate_argnums=0)  # noqa: TID251  copies and counts, multiplies nothing
 def _write(buffer: Buffer, rows: Float[Array, "S K W"], start: Int[Array, ""], replaced: Float[Array, "S"]) -> Buffer:
     return jax.vmap(Buffer.write, in_axes=(0, 0, None, 0))(buffer, rows, start, replaced)
 
 
-@partial(jax.jit, static_argnums=2)  # noqa: TID251  copies rows, computes nothing
+@partial(jax.jit, static_argnums=2)  # noqa: TID251  copies and counts, multiplies nothing
 def _terminations(buffer: Buffer, start: Int[Array, ""], count: int) -> Float[Array, "S"]:
     return jax.vmap(lambda b: b.terminations(start, count))(buffer)
 
