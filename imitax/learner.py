@@ -67,18 +67,25 @@ class OptimizerConfig:
 
 
 def clip_by_global_norm(limit: float) -> optax.GradientTransformation:
-    """Scale gradients down to a joint norm of `limit`, as Optax's function of that name does.
-
-    Squares are summed over columns first: on the CPU, XLA's own sum over a whole matrix takes two to five times as
-    long.
-    """
+    """Scale gradients down to a joint norm of `limit`, as Optax's function of that name does."""
 
     def clip(updates: Any, _: Any = None) -> Any:
-        columns = [(g**2).sum(tuple(range(g.ndim - 1))) for g in jax.tree.leaves(updates)]
-        norm = jnp.sqrt(sum(jax.lax.optimization_barrier(c).sum() for c in columns))
+        norm = jnp.sqrt(sum(_sum_of_squares(g) for g in jax.tree.leaves(updates)))
         return jax.tree.map(lambda g: g * jnp.where(norm < limit, 1.0, limit / norm), updates)
 
     return optax.stateless(clip)
+
+
+def _sum_of_squares(g: Float[Array, "*B"]) -> Float[Array, ""]:
+    """Blocks of 16 rows are summed first: XLA's CPU backend writes the squares of larger ones to memory before it sums.
+
+    On two cores and two matrices of 256 x 256, 33 us instead of 85; on one core 29 instead of 116.
+    """
+    squares = g**2
+    if g.ndim > 1:
+        rows = squares.reshape(-1, g.shape[-1])
+        squares = rows.reshape(-1, 16, g.shape[-1]).sum(1) if len(rows) % 16 == 0 else rows.sum(0)
+    return jax.lax.optimization_barrier(squares).sum()
 
 
 class Learner(eqx.Module, Generic[Net]):

@@ -66,8 +66,8 @@ def test_the_clip_is_on_the_global_norm(clip, factor):
 @pytest.mark.parametrize("limit", [0.1, 100.0])
 def test_the_clip_is_that_of_optax(limit):
     rng = np.random.default_rng(0)
-    grads = {"a": rng.standard_normal((2, 3, 4)), "b": rng.standard_normal(5), "c": rng.standard_normal(())}
-    grads = {name: jnp.asarray(g, jnp.float32) for name, g in grads.items()}
+    shapes = {"a": (2, 3, 4), "b": (5,), "c": (), "blocks": (32, 3), "members": (2, 24, 3)}
+    grads = {name: jnp.asarray(rng.standard_normal(shape), jnp.float32) for name, shape in shapes.items()}
     results = []
     for clip in (clip_by_global_norm(limit), optax.clip_by_global_norm(limit)):
         results.append(clip.update(grads, clip.init(grads))[0])
