@@ -63,6 +63,30 @@ def test_gradients_are_those_of_plain_autodiff(members, shared, norm, activation
         np.testing.assert_allclose(g, r, rtol=2e-4, atol=1e-5)
 
 
+@pytest.mark.parametrize("shared", [True, False])
+@pytest.mark.parametrize("hidden", [(16,), (16, 8), (8, 16, 12)])
+@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+def test_examples_in_columns_make_no_difference(hidden, shared, precision):
+    rows, columns = (
+        MLP((5, *hidden, 3), key=jr.key(0), members=4, activation="silu", precision=precision, columns=on)
+        for on in (False, True)
+    )
+    x = jr.normal(jr.key(1), (20, 5) if shared else (4, 20, 5))
+    between = f"4,{hidden[0]},20"
+    assert (between in str(jax.make_jaxpr(columns)(x))) == (len(hidden) > 1)  # or nothing would be tested
+    assert between not in str(jax.make_jaxpr(rows)(x))
+    assert between not in str(jax.make_jaxpr(columns)(x[..., :10, :]))  # fewer examples than units
+    np.testing.assert_allclose(columns(x), rows(x), rtol=1e-5, atol=1e-6)
+
+    def loss(args):
+        net, x = args
+        return (jnp.sin(net(x)) ** 2).sum()
+
+    ours, reference = (jax.tree.leaves(eqx.filter_grad(loss)((net, x))) for net in (columns, rows))
+    for g, r in zip(ours, reference, strict=True):
+        np.testing.assert_allclose(g, r, rtol=1e-4, atol=1e-5)
+
+
 def test_the_gradient_of_a_gradient_is_that_of_plain_autodiff():
     """Gradient penalties differentiate twice."""
     net = MLP((5, 16, 1), key=jr.key(0), activation="tanh")

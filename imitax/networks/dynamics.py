@@ -100,7 +100,7 @@ class Dynamics(eqx.Module):
         n_in, d = spec.obs_dim + spec.action_dim, spec.obs_dim + 1
         sizes = (n_in, *cfg.hidden, 2 * d + (termination is None))
         km, kw = jr.split(key)
-        mlp = MLP(sizes, key=km, members=cfg.members, activation=cfg.activation, precision=precision)
+        mlp = MLP(sizes, key=km, members=cfg.members, activation=cfg.activation, precision=precision, columns=True)
         weights = tuple(  # as in the authors' code: normal, cut at two deviations of 1 / (2 sqrt(fan_in))
             jr.truncated_normal(k, -2, 2, w.shape) / (2 * w.shape[-2] ** 0.5)
             for k, w in zip(jr.split(kw, len(sizes) - 1), mlp.weights, strict=True)
