@@ -424,6 +424,8 @@ def matmul(size: int) -> Callable[[int], object]:
 
 def measure(name: str, precision: str) -> dict[str, object]:
     """One line of the result."""
+    from imitax.train import commit
+
     update = UPDATES[name]
     run, products = update.block(precision), {size: matmul(size) for size in (256, 1024)}
     counts = {256: 200, 1024: 5}
@@ -445,6 +447,7 @@ def measure(name: str, precision: str) -> dict[str, object]:
         "share": round(update.gflop() / ms * 1e3 / rate, 3),
         "cores": len(os.sched_getaffinity(0)),
         "precision": precision,
+        "commit": commit(),
     } | rows
 
 

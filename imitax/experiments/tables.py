@@ -14,6 +14,7 @@ import json
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 import numpy as np
@@ -43,7 +44,8 @@ the fact. `of demonstrations` divides by the mean return of all episodes in the 
 random policy, 100 its expert. Where a seed was run more than once, the later line of the file counts."""
 UPDATE_RATE_NOTE = """\
 One gradient update, sampling included. `share` is the floating-point work that the mathematics needs, divided by the
-time and by the best rate of a float32 matrix product measured in the same run."""
+time and by the best rate of a float32 matrix product measured in the same run. Of several processes the median, with
+the smallest and the largest figure in brackets."""
 PEERS_NOTE = """\
 The same networks and batch size on one machine, run in turn; `ratio` is the median over rounds of peer's time by ours,
 with the lowest and the highest round in brackets. `bench/peers.py` says what is equal and what is not."""
@@ -211,21 +213,34 @@ def _short(commit: str) -> str:
 
 
 def update_rate_section(lines: Sequence[Line]) -> str:
-    """The table of `update_rate.jsonl`; of repeated measurements the later one."""
+    """The table of `update_rate.jsonl`: the median of a commit's processes, the latest commit that was measured."""
     if not lines:
         return f"Not measured yet:\n`{MAKE_UPDATE_RATE}`."
-    columns: list[tuple[str, Callable[[Line], str]]] = [
-        ("update", lambda line: line["update"]),
-        ("precision", lambda line: line["precision"]),
-        ("cores", lambda line: str(line["cores"])),
-        ("ms", lambda line: f"{line['ms']:.3g}"),
-        ("GFLOP", lambda line: f"{line['gflop']:.3g}"),
-        ("GFLOP/s of a matrix product", lambda line: f"{line['matmul_gflops']:.0f}"),
-        ("share", lambda line: f"{line['share']:.2f}"),
+    columns: list[tuple[str, Callable[[list[Line]], str]]] = [
+        ("update", lambda runs: runs[0]["update"]),
+        ("precision", lambda runs: runs[0]["precision"]),
+        ("cores", lambda runs: str(runs[0]["cores"])),
+        ("processes", lambda runs: str(len(runs))),
+        ("ms", lambda runs: _spread(runs, "ms", lambda x: f"{x:.3g}" if x < 1000 else f"{x:,.0f}")),
+        ("GFLOP", lambda runs: f"{runs[0]['gflop']:.3g}"),
+        ("GFLOP/s of a matrix product", lambda runs: f"{median(run['matmul_gflops'] for run in runs):.0f}"),
+        ("share", lambda runs: _spread(runs, "share", "{:.2f}".format)),
     ]
-    latest = {(line["update"], line["precision"], line["cores"]): line for line in lines}
-    rows = [[cell(line) for _, cell in columns] for line in latest.values()]
+    latest: dict[tuple[str, str, int], list[Line]] = {}
+    for line in lines:
+        key = (line["update"], line["precision"], line["cores"])
+        before = latest.get(key, [])
+        same = bool(before) and line.get("commit") is not None and line["commit"] == before[-1].get("commit")
+        latest[key] = [*before, line] if same else [line]
+    rows = [[cell(runs) for _, cell in columns] for runs in latest.values()]
     return table([name for name, _ in columns], rows, left=2) + "\n\n" + UPDATE_RATE_NOTE
+
+
+def _spread(runs: list[Line], name: str, text: Callable[[float], str]) -> str:
+    """Median, and smallest and largest where there are several."""
+    values = [run[name] for run in runs]
+    around = f" [{text(min(values))}, {text(max(values))}]" if len(values) > 1 else ""
+    return text(median(values)) + around
 
 
 def peers_section(lines: Sequence[Line]) -> str:
