@@ -31,11 +31,14 @@ from imitax.files import line as line_bytes
 from imitax.files import read_lines, write_atomic
 
 ENVIRONMENTS = {"hopper": "Hopper-v5", "halfcheetah": "HalfCheetah-v5", "walker2d": "Walker2d-v5"}
-SINGLE_STEPS = ("--imagination.horizon", "1", "--temperature.target-entropy=-3")
+SINGLE_STEPS = (
+    *("--imagination.horizon", "1", "--temperature.target-entropy=-3"),
+    *("--variant", "horizon=1,target_entropy=-3"),
+)
 MBPO_CHOICES = {
     "hopper": ("--temperature.target-entropy=-1", "--variant", "target_entropy=-1"),
-    "halfcheetah": (*SINGLE_STEPS, "--variant", "horizon=1,target_entropy=-3"),
-    "walker2d": (*SINGLE_STEPS, "--variant", "horizon=1,target_entropy=-3"),
+    "halfcheetah": SINGLE_STEPS,
+    "walker2d": SINGLE_STEPS,
 }
 """Where the authors of MBPO want another entropy or horizon than our defaults: their choices for each task."""
 LONG = ("--steps", "200000")

@@ -219,7 +219,7 @@ def largest_singular_value(w: Float[Array, "*N I O"], iterations: int = 10) -> F
     for _ in range(iterations):
         u = fixed @ v
         u = u / (jnp.linalg.norm(u, axis=-2, keepdims=True) + 1e-12)
-        v = fixed.swapaxes(-1, -2) @ u
+        v = _turned(fixed) @ u
         v = v / (jnp.linalg.norm(v, axis=-2, keepdims=True) + 1e-12)
     return (u * (w @ v)).sum((-1, -2))
 
