@@ -6,17 +6,23 @@
 `gflop` counts the products that the mathematics needs, no recomputation; `matmul_gflops` is the best of 256- and
 1024-cube float32 products measured in the same run, whatever the update's precision; `share` is their quotient.
 Blocks of updates and of matrix products alternate, so that a change of the machine's load falls on both.
+
+On two cores each block is preceded and followed by a measurement of their distance (`handover.py`): `handover_ns` is
+its median, and the figures with `_together` are those of the blocks before and after which the cores shared a cache.
 """
 
 import argparse
+import contextlib
 import itertools
 import json
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from statistics import median
+
+from handover import APART_NS, handover
 
 OBS, ACT, BATCH, HIDDEN = 11, 3, 256, (256, 256)
 REPLAY, DEMONSTRATIONS = 100_000, 10_000
@@ -422,33 +428,64 @@ def matmul(size: int) -> Callable[[int], object]:
     return lambda count: jax.block_until_ready(products(count, x))
 
 
-def measure(name: str, precision: str) -> dict[str, object]:
+@dataclass(frozen=True)
+class Block:
+    """One timed block."""
+
+    ms: float
+    """Of an update."""
+    rates: tuple[float, ...]
+    """Of matrix products, in GFLOP/s, by their size."""
+    handover_ns: tuple[float, ...] = ()
+    """Before and after the updates, on two cores."""
+
+
+def _blocks(update: Update, precision: str, distance: Callable[[], float] | None) -> list[Block]:
+    run, products = update.block(precision), {size: matmul(size) for size in (256, 1024)}
+    counts = {256: 200, 1024: 5}
+    blocks = []
+    for _ in range(BLOCKS + 1):
+        before = (distance(),) if distance else ()
+        ms = _time(run, update.scan)
+        around = (*before, distance()) if distance else ()
+        rates = tuple(2 * n**3 / 1e6 / _time(products[n], counts[n]) for n in products)
+        blocks.append(Block(ms, rates, around))
+    return blocks[1:]  # the first compiles
+
+
+def summary(blocks: Sequence[Block], gflop: float) -> dict[str, float]:
+    """Median milliseconds, the rate of matrix products, and the updates' share of it."""
+    ms = median(block.ms for block in blocks)
+    rate = max(median(column) for column in zip(*(block.rates for block in blocks), strict=True))
+    return {"ms": round(ms, 3), "matmul_gflops": round(rate, 1), "share": round(gflop / ms * 1e3 / rate, 3)}
+
+
+def by_distance(blocks: Sequence[Block], gflop: float) -> dict[str, object]:
+    """The same of the blocks before and after which both cores shared a cache, None where there were none."""
+    together = [block for block in blocks if max(block.handover_ns) < APART_NS]
+    figures = summary(together, gflop) if together else dict.fromkeys(("ms", "matmul_gflops", "share"))
+    return {
+        "handover_ns": round(median(ns for block in blocks for ns in block.handover_ns)),
+        "blocks": len(blocks),
+        "blocks_together": len(together),
+        **{f"{name}_together": value for name, value in figures.items()},
+    }
+
+
+def measure(name: str, precision: str, distance: Callable[[], float] | None = None) -> dict[str, object]:
     """One line of the result."""
     from imitax.train import commit
 
     update = UPDATES[name]
-    run, products = update.block(precision), {size: matmul(size) for size in (256, 1024)}
-    counts = {256: 200, 1024: 5}
-    times, rates = [], []
-    for i in range(BLOCKS + 1):
-        elapsed = _time(run, update.scan)
-        block_rates = [2 * n**3 / 1e6 / _time(products[n], counts[n]) for n in products]
-        if i:  # the first compiles
-            times.append(elapsed)
-            rates.append(block_rates)
-    rate = max(median(column) for column in zip(*rates, strict=True))
-    ms = median(times)
-    rows = {} if update.transitions is None else {"transitions_per_s": round(update.transitions / ms * 1e3)}
-    return {
-        "update": name,
-        "ms": round(ms, 3),
-        "gflop": round(update.gflop(), 4),
-        "matmul_gflops": round(rate, 1),
-        "share": round(update.gflop() / ms * 1e3 / rate, 3),
-        "cores": len(os.sched_getaffinity(0)),
-        "precision": precision,
-        "commit": commit(),
-    } | rows
+    gflop, blocks = update.gflop(), _blocks(update, precision, distance)
+    figures = summary(blocks, gflop)
+    line: dict[str, object] = {"update": name, "gflop": round(gflop, 4), **figures}
+    line |= {"cores": len(os.sched_getaffinity(0)), "precision": precision, "commit": commit()}
+    if distance:
+        line |= by_distance(blocks, gflop)
+    if update.transitions is not None:
+        line["transitions_per_s"] = round(update.transitions / figures["ms"] * 1e3)
+    return line
 
 
 def main() -> None:
@@ -461,10 +498,11 @@ def main() -> None:
     parser.add_argument("--out", help="append the lines to this file too")
     args = parser.parse_args()
     # Before JAX starts, which sizes its thread pool by the cores that it may use.
-    os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[: args.cores])
-    for name in args.only:
-        for precision in args.precision:
-            line = measure(name, precision)
+    cores = sorted(os.sched_getaffinity(0))[: args.cores]
+    os.sched_setaffinity(0, cores)
+    with handover((cores[0], cores[1])) if len(cores) > 1 else contextlib.nullcontext() as distance:
+        for name, precision in itertools.product(args.only, args.precision):
+            line = measure(name, precision, distance)
             print(json.dumps(line) if args.json else "  ".join(f"{k} {v}" for k, v in line.items()), flush=True)
             if args.out:
                 with open(args.out, "a") as file:

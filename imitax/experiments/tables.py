@@ -45,7 +45,9 @@ random policy, 100 its expert. Where a seed was run more than once, the later li
 UPDATE_RATE_NOTE = """\
 One gradient update, sampling included. `share` is the floating-point work that the mathematics needs, divided by the
 time and by the best rate of a float32 matrix product measured in the same run. Of several processes the median, with
-the smallest and the largest figure in brackets."""
+the smallest and the largest figure in brackets. `together`: only the blocks before and after which both cores shared
+their last-level cache (`bench/handover.py`). Measured in a virtual machine whose host moves its cores every few
+seconds; apart, one core reads what the other wrote at a third of the throughput."""
 PEERS_NOTE = """\
 The same networks and batch size on one machine, run in turn; `ratio` is the median over rounds of peer's time by ours,
 with the lowest and the highest round in brackets. `bench/peers.py` says what is equal and what is not."""
@@ -221,10 +223,13 @@ def update_rate_section(lines: Sequence[Line]) -> str:
         ("precision", lambda runs: runs[0]["precision"]),
         ("cores", lambda runs: str(runs[0]["cores"])),
         ("processes", lambda runs: str(len(runs))),
-        ("ms", lambda runs: _spread(runs, "ms", lambda x: f"{x:.3g}" if x < 1000 else f"{x:,.0f}")),
+        ("ms", lambda runs: _spread(runs, "ms", _milliseconds)),
         ("GFLOP", lambda runs: f"{runs[0]['gflop']:.3g}"),
         ("GFLOP/s of a matrix product", lambda runs: f"{median(run['matmul_gflops'] for run in runs):.0f}"),
         ("share", lambda runs: _spread(runs, "share", "{:.2f}".format)),
+        ("blocks together", _blocks_together),
+        ("ms together", lambda runs: _spread(runs, "ms_together", _milliseconds)),
+        ("share together", lambda runs: _spread(runs, "share_together", "{:.2f}".format)),
     ]
     latest: dict[tuple[str, str, int], list[Line]] = {}
     for line in lines:
@@ -237,10 +242,22 @@ def update_rate_section(lines: Sequence[Line]) -> str:
 
 
 def _spread(runs: list[Line], name: str, text: Callable[[float], str]) -> str:
-    """Median, and smallest and largest where there are several."""
-    values = [run[name] for run in runs]
+    """Median, and smallest and largest where there are several; a dash where no run knows the figure."""
+    values = [run[name] for run in runs if run.get(name) is not None]
+    if not values:
+        return "-"
     around = f" [{text(min(values))}, {text(max(values))}]" if len(values) > 1 else ""
     return text(median(values)) + around
+
+
+def _milliseconds(value: float) -> str:
+    return f"{value:.3g}" if value < 1000 else f"{value:,.0f}"
+
+
+def _blocks_together(runs: list[Line]) -> str:
+    """How many of the blocks whose cores' distance is known ran with a shared cache."""
+    known = [run for run in runs if "blocks" in run]
+    return f"{sum(run['blocks_together'] for run in known)} of {sum(run['blocks'] for run in known)}" if known else "-"
 
 
 def peers_section(lines: Sequence[Line]) -> str:
