@@ -72,10 +72,8 @@ def test_contract(name, preset):
     for key, value in metrics.items():
         assert jnp.shape(value) == (), key
         assert np.isfinite(value), key
-    described = [
-        jax.tree.map(lambda x: (x.shape, x.dtype), eqx.filter(s, eqx.is_array)) for s in (before, middle, after)
-    ]
-    assert described[0] == described[1] == described[2]
+    types = [jax.tree.map(jax.typeof, eqx.filter(s, eqx.is_array)) for s in (before, middle, after)]
+    assert types[0] == types[1] == types[2]  # weak types too: another type compiles the training anew
     assert jax.tree.structure(before) == jax.tree.structure(after)
     for leaf in jax.tree.leaves(eqx.filter(after, eqx.is_inexact_array)):
         assert np.isfinite(leaf).all()
