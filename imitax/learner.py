@@ -97,7 +97,8 @@ class Learner(eqx.Module, Generic[Net]):
 
     @classmethod
     def create(cls, net: Net, optimizer: OptimizerConfig) -> "Learner[Net]":
-        """A learner before its first step."""
+        """A learner before its first step. Bare numbers' weak types are settled: a step would, and compile anew."""
+        net = jax.tree.map(lambda x: jnp.asarray(x, x.dtype) if eqx.is_inexact_array(x) else x, net)
         return cls(net, optimizer.build().init(eqx.filter(net, eqx.is_inexact_array)), optimizer)
 
     def descend(

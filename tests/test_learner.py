@@ -1,4 +1,5 @@
 import equinox as eqx
+import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
@@ -34,6 +35,14 @@ def test_two_adam_steps_by_hand():
         p = p - 0.1 * (m / (1 - 0.9**t)) / (np.sqrt(v / (1 - 0.99**t)) + 1e-3)
         np.testing.assert_allclose(np.r_[learner.net.a, learner.net.b], p, rtol=1e-5)
     assert float(metrics["known"]) == 7.0
+
+
+def test_steps_change_no_type():
+    before = Learner.create(Pair(jnp.full(2, 0.5), jnp.asarray(1.0)), OptimizerConfig())
+    after, _ = before.descend(linear, 1.0, 1.0)
+    types = [jax.tree.map(jax.typeof, eqx.filter(learner, eqx.is_array)) for learner in (before, after)]
+    assert types[0] == types[1]
+    assert not before.net.a.weak_type
 
 
 @pytest.mark.parametrize("end", [0.02, 0.0, None])

@@ -1,5 +1,6 @@
 """How unsure an ensemble is of what it imagines, and what that costs the policy."""
 
+import math
 from dataclasses import dataclass
 from typing import Literal
 
@@ -50,7 +51,7 @@ class Pessimism:
 
     def create(self) -> Learner[LogTemperature]:
         """The weight's learner before its first step."""
-        return Learner.create(LogTemperature.at(self.weight), OptimizerConfig(lr=self.lr))
+        return Learner.create(LogTemperature(jnp.asarray(math.log(self.weight))), OptimizerConfig(lr=self.lr))
 
     def update(self, learner: Learner[LogTemperature], u: Float[Array, "B"]) -> Learner[LogTemperature]:
         """One step towards the target; nothing where the weight is fixed."""

@@ -18,11 +18,6 @@ class LogTemperature(eqx.Module):
 
     value: Float[Array, ""]
 
-    @classmethod
-    def at(cls, alpha: float) -> "LogTemperature":
-        """Of a known alpha."""
-        return cls(jnp.float32(math.log(alpha)))  # of a type, as steps leave it: a bare number's would compile anew
-
     def __call__(self) -> Float[Array, ""]:
         """Alpha."""
         return jnp.exp(self.value)
@@ -47,7 +42,7 @@ class Temperature:
 
     def create(self) -> Learner[LogTemperature]:
         """The temperature's learner before its first step."""
-        return Learner.create(LogTemperature.at(self.initial), OptimizerConfig(lr=self.lr))
+        return Learner.create(LogTemperature(jnp.asarray(math.log(self.initial))), OptimizerConfig(lr=self.lr))
 
     def update(
         self,
