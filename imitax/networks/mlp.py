@@ -40,9 +40,13 @@ def _members(a: Array, other: Array) -> list[Array]:
     return list(a) if a.ndim == 3 else [a] * len(other)
 
 
-@partial(jax.custom_vjp, nondiff_argnums=(2, 3))
+@partial(jax.custom_vjp, nondiff_argnums=(2, 3, 4))
 def product(
-    x: Float[Array, "*N P Q"], w: Float[Array, "*M I O"], precision: Precision, columns: tuple[bool, bool]
+    x: Float[Array, "*N P Q"],
+    w: Float[Array, "*M I O"],
+    precision: Precision,
+    columns: tuple[bool, bool],
+    turned: bool = False,
 ) -> Float[Array, "*K R S"]:
     """`x @ w` whose two gradient products run at the same precision as the forward one.
 
@@ -53,25 +57,30 @@ def product(
         w: a layer's weights.
         precision: of the operands.
         columns: whether x and the result hold their examples as columns, `[*N I B]` and `[*K O B]`, instead of rows.
+        turned: whether w is held as `[*M O I]`.
     """
+    w = _turned(w) if turned else w
     if columns[1]:
         return _dot(_turned(w), x if columns[0] else _turned(x), precision)
     return _dot(_turned(x) if columns[0] else x, w, precision)
 
 
 def _product_forward(
-    x: Array, w: Array, precision: Precision, columns: tuple[bool, bool]
+    x: Array, w: Array, precision: Precision, columns: tuple[bool, bool], turned: bool
 ) -> tuple[Array, tuple[Array, Array]]:
-    return product(x, w, precision, columns), (x, w)  # itself: derivatives of derivatives take the same form
+    out = product(x, w, precision, columns, turned)  # itself: derivatives of derivatives take the same form
+    return out, (x, w)
 
 
 def _product_backward(
-    precision: Precision, columns: tuple[bool, bool], saved: tuple[Array, Array], g: Array
+    precision: Precision, columns: tuple[bool, bool], turned: bool, saved: tuple[Array, Array], g: Array
 ) -> tuple[Array, Array]:
     x, w = saved
-    dx: Array = product(g, _turned(w), precision, columns[::-1])  # type: ignore[assignment]
+    dx: Array = product(g, w, precision, columns[::-1], not turned)  # type: ignore[assignment]
     if dx.ndim > x.ndim:  # one input shared by all members of an ensemble
         dx = reduce(jnp.add, list(dx))  # XLA fuses dx.sum(0) with the whole chain of products, at a fifth of the speed
+    if turned:  # the weights' gradient as they are held: turning it where it is added costs two such sums
+        return dx, _weight_gradient(g, x, precision, columns[::-1])
     return dx, _weight_gradient(x, g, precision, columns)
 
 
