@@ -87,10 +87,12 @@ def test_examples_in_columns_make_no_difference(hidden, shared, precision):
         np.testing.assert_allclose(g, r, rtol=1e-4, atol=1e-5)
 
 
-def test_the_gradient_of_a_gradient_is_that_of_plain_autodiff():
+@pytest.mark.parametrize("columns", [False, True])
+@pytest.mark.parametrize(("members", "shared"), [(None, True), (3, True), (3, False)])
+def test_the_gradient_of_a_gradient_is_that_of_plain_autodiff(members, shared, columns):
     """Gradient penalties differentiate twice."""
-    net = MLP((5, 16, 1), key=jr.key(0), activation="tanh")
-    x = inputs(None, True)
+    net = MLP((5, 6, 4, 1), key=jr.key(0), members=members, activation="tanh", columns=columns)
+    x = inputs(members, shared)  # more examples than units
 
     def penalty(net, f):
         slope = jax.grad(lambda x: f(net, x).sum())(x)
