@@ -47,7 +47,8 @@ One gradient update, sampling included. `share` is the floating-point work that 
 time and by the best rate of a float32 matrix product measured in the same run. Of several processes the median, with
 the smallest and the largest figure in brackets. `together`: only the blocks before and after which both cores shared
 their last-level cache (`bench/handover.py`). Measured in a virtual machine whose host moves its cores every few
-seconds; apart, one core reads what the other wrote at a third of the throughput."""
+seconds; apart, one core reads what the other wrote at a third of the throughput. Where a processor has several such
+caches (`lscpu -e`, column L3), bind a training to cores of one (`taskset`)."""
 PEERS_NOTE = """\
 The same networks and batch size on one machine, run in turn; `ratio` is the median over rounds of peer's time by ours,
 with the lowest and the highest round in brackets. `bench/peers.py` says what is equal and what is not."""
