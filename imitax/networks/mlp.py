@@ -68,19 +68,20 @@ def product(
 def _product_forward(
     x: Array, w: Array, precision: Precision, columns: tuple[bool, bool], turned: bool
 ) -> tuple[Array, tuple[Array, Array]]:
-    out = product(x, w, precision, columns, turned)  # itself: derivatives of derivatives take the same form
-    return out, (x, w)
+    out: Array = product(x, w, precision, columns, turned)  # type: ignore[assignment]
+    return out, (x, w)  # of itself: derivatives of derivatives take the same form
 
 
 def _product_backward(
     precision: Precision, columns: tuple[bool, bool], turned: bool, saved: tuple[Array, Array], g: Array
 ) -> tuple[Array, Array]:
     x, w = saved
-    dx: Array = product(g, w, precision, columns[::-1], not turned)  # type: ignore[assignment]
+    back = (columns[1], columns[0])
+    dx: Array = product(g, w, precision, back, not turned)  # type: ignore[assignment]
     if dx.ndim > x.ndim:  # one input shared by all members of an ensemble
         dx = reduce(jnp.add, list(dx))  # XLA fuses dx.sum(0) with the whole chain of products, at a fifth of the speed
     if turned:  # the weights' gradient as they are held: turning it where it is added costs two such sums
-        return dx, _weight_gradient(g, x, precision, columns[::-1])
+        return dx, _weight_gradient(g, x, precision, back)
     return dx, _weight_gradient(x, g, precision, columns)
 
 
