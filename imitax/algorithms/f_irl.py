@@ -8,22 +8,8 @@
 (Ni et al. 2020, "f-IRL: Inverse Reinforcement Learning via State Marginal Matching", arXiv:2011.04709.) States are all
 that is compared, so demonstrations need no actions. -h is high where the expert is and the learner is not.
 
-The paper's theorem 4.1 has whole trajectories: the gradient is Cov_tau(sum_t h(s_t), sum_t grad r(s_t)) / (alpha T).
-A replay draws single states, and a covariance over states is a part of it. With H_t, G_t for h(s_t), grad r(s_t):
-
-    Cov_tau(sum_t H_t, sum_t G_t) / T = Cov_{s ~ rho}(h, grad r) - Cov_{t ~ uniform}(E H_t, E G_t)
-                                        + sum_{t != t'} Cov(H_t, G_t') / T
-
-At T = 1 they are equal. Beyond, ours neglects how a reward at one time moves the states of other times, and counts
-differences between times, such as that starts are starts, which no reward changes. What it does follow: h(u(s)) is the
-derivative of D_f by rho(s), D_f is convex in rho, and a soft-optimal policy maximises <rho, r> + alpha * (the causal
-entropy of rho), rho discounted. So r <- r - eta h, answered by that policy, is mirror descent on D_f over all marginals
-that the dynamics allow; the policy, not the gradient, carries credit through time. One gradient step on the squared
-distance under m from r_theta to r - eta h is -eta E_m[h grad r]. To subtract the mean of h adds a constant to r, which
-ranks no policies where every episode goes on in an absorbing state or none ends; under terminal kinds mask and
-reward_flag the level of r decides whether living pays, and nothing here sets it. The covariance is zero for every r
-where h is constant on m, which is where rho_theta = rho_E, whichever m covers both: hence `samples`. Where the expert
-cannot be matched, r grows without rest along some direction; its bound and L2 penalty stop it.
+The paper's theorem has a covariance over whole trajectories; docs/f_irl.md shows why one over single states will do,
+and what it leaves out. Where the expert cannot be matched, r grows without rest; its bound and L2 penalty stop it.
 
 Order of one update: discriminator, reward, critic, policy, temperature, target, all on one batch of expert and replay,
 the critic on the new reward.
