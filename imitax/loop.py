@@ -301,11 +301,13 @@ def train_loop(setup: Setup, resume: Checkpoint | None, callbacks: Sequence[Call
         stop = False
         while step < t.steps and not stop:
             count = min(t.steps - step, *(period - step % period for period in periods))
+            if source is not None and step < source.warmup:
+                count = min(count, source.warmup - step)
             if source is not None:
                 source.advance(partial(act_alone, act, explorer(state)), step, count)
             replay = None if source is None else source.buffer
             if source is None or step >= source.warmup:
-                first = source is not None and step - count < source.warmup
+                first = source is not None and step == source.warmup
                 real = Buffers(expert, replay, initial, offline)
                 if refit_every is not None and (first or step % refit_every == 0):
                     state, metrics = fit_models(setup, state, source, step)

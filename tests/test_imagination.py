@@ -123,6 +123,15 @@ def test_the_ring_keeps_the_newest_valid_rows():
     assert set(np.asarray(ring.draw(100, jr.key(0)))) == set(range(5))
 
 
+def test_a_full_ring_can_be_written_for_ever():
+    ring = ImaginedBuffer.empty(5, SPEC)
+    for first in range(0, 40, 4):
+        ring = ring.write(transitions(range(first, first + 4)), jnp.ones(4, bool))
+        assert int(ring.written) < 10
+        newest = range(max(first - 1, 0), first + 4)
+        assert {int(x): int(at) for at, x in enumerate(ring.buffer.rows[: len(newest), 0])} == {i: i % 5 for i in newest}
+
+
 def buffer(values):
     x = jnp.asarray(values, jnp.float32)[:, None]
     return dataclasses.replace(

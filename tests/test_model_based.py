@@ -12,6 +12,7 @@ import toy
 from test_resume import Interrupted, assert_equal_runs, stop_at
 
 import imitax
+from imitax import loop
 from imitax.algorithms import mbpo, mopo, omlirl, rambo, rmirl, rmirl_implicit
 from imitax.artifacts import load_dynamics, save_dynamics
 from imitax.choices.imagination import Imagination
@@ -66,6 +67,28 @@ def test_an_interrupted_run_ends_where_a_whole_one_does(name, tmp_path, demos):
     assert np.isfinite(metrics["critic_loss"])
     assert ("model_loss" in metrics) == hasattr(cfg, "adversary")
     assert ("model_error" in metrics) == (name == "mbpo")
+
+
+def test_the_first_fit_and_rollouts_end_the_warm_up(tmp_path, monkeypatch):
+    """Whatever the periods: chunks of 2, rollouts at multiples of 3, fits at multiples of 10, 25 steps of warm-up."""
+    done = {"fit": [], "roll out": [], "update": []}
+    fit, roll_out, make = loop.fit_models, loop.ImaginedSource.advance, loop.make_chunk
+    monkeypatch.setattr(loop, "fit_models", lambda *args: (done["fit"].append(args[-1]), fit(*args))[1])
+    monkeypatch.setattr(
+        loop.ImaginedSource, "advance", lambda *args: (done["roll out"].append(args[-1]), roll_out(*args))[1]
+    )
+
+    def noted(*args):
+        run = make(*args)
+        return lambda *given: (done["update"].append(int(given[3])), run(*given))[1]
+
+    monkeypatch.setattr(loop, "make_chunk", noted)
+    cfg = CASES["mbpo"]
+    cfg = replace(cfg, warmup_steps=25, refit_every=10, imagination=replace(cfg.imagination, every=3))
+    start(cfg, tmp_path / "run", None, steps=36, chunk=2)
+    assert done["fit"] == [25, 30]
+    assert done["roll out"] == [25, 27, 30, 33]
+    assert done["update"][0] == 25 * cfg.updates_per_step
 
 
 def test_two_seeds_have_a_model_each(tmp_path, demos):

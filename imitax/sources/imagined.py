@@ -22,7 +22,7 @@ class ImaginedBuffer(eqx.Module):
     buffer: Buffer
     uncertainty: Float[Array, "*S C"]
     written: Int[Array, "*S"]
-    """Rows that were ever written."""
+    """Rows that were written, less whole turns of a full ring: it must not outgrow its integer."""
 
     @classmethod
     def empty(cls, capacity: int, spec: Spec, absorbing_rows: bool = False) -> "ImaginedBuffer":
@@ -48,11 +48,12 @@ class ImaginedBuffer(eqx.Module):
         rows = self.buffer.rows.at[at].set(jnp.concatenate(columns(t), axis=1), mode="drop")
         assert t.uncertainty is not None
         size, ends = jnp.minimum(total, capacity).astype(self.buffer.size.dtype), rows[:, -1].sum()
+        written = jnp.where(total < 2 * capacity, total, capacity + total % capacity)
         old = self.buffer
         return ImaginedBuffer(
             Buffer(rows, size, ends, old.obs_dim, old.action_dim, old.absorbing_rows),
             self.uncertainty.at[at].set(t.uncertainty, mode="drop"),
-            total.astype(self.written.dtype),
+            written.astype(self.written.dtype),
         )
 
 
