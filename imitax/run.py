@@ -183,7 +183,9 @@ class Run:
             action_high=spec.action_high,
             attributes={
                 "algorithm": self.config["algorithm"],
+                "preset": str(self.config["preset"]),
                 "seed": str(self.seeds[0] if seed is None else seed),
+                **{name: str(self.config["versions"][name]) for name in ("gymnasium", "mujoco")},
                 "commit": self.config["commit"],
             },
         )

@@ -22,6 +22,7 @@ D4RL_REFERENCES: dict[str, tuple[float, float]] = {
     "ant": (-325.6, 3879.7),
 }
 """Mean return of a random and of an expert policy by task (Fu et al. 2020, https://arxiv.org/abs/2004.07219)."""
+REFERENCE_NAMES = ("ref_min_score", "ref_max_score")
 
 
 def iqm(scores: Scores) -> float:
@@ -62,11 +63,21 @@ def d4rl_score(env_id: str, return_mean: float) -> float | None:
     The task is the environment's name before its version, so `Hopper-v5` counts as hopper although the references
     were measured on D4RL's own version of it.
     """
-    references = D4RL_REFERENCES.get(env_id.split("-v")[0].lower())
+    references = _references(env_id)
     if references is None:
         return None
     random, expert = references
     return 100 * (return_mean - random) / (expert - random)
+
+
+def reference_scores(env_id: str) -> dict[str, str]:
+    """The references as Minari names them in a dataset's metadata; nothing for a task without any."""
+    references = _references(env_id)
+    return {} if references is None else dict(zip(REFERENCE_NAMES, map(str, references), strict=True))
+
+
+def _references(env_id: str) -> tuple[float, float] | None:
+    return D4RL_REFERENCES.get(env_id.split("-v")[0].lower())
 
 
 def expert_fraction(return_mean: float, expert_return: float | None) -> float | None:

@@ -3,13 +3,14 @@
 import shlex
 from dataclasses import replace
 
+import numpy as np
 import pytest
 import toy
 import tyro
 
 import imitax
 from imitax.algorithms import sac
-from imitax.experiments import expert
+from imitax.experiments import expert, expert_scores
 
 pytestmark = pytest.mark.usefixtures("no_figures")
 
@@ -47,7 +48,11 @@ def test_a_medium_set_comes_from_a_training_that_stopped(recipe):
     assert (python, module) == ("python", "imitax.experiments.expert")
     again = tyro.cli(expert.Recipe, args=flags)
     assert replace(again, run=recipe.run, out=recipe.out) == replace(recipe, stop_at=-1.0, full_length_only=False)
-    assert (recipe.out / "set.policy.safetensors").exists()
+    line = expert_scores.score(recipe.out / "set.policy.safetensors", 3)
+    known = imitax.Run(recipe.run).evaluate(3, which="best")
+    assert line["return_mean"] == pytest.approx(known["per_seed"][0]["return_mean"], abs=0.01)
+    assert (line["set"], line["data_hash"], line["episodes"]) == ("set", data.hash(), 3)
+    assert line["full_length"] == np.mean(np.array(known["per_seed"][0]["lengths"]) == 20)
 
 
 def test_what_is_too_bad_is_not_written(recipe):

@@ -129,7 +129,9 @@ def test_a_full_ring_can_be_written_for_ever():
         ring = ring.write(transitions(range(first, first + 4)), jnp.ones(4, bool))
         assert int(ring.written) < 10
         newest = range(max(first - 1, 0), first + 4)
-        assert {int(x): int(at) for at, x in enumerate(ring.buffer.rows[: len(newest), 0])} == {i: i % 5 for i in newest}
+        assert {int(x): int(at) for at, x in enumerate(ring.buffer.rows[: len(newest), 0])} == {
+            i: i % 5 for i in newest
+        }
 
 
 def buffer(values):

@@ -93,7 +93,7 @@ def write(folder, number, means):
     """A replay of 40 episodes of 5 steps, and its curve with an evaluation every 50 steps."""
     episodes = tuple(hop(5, reward=number, start=100 * k) for k in range(40))
     path, curve = folder / f"{number}.hdf5", folder / f"{number}.jsonl"
-    save_d4rl(Dataset(episodes, env_id="Toy-v0", attributes={"commit": f"{number}" * 40}), path)
+    save_d4rl(Dataset(episodes, env_id="Toy-v0", attributes={"commit": f"{number}" * 40, "seed": f"{number}"}), path)
     for i, mean in enumerate(means):
         append_line(curve, {"seed": 0, "steps": 50 * (i + 1), "wall_s": 0.0, "returns": [mean - 1, mean + 1]})
     return path, curve
@@ -114,6 +114,7 @@ def test_the_recipe_writes_a_set_that_loads_with_its_hash_and_card(tmp_path, cap
     card = data.attributes
     assert (card["cut_steps"], card["expert_return"]) == ("100, 50", "10.0")
     assert card["source_commits"] == f"{'0' * 12}, {'1' * 12}"
+    assert (card["source_seeds"], card["source_presets"]) == ("0, 1", "unknown unknown, unknown unknown")
     assert card["sources"] == ", ".join(imitax.load(path).hash()[:12] for path in runs)
     assert (float(card["return_max"]), float(card["share_above_60_percent"])) == (5.0, 0.0)
     assert float(card["return_mean"]) == pytest.approx(data.returns.mean(), abs=0.05)

@@ -124,15 +124,15 @@ def test_speed():
     line = {"update": "sac-2x256", "ms": 7.4, "gflop": 0.55, "matmul_gflops": 98.0, "share": 0.76, "cores": 1}
     line |= {"precision": "float32"}
     section = update_rate_section([line | {"ms": 9.0}, line])
-    assert rows(section) == [["sac-2x256", "float32", "1", "1", "7.4", "0.55", "98", "0.76", "-", "-", "-"]]
+    assert rows(section) == [["sac-2x256", "float32", "1", "1", "7.4", "0.55", "98", "0.76", "-", "-", "-", "-"]]
     old, new = line | {"commit": "a"}, line | {"commit": "b"}
     lines = [old | {"ms": 1.0}, new | {"ms": 9.0, "share": 0.5}, new, new | {"ms": 8000.0}]
     expected = ["sac-2x256", "float32", "1", "3", "9 [7.4, 8,000]", "0.55", "98", "0.76 [0.50, 0.76]"]
-    assert rows(update_rate_section(lines)) == [[*expected, "-", "-", "-"]]
+    assert rows(update_rate_section(lines)) == [[*expected, "-", "-", "-", "-"]]
     near = {"blocks": 15, "blocks_together": 5, "ms_together": 6.0, "share_together": 0.8}
     apart = {"blocks": 15, "blocks_together": 0, "ms_together": None, "share_together": None}
-    lines[1:] = [new | {"ms": 9.0, "share": 0.5}, new | near, new | {"ms": 8000.0} | apart]
-    assert rows(update_rate_section(lines)) == [[*expected, "5 of 30", "6", "0.80"]]
+    lines[1:] = [new | {"ms": 9.0, "share": 0.5}, new | near, new | {"ms": 8000.0, "transitions_per_s": 1000} | apart]
+    assert rows(update_rate_section(lines)) == [[*expected, "5 of 30", "6", "0.80", "1,000"]]
     comparison = {"comparison": "bc-2x256", "peer": "d3rlpy", "peer_version": "2.8.1", "ours_ms": 1.25, "peer_ms": 5.0}
     comparison |= {"ratio": 4.0, "ratio_min": 3.5, "ratio_max": 4.25, "rounds": 5, "cores": 1, "precision": "float32"}
     section = peers_section([{"round": 0, "library": "d3rlpy", "version": "2.8.1", "ms": 5.0}, comparison])

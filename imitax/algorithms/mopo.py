@@ -8,9 +8,9 @@ The penalty makes the return in the model a lower bound of the true one (theorem
 policy, temperature, target, weight of the penalty; every `imagination.every` updates a set of rollouts comes first.
 
 Differs from the paper: half of a batch is real (5 % there); u is measured in units of the data's standard deviation,
-so that one lambda fits several tasks; observations are standardised. Differs from the reference system, which stores
-penalised rewards with the lambda of that moment and moves lambda at every step of a rollout: here u is stored and
-lambda is today's.
+so that one lambda fits several tasks, and of observations alone, without the reward; observations are standardised, and
+the critics have LayerNorm. Differs from the reference system, which stores penalised rewards with the lambda of that
+moment and moves lambda at every step of a rollout: here u is stored and lambda is today's.
 """
 
 from dataclasses import dataclass

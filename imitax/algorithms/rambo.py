@@ -8,8 +8,9 @@ for the policy. Every `imagination.every` updates a set of rollouts, every `adve
 
 Differs from the paper: the policy is not cloned from the data first (`--init-from` a run of BC does that); advantages
 are clipped; log densities are divided by the number of outputs, and the supervised loss is a sum over members of means
-over outputs, so that the paper's weight 3e-4 has other units. The next action of A is sampled and its entropy left
-out, as in the paper; the reference system clips Q besides (`--td-loss.value-clip`).
+over outputs, so that the paper's weight 3e-4 has other units; observations are standardised, and the critics have
+LayerNorm. The next action of A is sampled and its entropy left out, as in the paper; the reference system clips Q
+besides (`--td-loss.value-clip`).
 """
 
 from dataclasses import dataclass, field

@@ -4,6 +4,7 @@ import os
 import secrets
 import shutil
 from pathlib import Path
+from typing import Any
 
 import gymnasium as gym
 import minari
@@ -18,6 +19,7 @@ from imitax.datasets.arrays import episode
 from imitax.datasets.environment import box, identity, specification
 from imitax.datasets.episode import Dataset, located
 from imitax.errors import DataError
+from imitax.statistics import REFERENCE_NAMES
 
 STRUCTURE = {
     *("dataset_id", "minari_version", "data_format", "jpeg_encoding", "dataset_size", "total_episodes", "total_steps"),
@@ -111,7 +113,8 @@ def save_minari(dataset: Dataset, dataset_id: str) -> Path:
     unbounded = (np.inf,) * dataset.action_dim
     low = np.array(dataset.action_low or np.negative(unbounded), np.float32)
     high = np.array(dataset.action_high or unbounded, np.float32)
-    metadata = {key: value for key, value in dataset.attributes.items() if key not in STRUCTURE}
+    metadata: dict[str, Any] = {key: value for key, value in dataset.attributes.items() if key not in STRUCTURE}
+    metadata |= {key: float(metadata[key]) for key in REFERENCE_NAMES if key in metadata}  # Minari computes with them
     authors = {key: {metadata[key]} for key in ("author", "author_email") if key in metadata}
     temporary = folder.with_name(f".{folder.name}.{secrets.token_hex(4)}.tmp")
     temporary.mkdir()

@@ -22,6 +22,7 @@ from imitax.datasets import collect, loading, save_d4rl, save_minari
 from imitax.files import write_atomic
 from imitax.loop import Event
 from imitax.run import Run
+from imitax.statistics import reference_scores
 from imitax.train import commit
 
 
@@ -101,6 +102,7 @@ def main(recipe: Recipe) -> None:
         "return_sd": f"{data.returns.std():.2f}",
         "mujoco": str(run.config["versions"]["mujoco"]),
         "license": "MIT",
+        **reference_scores(run.task.env_id),
     }
     data = replace(data, attributes=data.attributes | about)
     save_d4rl(data, recipe.out / f"{recipe.name}.hdf5", compact=True)

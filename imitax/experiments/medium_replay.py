@@ -22,6 +22,7 @@ from imitax.datasets import Dataset, Episode, save_d4rl, save_minari
 from imitax.errors import ConfigError
 from imitax.files import read_lines
 from imitax.run import Run
+from imitax.statistics import reference_scores
 from imitax.train import commit
 
 
@@ -59,12 +60,18 @@ def main(recipe: Recipe) -> None:
         "about": f"early replays of {len(parts)} trainings, cut before {recipe.below:.0%} of {recipe.expert}",
         "cut_steps": ", ".join(map(str, cuts)),
         "sources": ", ".join(data.hash()[:12] for data, _ in parts),
-        "source_commits": ", ".join(data.attributes.get("commit", "unknown")[:12] for data, _ in parts),
+        "source_commits": ", ".join(known(data, "commit")[:12] for data, _ in parts),
+        "source_presets": ", ".join(f"{known(data, 'algorithm')} {known(data, 'preset')}" for data, _ in parts),
+        "source_seeds": ", ".join(known(data, "seed") for data, _ in parts),
         "expert_return": f"{expert:.1f}",
         "return_mean": f"{returns.mean():.1f}",
         "return_max": f"{returns.max():.1f}",
         "share_above_60_percent": f"{(returns > 0.6 * expert).mean():.4f}",
         "commit": commit(),
+        "gymnasium": known(first, "gymnasium"),
+        "mujoco": known(first, "mujoco"),
+        "license": "MIT",
+        **reference_scores(first.env_id or ""),
     }
     data = replace(first, episodes=tuple(episodes), name=recipe.out.stem, attributes=card)
     save_d4rl(data, recipe.out, compact=True)
@@ -73,6 +80,11 @@ def main(recipe: Recipe) -> None:
     print(f"{recipe.out}: {data.transition_count} transitions in {len(episodes)} episodes, hash {data.hash()}")
     for key, value in card.items():
         print(f"  {key}: {value}")
+
+
+def known(data: Dataset, name: str) -> str:
+    """What a replay says of itself."""
+    return data.attributes.get(name, "unknown")
 
 
 Curve = list[tuple[int, float]]

@@ -47,7 +47,8 @@ One gradient update, sampling included. `share` is the floating-point work that 
 time and by the best rate of a float32 matrix product measured in the same run. Of several processes the median, with
 the smallest and the largest figure in brackets. `together`: only the blocks before and after which both cores shared
 their last-level cache (`bench/handover.py`). Measured in a virtual machine whose host moves its cores every few
-seconds; apart, one core reads what the other wrote at a third of the throughput. Where a processor has several such
+seconds; apart, one core reads what the other wrote at a third of the throughput. `transitions/s`: of imagined ones,
+or of those that an ensemble is fitted to, each member's batch counted once. Where a processor has several such
 caches (`lscpu -e`, column L3), bind a training to cores of one (`taskset`)."""
 PEERS_NOTE = """\
 The same networks and batch size on one machine, run in turn; `ratio` is the median over rounds of peer's time by ours,
@@ -117,7 +118,8 @@ def update(root: Path, *, write: bool) -> list[Path]:
     page = root / "docs" / "data.md"
     if page.exists() and BEGIN in page.read_text():
         bundled = root.glob("imitax/datasets/bundled/*.hdf5")
-        sections[page] = datasets_section(sorted([*bundled, *root.glob("data/*.hdf5")], key=lambda path: path.name))
+        files = sorted([*bundled, *root.glob("data/*.hdf5")], key=lambda path: path.name)
+        sections[page] = datasets_section(files, read(root / RESULTS / "experts.jsonl"))
     stale = []
     for page, section in sections.items():
         before = page.read_text()
@@ -231,6 +233,7 @@ def update_rate_section(lines: Sequence[Line]) -> str:
         ("blocks together", _blocks_together),
         ("ms together", lambda runs: _spread(runs, "ms_together", _milliseconds)),
         ("share together", lambda runs: _spread(runs, "share_together", "{:.2f}".format)),
+        ("transitions/s", lambda runs: _spread(runs, "transitions_per_s", "{:,.0f}".format)),
     ]
     latest: dict[tuple[str, str, int], list[Line]] = {}
     for line in lines:
@@ -333,9 +336,9 @@ def mountain_car_section(lines: Sequence[Line]) -> str:
     return "\n\n".join(parts)
 
 
-def datasets_section(files: Sequence[Path]) -> str:
-    """What the datasets hold, and what made them."""
-    rows = []
+def datasets_section(files: Sequence[Path], scores: Sequence[Line]) -> str:
+    """What the datasets hold, what made them, and how good the policies behind the expert sets are (`scores`)."""
+    rows, of_policies = [], {line["data_hash"]: line for line in scores}
     for file in files:
         data = load_d4rl(file)
         about = data.attributes
@@ -344,9 +347,11 @@ def datasets_section(files: Sequence[Path]) -> str:
         cells += [f"{data.returns.mean():,.0f} ± {data.returns.std():,.0f}", f"{data.returns.max():,.0f}"]
         score = d4rl_score(data.env_id, float(data.returns.mean())) if data.env_id else None
         cells += ["" if score is None else f"{score:.1f}"]
+        line = of_policies.get(data.hash())
+        cells += [f"{line['return_mean']:,.0f} ± {line['return_sd']:,.0f}" if line else ""]
         where = "package" if "bundled" in file.parts else "`data/`"
         rows.append([f"`{file.stem}`", where, f"`{data.hash()[:12]}`", steps, *cells])
-    header = "set|in|hash begins with|steps of training|transitions|episodes|return|highest|D4RL"
+    header = "set|in|hash begins with|steps of training|transitions|episodes|return|highest|D4RL|the policy's return"
     return table(header.split("|"), rows, left=4)
 
 

@@ -11,6 +11,7 @@ from minari.data_collector import EpisodeBuffer
 
 from imitax.datasets import Dataset, list_bundled, load, loading, save_d4rl, save_minari
 from imitax.errors import DataError
+from imitax.statistics import reference_scores
 
 
 def assert_same(actual: Dataset, expected: Dataset):
@@ -64,6 +65,14 @@ def test_minari_round_trip(dataset, minari_store, tmp_path):
         assert (read.action_low, read.action_high) == ((-1.0, -1.0), (1.0, 1.0))
     assert [item["dataset_id"] for item in minari.list_local_datasets().values()] == ["toys/hopper/random-v0"]
     assert load(folder, env_kwargs={"frame_skip": 2}).env_kwargs == {"frame_skip": 2}
+
+
+def test_minari_computes_with_the_references_of_a_set(dataset, minari_store):
+    known = replace(dataset, attributes=dataset.attributes | reference_scores("Hopper-v5"))
+    save_minari(known, "toys/hopper/random-v0")
+    scores = minari.get_normalized_score(minari.load_dataset("toys/hopper/random-v0"), np.array([-20.27, 3234.3]))
+    assert scores.tolist() == [0.0, 1.0]
+    assert load("toys/hopper/random-v0").attributes == known.attributes
 
 
 @pytest.mark.parametrize(("env_id", "env_kwargs"), [(None, {}), ("NotInstalledHere-v3", {"size": 3})])
