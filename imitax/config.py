@@ -92,6 +92,23 @@ def from_dict(cls: type[T], data: dict[str, Any], where: str = "") -> T:
     return cls(**{name: _convert(hints[name], value, f"{where}{name}") for name, value in data.items()})
 
 
+def check_kinds(cfg: Any, where: str = "") -> None:
+    """Refuse values that are none of their field's, in a configuration and those within it.
+
+    Choices go by their kind, and a kind that does not exist would pass for another one.
+
+    Raises:
+        ConfigError: with the dotted name of the field and its values.
+    """
+    hints = typing.get_type_hints(type(cfg))
+    for field in dataclasses.fields(cfg):
+        value, name = getattr(cfg, field.name), f"{where}{field.name}"
+        if dataclasses.is_dataclass(value):
+            check_kinds(value, f"{name}.")
+        elif typing.get_origin(hints[field.name]) is typing.Literal:
+            _convert(hints[field.name], value, name)
+
+
 def _convert(hint: Any, value: Any, where: str) -> Any:
     origin, args = typing.get_origin(hint), typing.get_args(hint)
     if origin in (typing.Union, types.UnionType):

@@ -18,7 +18,8 @@ from imitax.algorithms import find, name_of
 from imitax.artifacts import load_dynamics, load_policy, load_reward
 from imitax.checkpoint import Checkpoint, checkpoints, load_checkpoint
 from imitax.choices.learned_reward import LearnedReward
-from imitax.config import Training, from_dict
+from imitax.choices.terminal import Terminal
+from imitax.config import Training, check_kinds, from_dict
 from imitax.datasets import Dataset, Selection, load, normalization, pool, select, validate
 from imitax.envs import EnvLike, Task
 from imitax.errors import CheckpointError, ConfigError, DataError
@@ -252,6 +253,7 @@ def prepare(
     Raises:
         ConfigError, DataError: with what is wrong and what to do.
     """
+    check_kinds(cfg)
     dataset, offline = None, None
     if "expert" in cfg.needs:
         if demos is None:
@@ -313,8 +315,8 @@ def prepare(
             f"steps ({options.steps}) must exceed warmup_steps ({cfg.warmup_steps}), or nothing is learned"
         )
     reward = None if options.reward is None else _reward(options.reward, module, cfg, task)
-    if reward is not None and reward.terminal.kind == "none":
-        cfg = replace(cfg, terminal=reward.terminal)  # the end is handled as where the reward was learned
+    if reward is not None:  # the end is handled as where the reward was learned; `pay` adds what follows it
+        cfg = replace(cfg, terminal=reward.terminal if reward.terminal.kind == "none" else Terminal("mask"))
     if "env" in cfg.needs and cfg.buffer_size < options.chunk:
         raise ConfigError(f"buffer_size ({cfg.buffer_size}) must hold at least one chunk of {options.chunk} steps")
     if options.subsample != 1 and getattr(cfg, "needs_stretches", False):

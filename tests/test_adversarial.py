@@ -309,6 +309,15 @@ def test_presets_are_their_methods():
             )
             for kind in ("linear", "least_squares", "mixup")
         ),
+        *(
+            (lambda kind=kind: Config(subtract_log_policy=True, head=RewardHead(kind)), f"head.kind={kind} reads h as")
+            for kind in ("gail", "log_d", "fairl")
+        ),
+        (lambda: Config(l2=-1.0), "l2 must not be negative"),
+        (lambda: Config(reward_scale=-1.0), "reward_scale must be positive"),
+        (lambda: Config(gamma=1.5), "gamma must lie in 0 to 1"),
+        (lambda: Config(average=1.0), "average=1 would save the parameters as they were at first"),
+        (lambda: Config(gamma=1.0), "gamma=1 makes what follows the end infinite under terminal.kind=absorbing"),
         (
             lambda: replace(
                 BASE, reward=RewardConfig(inputs="state"), gradient_penalty=GradientPenalty("hinge", inputs="action")

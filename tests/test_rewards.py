@@ -105,6 +105,14 @@ def test_a_paid_run_resumes_exactly(learned, tmp_path):
         imitax.resume(tmp_path / "part", steps=60)
 
 
+@pytest.mark.parametrize("own", ["mask", "none"])
+def test_the_end_counts_as_where_the_reward_was_learned(own, learned, tmp_path):
+    """Rewards that hold what follows the end must not be bootstrapped past it too."""
+    cfg = dataclasses.replace(SAC, terminal=Terminal(own))
+    run = imitax.train(cfg, reward=learned.folder, out=tmp_path / "run", steps=20, **COMMON)
+    assert run.config["config"]["terminal"]["kind"] == "mask"
+
+
 def test_refusals(learned, demos, tmp_path):
     def start(cfg, reward, **options):
         imitax.train(cfg, reward=reward, out=tmp_path / "never", steps=30, **COMMON | options)

@@ -1,5 +1,6 @@
 """Bad input to `imitax.train` is refused before anything is written, with a message that says what is wrong."""
 
+import copy
 import dataclasses
 
 import numpy as np
@@ -53,10 +54,23 @@ def out_of_bounds(demos):
     return changed(demos, actions=demos.episodes[0].actions + 5)
 
 
+def forced(cfg, **values):
+    """A configuration with values that the checks of types in the tests would refuse."""
+    cfg = copy.copy(cfg)
+    for name, value in values.items():
+        object.__setattr__(cfg, name, value)
+    return cfg
+
+
 DEMOS = "the fixture"
 CASES = {
     "unknown algorithm": (("nonsense", {}), "unknown algorithm 'nonsense'; there are bc"),
     "not an algorithm": ((3, {}), "not the configuration of an algorithm"),
+    "unknown kind": (
+        (dataclasses.replace(SAC, td_loss=forced(SAC.td_loss, kind="mse")), {"demos": None}),
+        "td_loss.kind must be one of squared, huber, got 'mse'",
+    ),
+    "unknown precision": ((forced(BC, precision="float16"), {}), "precision must be one of float32"),
     "unknown preset": (("bc", {"preset": "best"}), "bc has no preset 'best'; there are default"),
     "unknown environment": ((SAC, {"env": "Nonsense-v0"}), "unknown environment 'Nonsense-v0'"),
     "no environment": ((SAC, {"env": ""}), "give --env"),

@@ -52,7 +52,8 @@ class Config(RewardLearningConfig, ImitationConfig):
     """Share of demonstrations in the batch that critic and policy learn from (0: DAC; 0.5: CleanIL, HyPE)."""
 
     def __post_init__(self):
-        super().__post_init__()
+        RewardLearningConfig.__post_init__(self)
+        ImitationConfig.__post_init__(self)
         if not 0 <= self.expert_share < 1:
             raise ConfigError(f"expert_share must lie in [0, 1), got {self.expert_share}")
         if round(self.expert_share * self.batch_size) == self.batch_size:
@@ -65,6 +66,11 @@ class Config(RewardLearningConfig, ImitationConfig):
             raise ConfigError(
                 "subtract_log_policy is AIRL's form of the cross-entropy logit, not of "
                 f"discrimination.kind={self.discrimination.kind}"
+            )
+        if self.subtract_log_policy and self.head.kind != "logit":
+            raise ConfigError(
+                f"head.kind={self.head.kind} reads h as the whole logit, and subtract_log_policy takes log pi(a|s) off "
+                "it: use head.kind=logit"
             )
 
     @property

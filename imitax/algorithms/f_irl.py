@@ -77,6 +77,10 @@ class Config(ImitationConfig):
     """Transitions that the replay buffer holds; what it holds counts as the learner's marginal."""
 
     def __post_init__(self):
+        super().__post_init__()
+        for name in ("reward_l2", "density_l2"):
+            if getattr(self, name) < 0:
+                raise ConfigError(f"{name} must not be negative, got {getattr(self, name)}")
         if self.divergence.kind in REFUSED:
             raise ConfigError(
                 f"divergence.kind={self.divergence.kind} is not for f_irl: {REFUSED[self.divergence.kind]}; "

@@ -59,6 +59,8 @@ class Config(ImpliedRewardConfig):
 
     def __post_init__(self):
         super().__post_init__()
+        if self.gamma == 1:
+            raise ConfigError("gamma=1 leaves the largest value, r_E / (1 - gamma), without a bound: lower it")
         if self.reward_expert <= self.reward_learner:
             raise ConfigError(
                 f"reward_expert ({self.reward_expert}) must be higher than reward_learner ({self.reward_learner}), or "

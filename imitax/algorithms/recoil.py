@@ -80,7 +80,8 @@ class Config(ContrastConfig, AgentConfig):
     """Standardise observations with the statistics of the training demonstrations."""
 
     def __post_init__(self):
-        super().__post_init__()
+        AgentConfig.__post_init__(self)
+        ContrastConfig.__post_init__(self)
         if self.terminal.kind == "reward_flag":
             raise ConfigError(
                 "terminal.kind=reward_flag replaces an explicit reward at the end, and here the reward is implied by "

@@ -47,6 +47,7 @@ class Config(ActorCriticConfig):
     """Environment steps for each update. Where a step costs less than an update, two steps an update learn sooner."""
 
     def __post_init__(self):
+        super().__post_init__()
         require_positive(self, "steps_per_update")
         self.terminal.for_given_rewards(" (with --reward RUN the end is handled as in that run)")
 

@@ -21,6 +21,7 @@ from imitax.choices.policy_update import PolicyUpdate
 from imitax.choices.td_loss import TdLoss
 from imitax.choices.temperature import LogTemperature, Temperature
 from imitax.choices.terminal import Terminal
+from imitax.errors import ConfigError
 from imitax.learner import Learner, OptimizerConfig, polyak
 from imitax.networks import Critic, CriticConfig, Normalizer, Policy, PolicyConfig, Precision, TanhGaussian
 from imitax.types import Metrics, Spec, Transition
@@ -48,6 +49,18 @@ class AgentConfig:
     temperature: Temperature = field(default_factory=Temperature)
     precision: Precision = "float32"
     """Of matrix products: bfloat16 rounds their operands and accumulates in float32."""
+
+    def __post_init__(self):
+        for name in ("gamma", "polyak", "average"):
+            if not 0 <= getattr(self, name) <= 1:
+                raise ConfigError(f"{name} must lie in 0 to 1, got {getattr(self, name)}")
+        if self.average == 1:
+            raise ConfigError("average=1 would save the parameters as they were at first: 0.999 is about 1,000 updates")
+        if self.gamma == 1 and self.terminal.flagged:
+            raise ConfigError(
+                f"gamma=1 makes what follows the end infinite under terminal.kind={self.terminal.kind}: lower gamma, "
+                "or take mask"
+            )
 
     @property
     def rows(self) -> int:

@@ -29,6 +29,7 @@ class ImpliedRewardConfig(ImitationConfig):
     """Of the critics, between expert and replay transitions."""
 
     def __post_init__(self):
+        super().__post_init__()
         if self.terminal.kind == "reward_flag":
             raise ConfigError(
                 "terminal.kind=reward_flag replaces an explicit reward at the end, and here the reward is implied by "

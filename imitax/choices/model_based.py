@@ -30,6 +30,7 @@ class ModelConfig(AgentConfig):
     """Share of real transitions in a batch, the others are imagined."""
 
     def __post_init__(self):
+        super().__post_init__()
         if not 0 <= self.real_share <= 1:
             raise ConfigError(f"real_share must lie in [0, 1], got {self.real_share}")
 

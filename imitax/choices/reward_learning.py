@@ -42,6 +42,10 @@ class RewardLearningConfig(Settings):
     reward_optimizer: OptimizerConfig = field(default_factory=OptimizerConfig)
 
     def __post_init__(self):
+        if self.l2 < 0:
+            raise ConfigError(f"l2 must not be negative, got {self.l2}")
+        if self.reward_scale <= 0:
+            raise ConfigError(f"reward_scale must be positive, got {self.reward_scale}")
         loss, kind = self.discrimination.kind, self.head.kind
         if loss in ("linear", "least_squares") and kind != "logit":
             raise ConfigError(

@@ -41,7 +41,8 @@ LEARNING_NOTE = """\
 IQM across seeds, with its 95 % bootstrap interval in brackets from three seeds on; with three to five seeds it is too
 narrow. `last` is the evaluation after the last step, `best` the evaluation with the highest mean return, picked after
 the fact. `of demonstrations` divides by the mean return of all episodes in the demonstration source. D4RL: 0 is its
-random policy, 100 its expert. Where a seed was run more than once, the later line of the file counts."""
+random policy, 100 its expert. Where a seed was run more than once, the later line of the file counts. Sets of the name
+`TASK-expert` without `imitax/` before it are other experts' demonstrations, which are not in the repository."""
 UPDATE_RATE_NOTE = """\
 One gradient update, sampling included. `share` is the floating-point work that the mathematics needs, divided by the
 time and by the best rate of a float32 matrix product measured in the same run. Of several processes the median, with
