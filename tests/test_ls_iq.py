@@ -42,6 +42,7 @@ def terms(cfg, expert, replay, values=(3.0,), target=(3.0,)):
         ({"learner_term": "value"}, (1, 12.25)),
         ({"learner_term": "value_replay"}, (1, 12.25)),
         ({"td_loss": TdLoss("huber", delta=1.0)}, (1, 6)),
+        ({"reward_expert": -1.0}, (25, 25)),  # (3 + 2)^2; V(s') is clipped to 0: (3 + 2)^2
         ({"reward_expert": 1.0, "reward_learner": 0.0, "expert_term": "bootstrap", "clip": False}, (0.25, 2.25)),
     ],
 )

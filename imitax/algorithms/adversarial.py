@@ -29,7 +29,7 @@ from imitax.choices import actor_critic, reward_learning
 from imitax.choices.actor_critic import CLEANIL, ActorCritic, ImitationConfig, explorer, improve, policy, soft_q_loss
 from imitax.choices.discriminator import Discrimination, RewardHead
 from imitax.choices.gradient_penalty import GradientPenalty
-from imitax.choices.reward_learning import RewardLearningConfig, learned_reward, paid, reward_loss
+from imitax.choices.reward_learning import RewardLearningConfig, learned_reward, paid, policy_reward, reward_loss
 from imitax.choices.temperature import Temperature
 from imitax.choices.terminal import Terminal
 from imitax.errors import ConfigError, require_positive
@@ -176,8 +176,10 @@ def update(state: State, batch: Batch, cfg: Config, key: PRNGKeyArray) -> tuple[
     metrics |= {"reward_learner": mixed.reward[n_expert:].mean()} | mc | ma
     if cfg.terminal.flagged:
         metrics["reward_absorbing"] = end
-    if n_expert:
-        metrics["reward_expert"] = mixed.reward[:n_expert].mean()
+    shown = mixed.reward[:n_expert]
+    if not n_expert:
+        shown = policy_reward(learner.net, part(data.expert, first, first + n), cfg)
+    metrics["reward_expert"] = shown.mean()
     return replace(new, reward=learner), metrics
 
 

@@ -123,7 +123,7 @@ def critic_loss(
     q = critic(mix.obs, mix.action, mix.absorbing)  # [N 2B]
     error = q - jnp.concatenate([y_expert, y_replay])[None]  # [N 2B]
 
-    fixed = cfg.td_loss(q - high)  # [N 2B]
+    fixed = cfg.td_loss(q - cfg.reward_expert / (1 - cfg.gamma))  # [N 2B]
     expert_loss, _ = part_means(fixed if cfg.expert_term == "fix" else cfg.td_loss(error), counts)
     if cfg.learner_term == "q":
         _, learner_loss = part_means(cfg.td_loss(error), counts)
