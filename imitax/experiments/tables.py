@@ -109,7 +109,8 @@ def update(root: Path, *, write: bool) -> list[Path]:
     for name in ALGORITHMS:
         page = root / "docs" / f"{name}.md"
         if page.exists() and BEGIN in page.read_text():
-            sections[page] = learning_section([line for line in learning if line["algorithm"] == name])
+            shown = {name, "random"} if name == "adversarial" else {name}  # the page that compares the most methods
+            sections[page] = learning_section([line for line in learning if line["algorithm"] in shown])
     page = root / "docs" / "dynamics.md"
     if page.exists() and BEGIN in page.read_text():
         sections[page] = models_section(read(root / RESULTS / "dynamics.jsonl"))
@@ -134,8 +135,8 @@ def update(root: Path, *, write: bool) -> list[Path]:
 
 
 def in_short(line: Line) -> bool:
-    """Whether README shows a result: our presets as they are."""
-    return line["preset"] in ("default", "offline") and not line["variant"]
+    """Whether README shows a result: our presets as they are, and random actions, the floor under them."""
+    return line["algorithm"] == "random" or (line["preset"] in ("default", "offline") and not line["variant"])
 
 
 def replace_section(text: str, section: str, name: str = "the page") -> str:
