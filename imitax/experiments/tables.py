@@ -109,8 +109,7 @@ def update(root: Path, *, write: bool) -> list[Path]:
     for name in ALGORITHMS:
         page = root / "docs" / f"{name}.md"
         if page.exists() and BEGIN in page.read_text():
-            shown = {name, "random"} if name == "adversarial" else {name}  # the page that compares the most methods
-            sections[page] = learning_section([line for line in learning if line["algorithm"] in shown])
+            sections[page] = learning_section([line for line in learning if line["algorithm"] == name])
     page = root / "docs" / "dynamics.md"
     if page.exists() and BEGIN in page.read_text():
         sections[page] = models_section(read(root / RESULTS / "dynamics.jsonl"))
