@@ -29,3 +29,10 @@ def require_positive(config: Any, *names: str, of: str = "") -> None:
     for name in names:
         if getattr(config, name) < 1:
             raise ConfigError(f"{of}{'.' * bool(of)}{name} must be at least 1, got {getattr(config, name)}")
+
+
+def require_not_negative(config: Any, *names: str, of: str = "") -> None:
+    """Refuse a configuration some of whose numbers are below 0; arguments as of `require_positive`."""
+    for name in names:
+        if getattr(config, name) < 0:
+            raise ConfigError(f"{of}{'.' * bool(of)}{name} must not be negative, got {getattr(config, name)}")

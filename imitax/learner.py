@@ -10,7 +10,7 @@ import jax.numpy as jnp
 import optax
 from jaxtyping import Array, Float, Int
 
-from imitax.errors import ConfigError, require_positive
+from imitax.errors import ConfigError, require_not_negative, require_positive
 from imitax.types import Metrics
 
 Net = TypeVar("Net")
@@ -39,9 +39,7 @@ class OptimizerConfig:
     coupled through the loss."""
 
     def __post_init__(self):
-        for name in ("lr", "weight_decay"):
-            if getattr(self, name) < 0:
-                raise ConfigError(f"optimizer.{name} must not be negative, got {getattr(self, name)}")
+        require_not_negative(self, "lr", "weight_decay", of="optimizer")
         for name in ("beta1", "beta2"):
             if not 0 <= getattr(self, name) < 1:
                 raise ConfigError(f"optimizer.{name} must lie in [0, 1), got {getattr(self, name)}")

@@ -38,7 +38,7 @@ from imitax.choices.learned_reward import LearnedReward
 from imitax.choices.temperature import Temperature
 from imitax.choices.terminal import absorbing_transition
 from imitax.choices.weight_penalty import l2
-from imitax.errors import ConfigError
+from imitax.errors import ConfigError, require_not_negative
 from imitax.learner import Learner, OptimizerConfig
 from imitax.networks import CriticConfig, Normalizer, Reward, RewardConfig
 from imitax.types import Batch, Metrics, Spec, Transition
@@ -78,9 +78,7 @@ class Config(ImitationConfig):
 
     def __post_init__(self):
         super().__post_init__()
-        for name in ("reward_l2", "density_l2"):
-            if getattr(self, name) < 0:
-                raise ConfigError(f"{name} must not be negative, got {getattr(self, name)}")
+        require_not_negative(self, "reward_l2", "density_l2")
         if self.divergence.kind in REFUSED:
             raise ConfigError(
                 f"divergence.kind={self.divergence.kind} is not for f_irl: {REFUSED[self.divergence.kind]}; "

@@ -26,7 +26,7 @@ from imitax.choices.actor_critic import CLEANIL
 from imitax.choices.gradient_penalty import GradientPenalty
 from imitax.choices.negatives import Negatives
 from imitax.choices.temperature import LogTemperature, Temperature
-from imitax.errors import ConfigError
+from imitax.errors import ConfigError, require_not_negative
 from imitax.learner import Learner, OptimizerConfig, running_average
 from imitax.networks import (
     ActionRange,
@@ -79,8 +79,7 @@ class Config:
     """Of matrix products: bfloat16 rounds their operands and accumulates in float32."""
 
     def __post_init__(self):
-        if self.buffer < 0:
-            raise ConfigError(f"buffer must not be negative, got {self.buffer}")
+        require_not_negative(self, "buffer")
         if self.loss == "contrastive" and self.negatives.corrected:
             raise ConfigError("negatives.corrected is for loss=info_nce: turn it off for loss=contrastive")
 

@@ -32,7 +32,7 @@ from imitax.choices.pessimism import Pessimism
 from imitax.choices.td_loss import TdLoss
 from imitax.choices.temperature import Temperature
 from imitax.choices.terminal import Terminal
-from imitax.errors import ConfigError
+from imitax.errors import ConfigError, require_not_negative
 from imitax.learner import OptimizerConfig
 from imitax.networks import Critic, CriticConfig, Dynamics, Normalizer
 from imitax.types import Batch, Metrics, Periodic, Spec, Transition, concat, part
@@ -80,9 +80,7 @@ class Config(ModelImitationConfig):
             )
         if self.pessimism.kind != "none":
             raise ConfigError("rmirl_implicit has no reward to take a penalty from: leave pessimism.kind none")
-        for name in ("policy_weight", "td_weight"):
-            if getattr(self, name) < 0:
-                raise ConfigError(f"{name} must not be negative, got {getattr(self, name)}")
+        require_not_negative(self, "policy_weight", "td_weight")
         if self.td_weight == 0:
             raise ConfigError("td_weight=0 leaves the level of Q open, and nothing carries value along: give td_weight")
 

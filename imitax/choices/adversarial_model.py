@@ -14,7 +14,7 @@ from imitax.choices.actor_critic import masked_mean
 from imitax.choices.dynamics_loss import DynamicsFit
 from imitax.choices.imagination import Imagination, real_rows
 from imitax.choices.model_based import ModelState
-from imitax.errors import ConfigError, require_positive
+from imitax.errors import require_not_negative, require_positive
 from imitax.learner import Learner, OptimizerConfig
 from imitax.networks import Dynamics, Policy
 from imitax.types import Metrics, Transition
@@ -51,8 +51,7 @@ class AdversarialModel:
 
     def __post_init__(self):
         require_positive(self, "every", "steps", "horizon", "batch_size", of="adversary")
-        if self.weight < 0:
-            raise ConfigError(f"adversary.weight must not be negative, got {self.weight}")
+        require_not_negative(self, "weight", of="adversary")
 
     def __call__(
         self,

@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import jax.random as jr
 from jaxtyping import Array, Float, PRNGKeyArray
 
-from imitax.errors import ConfigError
+from imitax.errors import ConfigError, require_not_negative
 from imitax.networks import Critic
 from imitax.types import Metrics, Transition
 
@@ -38,8 +38,7 @@ class GradientPenalty:
             raise ConfigError(
                 f"gradient_penalty.weight must not be negative, got {self.weight}; kind none turns it off"
             )
-        if self.margin < 0:
-            raise ConfigError(f"gradient_penalty.margin must not be negative, got {self.margin}")
+        require_not_negative(self, "margin", of="gradient_penalty")
 
     def __call__(
         self,

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import jax.random as jr
 from jaxtyping import Array, Float, PRNGKeyArray
 
-from imitax.errors import ConfigError, require_positive
+from imitax.errors import ConfigError, require_not_negative, require_positive
 from imitax.networks import Critic, TanhGaussian
 from imitax.types import Metrics, Transition
 
@@ -40,8 +40,7 @@ class PolicyUpdate:
             if getattr(self, name) <= 0:
                 raise ConfigError(f"policy_update.{name} must be positive, got {getattr(self, name)}")
         require_positive(self, "samples", of="policy_update")
-        if self.noise < 0:
-            raise ConfigError(f"policy_update.noise must not be negative, got {self.noise}")
+        require_not_negative(self, "noise", of="policy_update")
         if not 0 <= self.noise_share <= 1:
             raise ConfigError(f"policy_update.noise_share must lie in [0, 1], got {self.noise_share}")
 

@@ -16,7 +16,7 @@ from imitax.choices.gradient_penalty import GradientPenalty
 from imitax.choices.learned_reward import LearnedReward
 from imitax.choices.terminal import absorbing_transition
 from imitax.choices.weight_penalty import l2
-from imitax.errors import ConfigError
+from imitax.errors import ConfigError, require_not_negative
 from imitax.learner import Learner, OptimizerConfig
 from imitax.networks import Normalizer, Reward, RewardConfig
 from imitax.types import Metrics, Spec, Transition
@@ -42,8 +42,7 @@ class RewardLearningConfig(Settings):
     reward_optimizer: OptimizerConfig = field(default_factory=OptimizerConfig)
 
     def __post_init__(self):
-        if self.l2 < 0:
-            raise ConfigError(f"l2 must not be negative, got {self.l2}")
+        require_not_negative(self, "l2")
         if self.reward_scale <= 0:
             raise ConfigError(f"reward_scale must be positive, got {self.reward_scale}")
         loss, kind = self.discrimination.kind, self.head.kind

@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import jax.random as jr
 from jaxtyping import Array, Float, PRNGKeyArray
 
-from imitax.errors import ConfigError, require_positive
+from imitax.errors import require_not_negative, require_positive
 
 InferenceKind = Literal["dfo", "langevin", "actor_mean", "actor_polish"]
 
@@ -36,8 +36,7 @@ class Langevin:
     """Largest change of a coordinate in one step, in half-widths of the box."""
 
     def __post_init__(self):
-        if self.iterations < 0:
-            raise ConfigError(f"langevin.iterations must not be negative, got {self.iterations}")
+        require_not_negative(self, "iterations", of="langevin")
 
     def steps(self) -> Float[Array, "K"]:
         """The step sizes eta_k."""
@@ -83,9 +82,7 @@ class Inference:
 
     def __post_init__(self):
         require_positive(self, "samples", "actor_samples", of="inference")
-        for name in ("iterations", "actor_steps"):
-            if getattr(self, name) < 0:
-                raise ConfigError(f"inference.{name} must not be negative, got {getattr(self, name)}")
+        require_not_negative(self, "iterations", "actor_steps", of="inference")
 
     @property
     def carried(self) -> int:
