@@ -8,10 +8,10 @@ import jax.random as jr
 import numpy as np
 
 from imitax.checkpoint import fill_tree, tree_arrays
-from imitax.choices.discriminator import RewardHead
+from imitax.choices.discrimination import RewardHead
 from imitax.choices.learned_reward import LearnedReward
 from imitax.choices.terminal import Terminal
-from imitax.config import from_dict
+from imitax.config import from_flat
 from imitax.errors import CheckpointError
 from imitax.files import load_arrays, plain, save_arrays
 from imitax.networks import (
@@ -30,7 +30,10 @@ from imitax.networks import (
     TanhGaussian,
     Termination,
 )
-from imitax.types import Spec
+from imitax.spaces import Spec
+
+POLICY, REWARD, DYNAMICS = "policy.safetensors", "reward.safetensors", "dynamics.safetensors"
+"""Files of a run that another run can be given."""
 
 FORMAT = "imitax-policy-1"
 ENERGY_FORMAT = "imitax-energy-policy-1"
@@ -46,15 +49,8 @@ def save_policy(path: Path, policy: Policy, about: dict[str, Any]) -> None:
         description = {"energy": plain(actor.energy.cfg), "inference": plain(actor.inference)}
         actor = actor.amortised
     assert isinstance(actor, TanhGaussian)
-    network = PolicyConfig(
-        hidden=tuple(w.shape[-1] for w in actor.mlp.weights[:-1]),
-        activation=actor.mlp.activation,
-        log_std_min=actor.log_std_min,
-        log_std_max=actor.log_std_max,
-        action_clip=actor.action_clip,
-    )
     description |= {
-        "network": plain(network),
+        "network": plain(actor.cfg),
         "precision": actor.mlp.precision,
         "spec": _describe_spec(actor.spec),
         "about": plain(about),
@@ -70,11 +66,11 @@ def load_policy(path: Path | str) -> tuple[Policy, dict[str, Any]]:
     """
     arrays, description, form = _read(path, (FORMAT, ENERGY_FORMAT), "policy")
     spec, precision = _spec(description["spec"]), description["precision"]
-    network = from_dict(PolicyConfig, description["network"])
+    network = from_flat(PolicyConfig, description["network"])
     actor = TanhGaussian(spec, network, key=jr.key(0), precision=precision)
     if form == ENERGY_FORMAT:
-        energy = Energy(spec, from_dict(EnergyConfig, description["energy"]), key=jr.key(0), precision=precision)
-        inference = from_dict(Inference, description["inference"])
+        energy = Energy(spec, from_flat(EnergyConfig, description["energy"]), key=jr.key(0), precision=precision)
+        inference = from_flat(Inference, description["inference"])
         actor = EnergyActor(energy, actor, ActionRange.box(spec), inference)
     template = Policy(Normalizer.identity(spec.obs_dim), actor)
     return fill_tree(template, arrays, str(path)), description["about"]
@@ -103,17 +99,17 @@ def load_reward(path: Path | str) -> tuple[LearnedReward, dict[str, Any]]:
         CheckpointError: the file is missing, damaged, or not a reward.
     """
     arrays, description, _ = _read(path, (REWARD_FORMAT,), "reward")
-    spec, terminal = _spec(description["spec"]), from_dict(Terminal, description["terminal"])
+    spec, terminal = _spec(description["spec"]), from_flat(Terminal, description["terminal"])
     net = Reward(
         spec,
-        from_dict(RewardConfig, description["network"]),
+        from_flat(RewardConfig, description["network"]),
         gamma=description["gamma"],
         flagged=terminal.flagged,
-        absorbing=terminal.rows,
+        absorbing=terminal.samples_absorbing,
         key=jr.key(0),
         precision=description["precision"],
     )
-    head = from_dict(RewardHead, description["head"])
+    head = from_flat(RewardHead, description["head"])
     template = LearnedReward(Normalizer.identity(spec.obs_dim), net, terminal, head, description["scale"])
     return fill_tree(template, arrays, str(path)), description["about"]
 
@@ -144,7 +140,7 @@ def load_dynamics(path: Path | str, termination: Termination | None) -> tuple[Dy
     if description["learned_termination"] != (termination is None):
         kind = "learned" if description["learned_termination"] else "known"
         raise CheckpointError(f"{path}: its termination is {kind}; give --dynamics.termination {kind}")
-    cfg, spec = from_dict(DynamicsConfig, description["network"]), _spec(description["spec"])
+    cfg, spec = from_flat(DynamicsConfig, description["network"]), _spec(description["spec"])
     template = Dynamics(spec, cfg, termination, key=jr.key(0), precision=description["precision"])
     return fill_tree(template, arrays, str(path)), description["about"]
 
@@ -172,4 +168,4 @@ def _describe_spec(spec: Spec) -> dict[str, Any]:
 
 def _spec(described: dict[str, Any]) -> Spec:
     low, high = tuple(described["action_low"]), tuple(described["action_high"])
-    return Spec(described["obs_dim"], described["action_dim"], low, high)
+    return Spec.flat(described["obs_dim"], low, high)

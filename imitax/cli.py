@@ -12,7 +12,7 @@ import tyro
 from rich.console import Console
 from rich.table import Table
 
-from imitax.algorithms import ALGORITHMS, find
+from imitax.algorithm import find, names
 from imitax.config import Training
 from imitax.errors import ConfigError, ImitaxError
 from imitax.networks import InferenceKind
@@ -115,7 +115,7 @@ def main(argv: Sequence[str] | None = None) -> None:
 
 def dispatch(args: list[str]) -> int:
     """Run one command; returns its exit status."""
-    usage = USAGE.format(algorithms=", ".join(ALGORITHMS))
+    usage = USAGE.format(algorithms=", ".join(names()))
     if not args or args[0] in ("-h", "--help"):
         print(usage, end="")
         return 0 if args else 2
@@ -167,7 +167,7 @@ def _json_object(text: str) -> dict[str, Any]:
 
 def _train(args: list[str]) -> int:
     if any(a == "--resume" or a.startswith("--resume=") for a in args):
-        from imitax.train import resume
+        from imitax.training.entry import resume
 
         resumption: Resume = _parse(Resume, args, "imitax train")
         run = resume(resumption.resume, steps=resumption.steps, quiet=resumption.quiet or None)
@@ -175,28 +175,27 @@ def _train(args: list[str]) -> int:
         return 0
     if not args or args[0].startswith("-"):
         print("usage: imitax train ALGORITHM [flags], or imitax train --resume RUN\n")
-        print(f"algorithms: {', '.join(ALGORITHMS)}")
+        print(f"algorithms: {', '.join(names())}")
         return 0 if args else 2
-    module = find(args[0])
-    name = module.__name__.rpartition(".")[2]
-    from imitax.train import preset_config, train
+    algorithm = find(args[0])
+    from imitax.training.entry import preset_config, train
 
     preset = _preset(args[1:])
-    cfg = preset_config(name, preset)
+    cfg = preset_config(algorithm.name, preset)
     job = make_dataclass(
         "Job",
         [
             ("preset", str, field(default=preset)),
             ("out", Path | None, field(default=None)),
             ("training", Annotated[Training, tyro.conf.arg(name="")], field(default_factory=Training)),
-            ("cfg", Annotated[module.Config, tyro.conf.arg(name="")], field(default=cfg)),
+            ("cfg", Annotated[algorithm.Config, tyro.conf.arg(name="")], field(default=cfg)),
         ],
         frozen=True,
     )
-    job.__doc__ = f"""{module.Config.__doc__}
+    job.__doc__ = f"""{algorithm.Config.__doc__}
 
     Args:
-        preset: Named configuration whose values are the defaults below: {", ".join(module.PRESETS)}.
+        preset: Named configuration whose values are the defaults below: {", ".join(algorithm.PRESETS)}.
         out: Folder of the run; runs/ALGORITHM-ENV-TIME when not given.
     """
     order: Any = _parse(job, args[1:], f"imitax train {args[0]}")
@@ -266,7 +265,7 @@ def _eval(args: list[str]) -> int:
 def _collect(args: list[str]) -> int:
     from imitax.datasets import collect, save_d4rl, save_minari
     from imitax.run import Run
-    from imitax.train import commit
+    from imitax.training.provenance import commit
 
     order: Collect = _parse(Collect, args, "imitax collect")
     run = Run(order.run)

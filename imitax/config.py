@@ -1,18 +1,18 @@
-"""What a run is told beside its algorithm's configuration, and how configurations are written and read."""
+"""Run options that do not depend on the algorithm, and how configurations are written, read and changed."""
 
 import dataclasses
 import types
 import typing
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
-from imitax.errors import ConfigError, require_positive
+from imitax.errors import ConfigError
+from imitax.settings import INLINE, Count, CountOrZero, settings
 
 T = TypeVar("T")
 
 
-@dataclass(frozen=True)
+@settings()
 class Training:
     """The task, its demonstrations, and the length, seeds and records of a run."""
 
@@ -22,25 +22,29 @@ class Training:
     """Keyword arguments of the environment; empty takes those that the demonstrations carry."""
     demos: str | None = None
     """Demonstrations: a D4RL-layout HDF5 file, a bundled name (hopper-expert), a Minari id or folder."""
-    episodes: int | None = None
+    episodes: Count | None = None
     """Demonstration episodes, drawn by the seed; None takes all."""
-    validation_episodes: int = 0
+    validation_episodes: CountOrZero = 0
     """Of these, episodes held out whole for validation."""
-    subsample: int = 1
+    subsample: Count = 1
     """Keep every K-th transition of a demonstration, from a random offset."""
     offline_data: str | None = None
     """Recorded episodes that are no demonstrations (such as a medium-replay set), named like `demos`."""
-    steps: int = 100_000
+    steps: Count = 100_000
     """Updates offline, environment steps online."""
     seeds: tuple[int, ...] = (0,)
     """Seeds; each decides its demonstrations, initialisation, batches and environments. Several run as one vmap."""
-    chunk: int = 50
+    num_envs: Count = 1
+    """N: environments per seed, stepped together with one policy call; changes results (online methods)."""
+    env_workers: CountOrZero = 0
+    """Processes that step the environments of all seeds; 0 steps them in the main process. Results are the same."""
+    chunk: Count = 50
     """K: updates in one jitted scan; online, K environment steps are followed by K updates, and K changes results."""
-    eval_every: int = 5_000
+    eval_every: Count = 5_000
     """Steps between evaluations; a multiple of the chunk. The last step is always evaluated."""
-    eval_episodes: int = 20
+    eval_episodes: Count = 20
     """Episodes of an evaluation, deterministic policy, on environment seeds of their own."""
-    checkpoint_every: int = 10_000
+    checkpoint_every: Count = 10_000
     """Steps between checkpoints; a multiple of the chunk. Online, episodes are cut there, so it changes results."""
     init_from: Path | None = None
     """Run folder or policy file whose policy the run starts from (warm start)."""
@@ -60,7 +64,7 @@ class Training:
     """Print nothing."""
 
     def __post_init__(self):
-        require_positive(self, "steps", "chunk", "eval_every", "eval_episodes", "checkpoint_every", "subsample")
+        require_multiples(self.num_envs, chunk=self.chunk, steps=self.steps)
         for name in ("eval_every", "checkpoint_every"):
             if getattr(self, name) % self.chunk:
                 raise ConfigError(
@@ -73,40 +77,106 @@ class Training:
             raise ConfigError(f"seeds {self.seeds} repeat: each seed runs once")
         if min(self.seeds) < 0:
             raise ConfigError(f"seeds must not be negative, got {min(self.seeds)}")
-        if self.episodes is not None and self.episodes < 1:
-            raise ConfigError(f"episodes must be at least 1, got {self.episodes}")
-        if self.validation_episodes < 0:
-            raise ConfigError(f"validation_episodes must not be negative, got {self.validation_episodes}")
 
 
-def from_dict(cls: type[T], data: dict[str, Any], where: str = "") -> T:
-    """A configuration dataclass from the plain data that JSON holds, nested ones included.
+def require_multiples(num_envs: int, **counts: int | None) -> None:
+    """Refuse counts of steps that leave some of a seed's environments a step behind the others.
+
+    Args:
+        num_envs: environments per seed.
+        counts: by their names; None is no count.
+    """
+    for name, count in counts.items():
+        if count is not None and count % num_envs:
+            raise ConfigError(
+                f"{name} must be a multiple of num_envs ({num_envs}), got {count}: all environments of a seed step "
+                f"together. Change --{name.replace('_', '-')} or --num-envs"
+            )
+
+
+RENAMED = {
+    "average": "ema",
+    "buffer": "range_margin",
+    "imagination": "model_rollouts",
+}
+"""Settings of imitax 0.1 by the name of their flag, and what they are called now."""
+
+
+def renamed(name: str) -> str:
+    """The present name of a setting, given by the name of its flag with underscores."""
+    first, dot, rest = name.partition(".")
+    return RENAMED.get(first, first) + dot + rest
+
+
+def parts(cls: type) -> dict[str, type]:
+    """Fields of a configuration class that are parts of it, whose own fields are written without the part's name."""
+    hints = typing.get_type_hints(cls, include_extras=True)
+    return {
+        name: typing.get_args(hint)[0] for name, hint in hints.items() if INLINE in getattr(hint, "__metadata__", ())
+    }
+
+
+def flatten(cfg: Any) -> dict[str, Any]:
+    """A configuration as it is written: the fields of its parts beside its own, nested configurations as they are."""
+    inline, flat = parts(type(cfg)), {}
+    for f in dataclasses.fields(cfg):
+        value = getattr(cfg, f.name)
+        flat |= flatten(value) if f.name in inline else {f.name: value}
+    return flat
+
+
+def setting_names(cls: type) -> list[str]:
+    """The fields of a configuration class as they are written."""
+    inline = parts(cls)
+    nested = [setting_names(inline[f.name]) if f.name in inline else [f.name] for f in dataclasses.fields(cls)]
+    return [name for names in nested for name in names]
+
+
+def from_flat(cls: type[T], data: dict[str, Any], where: str = "") -> T:
+    """A configuration from the plain data that JSON holds, laid out as `flatten` does.
 
     Raises:
-        ConfigError: a field is unknown or has a value of another type, with its dotted name.
+        ConfigError: a field is unknown, renamed, or has a value of another type, with its dotted name.
     """
-    hints = typing.get_type_hints(cls)
-    fields = {f.name for f in dataclasses.fields(cls) if f.init}  # type: ignore[arg-type]
-    if unknown := set(data) - fields:
-        raise ConfigError(f"unknown field {where}{sorted(unknown)[0]}; there are {', '.join(sorted(fields))}")
-    return cls(**{name: _convert(hints[name], value, f"{where}{name}") for name, value in data.items()})
+    known, inline = setting_names(cls), parts(cls)
+    for name in sorted(set(data) - set(known)):
+        if renamed(name) in known:
+            raise ConfigError(f"{where}{name} is called {where}{renamed(name)} now")
+        raise ConfigError(f"unknown field {where}{name}; there are {', '.join(sorted(known))}")
+    hints, values = typing.get_type_hints(cls), {}
+    for f in dataclasses.fields(cls):  # type: ignore[arg-type]
+        if f.name in inline:
+            own = {name: data[name] for name in setting_names(inline[f.name]) if name in data}
+            if own:
+                values[f.name] = from_flat(inline[f.name], own, where)
+        elif f.name in data:
+            values[f.name] = _convert(hints[f.name], data[f.name], f"{where}{f.name}")
+    return cls(**values)
 
 
-def check_kinds(cfg: Any, where: str = "") -> None:
-    """Refuse values that are none of their field's, in a configuration and those within it.
-
-    Choices go by their kind, and a kind that does not exist would pass for another one.
+def override(cfg: T, **changes: Any) -> T:
+    """A configuration with some settings changed, by the names of their flags: `gamma`, `critic.hidden`.
 
     Raises:
-        ConfigError: with the dotted name of the field and its values.
+        ConfigError: a setting does not exist, or has another name now.
     """
-    hints = typing.get_type_hints(type(cfg))
-    for field in dataclasses.fields(cfg):
-        value, name = getattr(cfg, field.name), f"{where}{field.name}"
-        if dataclasses.is_dataclass(value):
-            check_kinds(value, f"{name}.")
-        elif typing.get_origin(hints[field.name]) is typing.Literal:
-            _convert(hints[field.name], value, name)
+    inline, own, below = parts(type(cfg)), {}, {}
+    for name, value in changes.items():
+        first, dot, rest = name.partition(".")
+        part = next((p for p, cls in inline.items() if first in setting_names(cls)), None)
+        if part is not None:
+            below.setdefault(part, {})[name] = value
+        elif first not in {f.name for f in dataclasses.fields(cfg)} - set(inline):  # type: ignore[arg-type]
+            known = setting_names(type(cfg))
+            if renamed(name).partition(".")[0] in known:
+                raise ConfigError(f"{name} is called {renamed(name)} now")
+            raise ConfigError(f"unknown setting {name}; there are {', '.join(sorted(known))}")
+        elif dot:
+            below.setdefault(first, {})[rest] = value
+        else:
+            own[name] = value
+    values = own | {name: override(getattr(cfg, name), **nested) for name, nested in below.items()}
+    return dataclasses.replace(cfg, **values)  # type: ignore[type-var]
 
 
 def _convert(hint: Any, value: Any, where: str) -> Any:
@@ -118,7 +188,7 @@ def _convert(hint: Any, value: Any, where: str) -> Any:
     if dataclasses.is_dataclass(hint):
         if not isinstance(value, dict):
             raise ConfigError(f"{where} must be a mapping, got {value!r}")
-        return from_dict(typing.cast(type, hint), value, f"{where}.")
+        return from_flat(typing.cast(type, hint), value, f"{where}.")
     if origin is tuple:
         if not isinstance(value, list | tuple):
             raise ConfigError(f"{where} must be a list, got {value!r}")

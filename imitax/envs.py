@@ -1,16 +1,18 @@
-"""Environments: made from an id, an environment or a callable, checked, and stepped side by side."""
+"""Environments: made from an id, an environment or a callable, and checked."""
 
 import copy
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import gymnasium as gym
 import numpy as np
+from gymnasium.envs.registration import EnvSpec
 
 from imitax.errors import ConfigError
-from imitax.types import Spec
+from imitax.spaces import Spec
 
 EnvLike = str | gym.Env | Callable[[], gym.Env]
 
@@ -57,10 +59,13 @@ class Task:
             limit = probe.spec.max_episode_steps if probe.spec is not None else None
             if probe.spec is not None and not isinstance(env, str):
                 env_id, kwargs = probe.spec.id, dict(probe.spec.kwargs)
+            elif probe.spec is not None and probe.spec.id in gym.registry:
+                # Not by its id: a worker process may not have imported the package that registers it.
+                make = partial(make_env, gym.registry[probe.spec.id], kwargs)
         finally:
             if not isinstance(env, gym.Env):
                 probe.close()
-        spec = Spec(obs.shape[0], act.shape[0], tuple(map(float, act.low)), tuple(map(float, act.high)))
+        spec = Spec.flat(obs.shape[0], tuple(map(float, act.low)), tuple(map(float, act.high)))
         return cls(make, env_id, kwargs, spec, obs, act, limit)
 
 
@@ -79,10 +84,11 @@ def _maker(env: EnvLike, kwargs: dict[str, Any]) -> tuple[Callable[[], gym.Env],
     raise ConfigError(f"env must be an environment id, a Gymnasium environment or a callable, got {type(env).__name__}")
 
 
-def make_env(env_id: str, env_kwargs: dict[str, Any]) -> gym.Env:
+def make_env(env: str | EnvSpec, env_kwargs: dict[str, Any]) -> gym.Env:
     """`gym.make`, with errors that say what to do."""
+    env_id = env if isinstance(env, str) else env.id
     try:
-        return gym.make(env_id, **env_kwargs)
+        return gym.make(env, **env_kwargs)
     except (gym.error.NameNotFound, gym.error.NamespaceNotFound, gym.error.VersionNotFound) as e:
         raise ConfigError(f"unknown environment {env_id!r}: {e}. Is the package that registers it imported?") from e
     except (gym.error.DependencyNotInstalled, ModuleNotFoundError) as e:
@@ -91,68 +97,3 @@ def make_env(env_id: str, env_kwargs: dict[str, Any]) -> gym.Env:
         raise ConfigError(f"{env_id} does not take env_kwargs {json.dumps(env_kwargs, default=str)}: {e}") from e
     except gym.error.Error as e:
         raise ConfigError(f"{env_id}: {e}") from e
-
-
-class Lanes:
-    """Environments side by side, each stepped by its own row of an action array.
-
-    Unlike a Gymnasium vector environment it never resets by itself: whoever steps it decides when and with which
-    seed, which is what makes runs resumable, and it always hands out the true final observation.
-    """
-
-    def __init__(self, make: Callable[[], gym.Env], count: int):
-        self.envs = [make() for _ in range(count)]
-        shape = self.envs[0].observation_space.shape
-        assert shape is not None
-        self.obs = np.zeros((count, *shape), np.float32)
-        """Latest observation of each lane, [N, O]."""
-
-    def reset(self, lane: int, seed: int) -> None:
-        """Start an episode in one lane."""
-        self.obs[lane] = self.envs[lane].reset(seed=seed)[0]
-
-    def step(self, lane: int, action: np.ndarray) -> tuple[float, bool, bool]:
-        """Step one lane; returns reward, terminated, truncated, and leaves the true next observation in `obs`."""
-        obs, reward, terminated, truncated, _ = self.envs[lane].step(action)
-        self.obs[lane] = obs
-        return float(reward), bool(terminated), bool(truncated)
-
-    def close(self) -> None:
-        """Close all environments."""
-        for env in self.envs:
-            env.close()
-
-
-def rollout(
-    lanes: Lanes, seeds: Sequence[int], act: Callable[[np.ndarray, int], np.ndarray], limit: int
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """One episode in every lane.
-
-    Args:
-        lanes: the environments.
-        seeds: of each lane's reset.
-        act: `(obs [N, O], step) -> actions [N, A]`.
-        limit: steps after which an episode is cut when the environment has no end of its own.
-
-    Returns:
-        Returns [N] (undiscounted), lengths [N], and whether each episode terminated [N].
-    """
-    n = len(lanes.envs)
-    returns, lengths, terminations = np.zeros(n), np.zeros(n, int), np.zeros(n, bool)
-    for lane, seed in enumerate(seeds):
-        lanes.reset(lane, seed)
-    running = list(range(n))
-    step = 0
-    while running and step < limit:
-        actions = act(lanes.obs, step)
-        still = []
-        for lane in running:
-            reward, terminated, truncated = lanes.step(lane, actions[lane])
-            returns[lane] += reward
-            lengths[lane] += 1
-            terminations[lane] = terminated
-            if not (terminated or truncated):
-                still.append(lane)
-        running = still
-        step += 1
-    return returns, lengths, terminations

@@ -13,11 +13,12 @@ from jaxtyping import Array, Float, Key, PRNGKeyArray
 
 from imitax import seeding
 from imitax.compiled import filter_jit, jit
-from imitax.envs import Lanes, Task, rollout
-from imitax.networks import Policy
+from imitax.envs import Task
+from imitax.networks import Policy, compared_transitions
 from imitax.seeding import Purpose
 from imitax.stacking import over_seeds
 from imitax.types import Transition
+from imitax.vector_envs import make_vector_env, rollout
 
 EPISODE_LIMIT = 10_000
 """Steps after which an episode is cut where the environment sets no limit of its own."""
@@ -67,14 +68,15 @@ def episode_seeds(purpose: Purpose, seed: int, episodes: int, index: int = 0) ->
 
 
 class Evaluator:
-    """Rolls out one policy a seed, all seeds and episodes side by side, one policy call a step.
+    """Rolls out one policy per seed, all seeds and episodes together, with one policy call per step.
 
     Args:
         task: the environment.
         seeds: of the run; they decide the environments' seeds, which are the same at every evaluation.
-        episodes: a seed.
-        purpose: whose range of environment seeds is used; fresh episodes take another index.
-        index: of the set of episodes: 0 is the set that training evaluates on.
+        episodes: per seed.
+        index: of the set of episodes: 0 is the set that training evaluates on, others are fresh.
+        mode: the deterministic action, or a sampled one.
+        workers: processes that step the environments; 0 is this process.
     """
 
     def __init__(
@@ -83,15 +85,15 @@ class Evaluator:
         seeds: tuple[int, ...],
         episodes: int,
         *,
-        purpose: Purpose = Purpose.EVALUATION,
         index: int = 0,
         mode: ActionMode = "mode",
+        workers: int = 0,
     ):
         self.shape = (len(seeds), episodes)
-        self.lanes = Lanes(task.make, len(seeds) * episodes)
+        self.envs = make_vector_env(task, len(seeds) * episodes, workers)
         self.limit = task.max_episode_steps or EPISODE_LIMIT
-        self.env_seeds = [s for seed in seeds for s in episode_seeds(purpose, seed, episodes, index)]
-        self.keys = seeding.keys(seeds, purpose)
+        self.env_seeds = [s for seed in seeds for s in episode_seeds(Purpose.EVALUATION, seed, episodes, index)]
+        self.keys = seeding.keys(seeds, Purpose.EVALUATION)
         self.mode: ActionMode = mode
         self.acts: dict[Any, Callable[[Policy, np.ndarray, int], np.ndarray]] = {}
 
@@ -105,13 +107,13 @@ class Evaluator:
         def choose(obs: np.ndarray, step: int) -> np.ndarray:
             return act(policies, obs.reshape(*self.shape, -1), step).reshape(len(obs), -1)
 
-        results = rollout(self.lanes, self.env_seeds, choose, self.limit)
+        results = rollout(self.envs, self.env_seeds, choose, self.limit)
         columns = [x.reshape(self.shape) for x in results]
         return [Rollouts(*(x[i] for x in columns)) for i in range(self.shape[0])]
 
     def close(self) -> None:
         """Close the environments."""
-        self.lanes.close()
+        self.envs.close()
 
 
 @filter_jit
@@ -122,9 +124,9 @@ def explain(policy: Policy, data: Transition, key: PRNGKeyArray) -> dict[str, Fl
         `action_error_mode` and `action_error_sample`, mean absolute differences to the deterministic and to a
         sampled action in the action's units, averaged over dimensions, and `log_likelihood` in nats.
     """
-    rows = policy.actor.explained
-    if rows is not None and rows < len(data.obs):
-        spaced = np.linspace(0, len(data.obs) - 1, rows).astype(int)
+    count = compared_transitions(policy)
+    if count is not None and count < len(data):
+        spaced = np.linspace(0, len(data) - 1, count).astype(int)
         data = jax.tree.map(lambda x: x[spaced], data)
     mode, sample = policy.act(data.obs, key, "mode"), policy.act(data.obs, key, "sample")
     return {

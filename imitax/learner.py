@@ -1,7 +1,6 @@
 """A network with its optimiser: the only place where a gradient step is written."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
 import equinox as eqx
@@ -10,48 +9,38 @@ import jax.numpy as jnp
 import optax
 from jaxtyping import Array, Float, Int
 
-from imitax.errors import ConfigError, require_not_negative, require_positive
+from imitax.errors import ConfigError
+from imitax.settings import Count, NonNegative, Positive, ShareBelowOne, settings
 from imitax.types import Metrics
 
 Net = TypeVar("Net")
 
 
-@dataclass(frozen=True)
+@settings("optimizer")
 class OptimizerConfig:
     """Adam (Kingma and Ba 2015) with optional gradient clipping and decoupled weight decay."""
 
-    lr: float = 3e-4
+    lr: NonNegative = 3e-4
     """Learning rate."""
-    beta1: float = 0.9
+    beta1: ShareBelowOne = 0.9
     """Decay of the gradient's first moment."""
-    beta2: float = 0.999
+    beta2: ShareBelowOne = 0.999
     """Decay of the gradient's second moment."""
-    epsilon: float = 1e-8
+    epsilon: Positive = 1e-8
     """Added to the root of the second moment."""
-    clip: float | None = None
+    clip: Positive | None = None
     """Largest global gradient norm; None leaves gradients alone."""
-    decay_to: float | None = None
+    decay_to: NonNegative | None = None
     """Learning rate at the end of half a cosine; None keeps `lr` throughout."""
-    decay_steps: int = 300_000
+    decay_steps: Count = 300_000
     """Steps of that cosine; the rate stays at `decay_to` after them."""
-    weight_decay: float = 0.0
+    weight_decay: NonNegative = 0.0
     """Decoupled weight decay (AdamW, Loshchilov and Hutter 2019), biases included. Not the L2 penalty, which is
     coupled through the loss."""
 
     def __post_init__(self):
-        require_not_negative(self, "lr", "weight_decay", of="optimizer")
-        for name in ("beta1", "beta2"):
-            if not 0 <= getattr(self, name) < 1:
-                raise ConfigError(f"optimizer.{name} must lie in [0, 1), got {getattr(self, name)}")
-        for name in ("epsilon", "clip"):
-            value = getattr(self, name)
-            if value is not None and value <= 0:
-                raise ConfigError(f"optimizer.{name} must be positive, got {value}")
-        if self.decay_to is not None and not 0 <= self.decay_to <= self.lr:
-            raise ConfigError(f"optimizer.decay_to must lie in 0 to lr ({self.lr}), got {self.decay_to}")
-        if self.decay_to is not None and self.lr == 0:
-            raise ConfigError("optimizer.lr=0 leaves no rate to decay: leave decay_to out")
-        require_positive(self, "decay_steps", of="optimizer")
+        if self.decay_to is not None and not self.decay_to <= self.lr > 0:
+            raise ConfigError(f"optimizer.decay_to must lie in 0 to lr ({self.lr}), which must be positive")
 
     def build(self) -> optax.GradientTransformation:
         """The optax transformation."""
@@ -95,7 +84,7 @@ class Learner(eqx.Module, Generic[Net]):
 
     @classmethod
     def create(cls, net: Net, optimizer: OptimizerConfig) -> "Learner[Net]":
-        """A learner before its first step. Bare numbers' weak types are settled: a step would, and compile anew."""
+        """A learner before its first step; scalars are strongly typed, to avoid recompilation after it."""
         net = jax.tree.map(lambda x: jnp.asarray(x, x.dtype) if eqx.is_inexact_array(x) else x, net)
         return cls(net, optimizer.build().init(eqx.filter(net, eqx.is_inexact_array)), optimizer)
 
@@ -114,6 +103,6 @@ def polyak(target: Net, online: Net, rate: float | Float[Array, ""]) -> Net:
     return jax.tree.map(lambda t, o: t + rate * (o - t) if eqx.is_inexact_array(t) else t, target, online)
 
 
-def running_average(average: Net, online: Net, share: float, updates: Int[Array, ""]) -> Net:
-    """Average of parameters over about this share of the updates so far; with share 0 the parameters as they are."""
+def growing_average(average: Net, online: Net, share: float, updates: Int[Array, ""]) -> Net:
+    """Moving average over about this share of the updates so far; with share 0 the parameters as they are."""
     return polyak(average, online, 1 / jnp.maximum(share * updates, 1)) if share else online

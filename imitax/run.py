@@ -173,7 +173,7 @@ class Run:
         if not folder.exists():
             raise CheckpointError(f"{folder.parent} has no replay: only runs with an environment keep one")
         spec = self.load_policy(seed).actor.spec
-        episodes = read_replay(folder, spec)
+        episodes = read_replay(folder)
         return Dataset(
             episodes,
             env_id=self.config["env"]["id"],

@@ -1,13 +1,15 @@
-"""The types that every other room shares, and the one definition of `terminated`."""
+"""The types that every other room shares, and the one definition of `terminated`.
 
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, NamedTuple
+Observations are pytrees of arrays with a leading axis of examples; a flat Box is one array [B, O].
+"""
+
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Bool, Float
+from jaxtyping import Array, Bool, Float, PyTree, Shaped
 
 if TYPE_CHECKING:
     AnyArray = Any  # NumPy's and JAX's arrays share no base class
@@ -15,8 +17,13 @@ else:
     AnyArray = Array | np.ndarray
 """An array on the host or on the device."""
 
+Obs = PyTree[Shaped[AnyArray, "..."]]
+"""Observations: a pytree of arrays [B, ...]."""
+
 Metrics = dict[str, Any]
 """Named scalars that a loss or an update reports; the loop averages them over a chunk."""
+
+Tree = TypeVar("Tree")
 
 
 class Transition(eqx.Module):
@@ -27,65 +34,55 @@ class Transition(eqx.Module):
     also at the end of an episode.
 
     `absorbing` marks a step from the absorbing state that follows a termination to itself: its observation and action
-    are zeros and `terminated` is True. Only samples that a source draws for `Terminal.rows` contain any.
+    are zeros and `terminated` is True. Only samples that a source draws for `Needs.absorbing` contain any.
     """
 
-    obs: Float[AnyArray, "*B O"]
+    obs: Obs
     action: Float[AnyArray, "*B A"]
     reward: Float[AnyArray, "*B"]
-    next_obs: Float[AnyArray, "*B O"]
+    next_obs: Obs
     terminated: Bool[AnyArray, "*B"]
     absorbing: Bool[AnyArray, "*B"]
     uncertainty: Float[AnyArray, "*B"] | None = None
-    """Of imagined steps, how unsure the model is of them (`choices/pessimism.py`); None of real ones."""
+    """Of model transitions, how uncertain the model is (`choices/pessimism.py`); None of real ones."""
+
+    def __len__(self) -> int:
+        return len(self.reward)
 
 
-def concat(*parts: Transition) -> Transition:
-    """Batches of transitions, one after the other."""
-    return jax.tree.map(lambda *x: jnp.concatenate(x), *parts)
+class RewardInput(NamedTuple):
+    """What a reward or discriminator sees of transitions; flags are 0 or 1 and mark the end (`Terminal`)."""
+
+    obs: Obs
+    action: Float[Array, "B A"]
+    flag: Float[Array, "B"]
+    next_obs: Obs
+    next_flag: Float[Array, "B"]
 
 
-def part(t: Transition, start: int, stop: int) -> Transition:
-    """The transitions `start` to `stop` of a batch."""
-    return jax.tree.map(lambda x: x[start:stop], t)
+def concat(*trees: Tree) -> Tree:
+    """Batches of the same structure, one after the other."""
+    return jax.tree.map(lambda *x: jnp.concatenate(x), *trees)
+
+
+def part(tree: Tree, start: int, stop: int) -> Tree:
+    """The examples `start` to `stop` of a batch."""
+    return jax.tree.map(lambda x: x[start:stop], tree)
+
+
+def scaled(tree: Tree, factor: Float[AnyArray, "*B"]) -> Tree:
+    """Every leaf [*B, ...] times one factor for each example."""
+    return jax.tree.map(lambda x: x * factor.reshape(*factor.shape, *(1,) * (x.ndim - factor.ndim)), tree)
 
 
 class Batch(NamedTuple):
-    """What one update learns from; an algorithm declares which fields it needs, the others are None."""
+    """What one update learns from; an algorithm's `Needs` say which fields there are, the others are None."""
 
     expert: Transition | None = None
     replay: Transition | None = None
     initial: Transition | None = None
-    """First steps of demonstrations, for configurations with `needs_initial`."""
+    """First steps of demonstrations."""
     offline: Transition | None = None
-    """Recorded transitions that are no demonstrations, for methods that need offline data."""
-    imagined: Transition | None = None
-    """Transitions of rollouts in a learned model, for methods that have one."""
-
-
-class Periodic(NamedTuple):
-    """Slow work between chunks of updates, which an algorithm's `periodic(cfg)` lists in its order."""
-
-    every: int
-    """Steps between its turns."""
-    run: Callable[..., Any]
-    """`(state, buffers, cfg, key) -> (state, metrics)` of one seed, inside jit."""
-
-
-class Spec(eqx.Module):
-    """The shape of a task: observation and action sizes and the action box that policies map onto."""
-
-    obs_dim: int = eqx.field(static=True)
-    action_dim: int = eqx.field(static=True)
-    action_low: tuple[float, ...] = eqx.field(static=True)
-    action_high: tuple[float, ...] = eqx.field(static=True)
-
-    @property
-    def middle(self) -> Float[Array, "A"]:
-        """Centre of the action box."""
-        return (jnp.asarray(self.action_high) + jnp.asarray(self.action_low)) / 2
-
-    @property
-    def half(self) -> Float[Array, "A"]:
-        """Half the width of the action box."""
-        return (jnp.asarray(self.action_high) - jnp.asarray(self.action_low)) / 2
+    """Recorded transitions that are no demonstrations."""
+    rollouts: Transition | None = None
+    """Transitions of rollouts in a learned model."""

@@ -9,7 +9,7 @@ One agent whose configuration spans the family; a preset reproduces each method:
     gail    Ho and Ermon 2016, arXiv:1606.03476            dac    Kostrikov et al. 2019, arXiv:1809.02925
     airl    Fu et al. 2018, arXiv:1710.11248               fairl  Ghasemipour et al. 2020, arXiv:1911.02256
     gaifo   Torabi et al. 2019, arXiv:1807.06158           hype   Ren et al. 2024, arXiv:2402.08848
-    cleanil the reference system's "GAIL": a linear (Wasserstein) loss with a hinge gradient penalty
+    cleanil CleanIL's "GAIL": a linear (Wasserstein) loss with a hinge gradient penalty
 
 Order of one update: discriminator (`reward_updates` times), then critic, policy, temperature, target on a batch of its
 own whose rewards are computed by the new discriminator.
@@ -20,131 +20,168 @@ did (GAIL, AIRL and GAIfO: on-policy TRPO or PPO; DAC: TD3), without correcting 
 actor-critic stands for the other term: at alpha = 1 the objective is AIRL's.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import field, replace
+from typing import Annotated
 
+import equinox as eqx
+import jax.numpy as jnp
 import jax.random as jr
 from jaxtyping import Array, Float, PRNGKeyArray
 
-from imitax.choices import actor_critic, reward_learning
-from imitax.choices.actor_critic import CLEANIL, ActorCritic, ImitationConfig, explorer, improve, policy, soft_q_loss
-from imitax.choices.discriminator import Discrimination, RewardHead
+from imitax.agents.actor_critic import CLEANIL, ActorCritic, SoftActorCritic, create, improve, next_value, regression
+from imitax.agents.replay import Replay
+from imitax.agents.start import Start
+from imitax.algorithm import Needs, Schedule
+from imitax.choices.discrimination import Discrimination, RewardHead
+from imitax.choices.discriminator import Discriminator, create_reward, learned_reward
 from imitax.choices.gradient_penalty import GradientPenalty
-from imitax.choices.reward_learning import RewardLearningConfig, learned_reward, paid, policy_reward, reward_loss
+from imitax.choices.learned_reward import LearnedReward
 from imitax.choices.temperature import Temperature
-from imitax.choices.terminal import Terminal
-from imitax.errors import ConfigError, require_positive
+from imitax.choices.terminal import Terminal, absorbing_transition
+from imitax.choices.weight_penalty import l2
+from imitax.errors import ConfigError
 from imitax.learner import Learner, OptimizerConfig
-from imitax.networks import CriticConfig, Normalizer, Reward, RewardConfig, TanhGaussian
-from imitax.types import Batch, Metrics, Spec, Transition, concat, part
+from imitax.networks import Critic, CriticConfig, Normalizer, Policy, Reward, RewardConfig, TanhGaussian
+from imitax.settings import INLINE, Count, ShareBelowOne, settings
+from imitax.types import Batch, Metrics, Transition, concat, part
 
-__all__ = ["PRESETS", "Config", "State", "explorer", "init", "policy", "reward", "update"]
 
-
-@dataclass(frozen=True)
-class Config(RewardLearningConfig, ImitationConfig):
+@settings()
+class Config:
     """Adversarial imitation."""
 
+    agent: Annotated[SoftActorCritic, INLINE] = SoftActorCritic(
+        ema=0.999,
+        critic=CriticConfig(layer_norm=True),
+        critic_optimizer=OptimizerConfig(),
+        terminal=Terminal("absorbing"),
+    )
+    discriminator: Annotated[Discriminator, INLINE] = field(default_factory=Discriminator)
+    replay: Annotated[Replay, INLINE] = Replay(warmup_steps=2000)
+    batch_size: Count = 256
+    """Transitions in an update."""
+    normalize_obs: bool = True
+    """Standardise observations with the statistics of the training demonstrations."""
     subtract_log_policy: bool = False
     """The discriminator's logit is h - log pi(a|s) (AIRL)."""
-    reward_updates: int = 1
+    reward_updates: Count = 1
     """Discriminator steps in an update, each on a batch of its own."""
-    expert_share: float = 0.5
+    expert_share: ShareBelowOne = 0.5
     """Share of demonstrations in the batch that critic and policy learn from (0: DAC; 0.5: CleanIL, HyPE)."""
 
     def __post_init__(self):
-        RewardLearningConfig.__post_init__(self)
-        ImitationConfig.__post_init__(self)
-        if not 0 <= self.expert_share < 1:
-            raise ConfigError(f"expert_share must lie in [0, 1), got {self.expert_share}")
         if round(self.expert_share * self.batch_size) == self.batch_size:
             raise ConfigError(
-                f"expert_share={self.expert_share} of batch_size={self.batch_size} leaves the learner's data no row: "
-                "lower it, or enlarge the batch"
+                f"expert_share={self.expert_share} of batch_size={self.batch_size} leaves no transition of the "
+                "learner: lower it, or enlarge the batch"
             )
-        require_positive(self, "reward_updates")
-        if self.subtract_log_policy and self.discrimination.kind in ("linear", "least_squares", "mixup"):
+        loss, head = self.discriminator.discrimination.kind, self.discriminator.head.kind
+        if self.subtract_log_policy and loss in ("linear", "least_squares", "mixup"):
             raise ConfigError(
-                "subtract_log_policy is AIRL's form of the cross-entropy logit, not of "
-                f"discrimination.kind={self.discrimination.kind}"
+                f"subtract_log_policy is AIRL's form of the cross-entropy logit, not of discrimination.kind={loss}"
             )
-        if self.subtract_log_policy and self.head.kind != "logit":
+        if self.subtract_log_policy and head != "logit":
             raise ConfigError(
-                f"head.kind={self.head.kind} reads h as the whole logit, and subtract_log_policy takes log pi(a|s) off "
-                "it: use head.kind=logit"
+                f"head.kind={head} reads h as the whole logit, and subtract_log_policy takes log pi(a|s) off it: use "
+                "head.kind=logit"
             )
 
-    @property
-    def rows(self) -> int:
-        """Transitions of each kind that an update is given."""
-        return self.batch_size * (self.reward_updates + 1)
 
-    @property
-    def needs_actions(self) -> bool:
-        """Whether demonstrations must have actions."""
-        return self.reward.inputs == "state_action" or self.subtract_log_policy or self.expert_share > 0
-
-
+_TWO_SIDED = GradientPenalty("two_sided", weight=10.0, margin=1.0)
+_NET = RewardConfig(activation="tanh", bound=None)
 _PAPER = Config(
-    average=0.0,
-    critic=CriticConfig(),
-    terminal=Terminal("mask"),
+    agent=SoftActorCritic(critic_optimizer=OptimizerConfig()),
+    discriminator=Discriminator(reward=_NET, gradient_penalty=GradientPenalty("none")),
     expert_share=0.0,
-    reward=RewardConfig(activation="tanh", bound=None),
-    gradient_penalty=GradientPenalty(kind="none"),
-)
-_CLEANIL = Config(
-    average=0.0,
-    reward=RewardConfig(hidden=(256, 256, 256), activation="silu", bound=10.0, bound_kind="clip"),
-    discrimination=Discrimination(kind="linear"),
-    gradient_penalty=GradientPenalty(kind="hinge", weight=10.0, margin=1.0, norm="linf"),
-    l2=1e-5,
-    expert_share=0.5,
-    normalize_obs=False,
-    warmup_steps=2000,
-    terminal=Terminal("reward_flag"),
-    **CLEANIL,
-    reward_optimizer=OptimizerConfig(lr=3e-4, clip=1000.0),
 )
 
 PRESETS = {
     "default": Config(),
-    "cleanil": _CLEANIL,
-    "gail": replace(_PAPER, head=RewardHead("gail")),
+    "cleanil": Config(
+        agent=replace(CLEANIL, terminal=Terminal("reward_flag")),
+        discriminator=Discriminator(
+            reward=RewardConfig(hidden=(256, 256, 256), activation="silu", bound=10.0, bound_kind="clip"),
+            discrimination=Discrimination("linear"),
+            gradient_penalty=GradientPenalty("hinge", weight=10.0, margin=1.0, norm="linf"),
+            l2=1e-5,
+            reward_optimizer=OptimizerConfig(lr=3e-4, clip=1000.0),
+        ),
+        normalize_obs=False,
+    ),
+    "gail": replace(_PAPER, discriminator=replace(_PAPER.discriminator, head=RewardHead("gail"))),
     "dac": replace(
-        _PAPER, terminal=Terminal("absorbing"), gradient_penalty=GradientPenalty("two_sided", weight=10.0, margin=1.0)
+        _PAPER,
+        agent=replace(_PAPER.agent, terminal=Terminal("absorbing")),
+        discriminator=Discriminator(reward=_NET, gradient_penalty=_TWO_SIDED),
     ),
     "airl": replace(
         _PAPER,
-        reward=replace(_PAPER.reward, inputs="state", shaping=True),
+        agent=replace(_PAPER.agent, temperature=Temperature("fixed", initial=1.0)),
+        discriminator=replace(_PAPER.discriminator, reward=replace(_NET, inputs="state", shaping=True)),
         subtract_log_policy=True,
-        temperature=Temperature("fixed", initial=1.0),
     ),
     "fairl": replace(
-        _PAPER, head=RewardHead("fairl"), gradient_penalty=GradientPenalty("two_sided", weight=10.0, margin=1.0)
+        _PAPER, discriminator=Discriminator(reward=_NET, head=RewardHead("fairl"), gradient_penalty=_TWO_SIDED)
     ),
-    "gaifo": replace(_PAPER, reward=replace(_PAPER.reward, inputs="state_next"), head=RewardHead("gail")),
+    "gaifo": replace(
+        _PAPER,
+        discriminator=replace(_PAPER.discriminator, reward=replace(_NET, inputs="state_next"), head=RewardHead("gail")),
+    ),
     "hype": replace(
         _PAPER,
-        discrimination=Discrimination(kind="linear"),
-        gradient_penalty=GradientPenalty("two_sided", weight=10.0, margin=1.0),
+        discriminator=Discriminator(reward=_NET, discrimination=Discrimination("linear"), gradient_penalty=_TWO_SIDED),
         expert_share=0.5,
     ),
 }
-"""default: ours. cleanil: the reference system at HEAD, 3x256. The others are the papers named above, their policies
-learned by soft actor-critic."""
+"""default: ours. cleanil: CleanIL at HEAD, 3x256. The others are the papers named above, their policies learned by soft
+actor-critic."""
 
 
-class State(ActorCritic):
-    """Everything that training changes."""
+def needs(cfg: Config) -> Needs:
+    """Demonstrations, whose actions count unless only states are compared, and an environment."""
+    sees_actions = cfg.discriminator.reward.inputs == "state_action"
+    return Needs(
+        expert=True,
+        actions=sees_actions or cfg.subtract_log_policy or cfg.expert_share > 0,
+        env=True,
+        absorbing=cfg.agent.terminal.samples_absorbing,
+        normalize_obs=cfg.normalize_obs,
+    )
 
-    reward: Learner[Reward]
+
+def schedule(cfg: Config) -> Schedule:
+    """Batches for each step of the discriminator and one for the policy."""
+    return Schedule(cfg.batch_size * (cfg.reward_updates + 1), cfg.replay.warmup_steps, cfg.replay.buffer_size)
 
 
-def init(cfg: Config, spec: Spec, normalizer: Normalizer, key: PRNGKeyArray) -> State:
+class State(eqx.Module):
+    """Agent and discriminator."""
+
+    agent: ActorCritic
+    discriminator: Learner[Reward]
+    normalizer: Normalizer
+
+
+def init(cfg: Config, start: Start) -> State:
     """A state before its first update."""
-    ka, kr = jr.split(key)
-    agent = actor_critic.create(cfg, spec, normalizer, ka)
-    return State(**actor_critic.fields(agent), reward=reward_learning.create(cfg, spec, kr))
+    ka, kr = jr.split(start.key)
+    parts, agent = cfg.discriminator, cfg.agent
+    net = create_reward(parts.reward, start.spec, agent.terminal, agent.gamma, kr, agent.precision)
+    return State(create(agent, start, ka), Learner.create(net, parts.reward_optimizer), start.normalizer)
+
+
+def discriminator_loss(
+    net: Reward, actor: TanhGaussian, expert: Transition, learner: Transition, cfg: Config, key: PRNGKeyArray
+) -> tuple[Float[Array, ""], Metrics]:
+    """Discrimination, gradient penalty and weight penalty, on as many transitions of expert and learner."""
+    kd, kl, kp = jr.split(key, 3)
+    x_expert, x_learner = (cfg.agent.terminal.reward_input(t) for t in (expert, learner))
+    logp = log_policy(actor, expert, learner) if cfg.subtract_log_policy else 0.0
+    parts = cfg.discriminator
+    loss, metrics = parts.discrimination(lambda x: net(x, kd) - logp, x_expert, x_learner, kl)
+    penalty, norm = parts.gradient_penalty(net, x_expert, x_learner, kp)
+    decay = parts.l2 * l2(net) if parts.l2 else jnp.zeros(())
+    return loss + penalty + decay, metrics | norm | {"discriminator_loss": loss, "penalty": penalty}
 
 
 def log_policy(actor: TanhGaussian, expert: Transition, learner: Transition) -> Float[Array, "N"]:
@@ -153,34 +190,60 @@ def log_policy(actor: TanhGaussian, expert: Transition, learner: Transition) -> 
     return actor.log_prob(both.obs, both.action) * (1.0 - both.absorbing)
 
 
+def reward_of(net: Reward, t: Transition, cfg: Config) -> Float[Array, "B"]:
+    """The policy's reward for transitions with normalised observations."""
+    return cfg.discriminator.policy_reward(net, cfg.agent.terminal.reward_input(t))
+
+
+def critic_loss(
+    critic: Critic, agent: ActorCritic, t: Transition, end: Float[Array, ""], cfg: Config, key: PRNGKeyArray
+) -> tuple[Float[Array, ""], Metrics]:
+    """Soft temporal-difference loss of all critics; `end` is the reward of the absorbing state."""
+    y = t.reward + cfg.agent.gamma * next_value(agent, t, cfg.agent, key, end)
+    return regression(critic, t, y, cfg.agent)
+
+
 def update(state: State, batch: Batch, cfg: Config, key: PRNGKeyArray) -> tuple[State, Metrics]:
     """One update: `reward_updates` batches for the discriminator, one for the policy."""
     data = state.normalizer.batch(batch)
     assert data.expert is not None
     assert data.replay is not None
     kr, kc, ka = jr.split(key, 3)
-    n = cfg.batch_size
-    learner, metrics = state.reward, {}
+    n, actor = cfg.batch_size, state.agent.actor.net
+    discriminator, metrics = state.discriminator, {}
     for i in range(cfg.reward_updates):
         expert, replay = (part(t, i * n, (i + 1) * n) for t in (data.expert, data.replay))
-        logp = log_policy(state.actor.net, expert, replay) if cfg.subtract_log_policy else 0.0
-        learner, metrics = learner.descend(reward_loss, expert, replay, cfg, jr.fold_in(kr, i), logp)
+        key = jr.fold_in(kr, i)
+        discriminator, metrics = discriminator.descend(discriminator_loss, actor, expert, replay, cfg, key)
 
-    n_expert, first = round(cfg.expert_share * n), len(data.replay.obs) - n
+    n_expert, first = round(cfg.expert_share * n), len(data.replay) - n
     mixed = part(data.replay, first, first + n - n_expert)
     if n_expert:
         mixed = concat(part(data.expert, first, first + n_expert), mixed)
-    mixed, end = paid(learner.net, mixed, cfg)
-    critic, mc = state.critic.descend(soft_q_loss, state, mixed, end, cfg, kc)
-    new, ma = improve(state, critic, mixed, cfg, ka)
-    metrics |= {"reward_learner": mixed.reward[n_expert:].mean()} | mc | ma
-    if cfg.terminal.flagged:
-        metrics["reward_absorbing"] = end
-    shown = mixed.reward[:n_expert]
+    mixed = replace(mixed, reward=reward_of(discriminator.net, mixed, cfg))
+    end = reward_of(discriminator.net, absorbing_transition(actor.spec), cfg)[0]
+    critic, mc = state.agent.critic.descend(critic_loss, state.agent, mixed, end, cfg, kc)
+    agent, ma = improve(replace(state.agent, critic=critic), mixed, cfg.agent, ka)
+
+    expert_reward = mixed.reward[:n_expert]
     if not n_expert:
-        shown = policy_reward(learner.net, part(data.expert, first, first + n), cfg)
-    metrics["reward_expert"] = shown.mean()
-    return replace(new, reward=learner), metrics
+        expert_reward = reward_of(discriminator.net, part(data.expert, first, first + n), cfg)
+    metrics |= {"reward_learner": mixed.reward[n_expert:].mean(), "reward_expert": expert_reward.mean()}
+    if cfg.agent.terminal.flagged:
+        metrics["reward_absorbing"] = end
+    return State(agent, discriminator, state.normalizer), metrics | mc | ma
 
 
-reward = learned_reward
+def policy(state: State) -> Policy:
+    """The policy that a run evaluates and saves."""
+    return Policy(state.normalizer, state.agent.ema)
+
+
+def explorer(state: State) -> Policy:
+    """The policy that acts in training."""
+    return Policy(state.normalizer, state.agent.actor.net)
+
+
+def reward(state: State, cfg: Config) -> LearnedReward:
+    """The learned reward, without shaping and log-policy terms, on raw observations."""
+    return learned_reward(state.discriminator, state.normalizer, cfg.agent.terminal, cfg.discriminator)

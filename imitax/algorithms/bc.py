@@ -3,34 +3,37 @@ Artificial Neural Networks for Autonomous Navigation").
 
     min_pi  E_E[-log pi(a|s)] + lambda sum(theta^2) / 2
 
-Differs from the reference system: the mean of the tanh-Gaussian is mapped onto the action box in deterministic mode
+Differs from CleanIL: the mean of the tanh-Gaussian is mapped onto the action box in deterministic mode
 too; saturated data actions are pulled into the box by `policy.action_clip`, a documented choice here; the policy
-that acts is a running average of the trained one; the standard deviation has a high floor.
+that acts is a moving average of the trained one; the standard deviation has a high floor.
 """
 
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 
 import equinox as eqx
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int, PRNGKeyArray
 
-from imitax.choices.actor_critic import CLEANIL
+from imitax.agents.actor_critic import CLEANIL
+from imitax.agents.start import Start
+from imitax.algorithm import Needs, Schedule
 from imitax.choices.weight_penalty import l2
-from imitax.learner import Learner, OptimizerConfig, running_average
+from imitax.learner import Learner, OptimizerConfig, growing_average
 from imitax.networks import Normalizer, Policy, PolicyConfig, Precision, TanhGaussian
-from imitax.types import Batch, Metrics, Spec, Transition
+from imitax.settings import Count, NonNegative, Share, settings
+from imitax.types import Batch, Metrics, Transition
 
 
-@dataclass(frozen=True)
+@settings()
 class Config:
     """Behaviour cloning."""
 
-    batch_size: int = 256
+    batch_size: Count = 256
     """Transitions in an update."""
-    l2: float = 0.0
-    """lambda, weight of the coupled L2 penalty on all parameters, biases included (the post: 0 or 0.01)."""
-    average: float = 0.25
-    """The policy that acts and is saved is a running average of the parameters over about this share of the updates so
+    l2: NonNegative = 0.0
+    """lambda, weight of the coupled L2 penalty on all parameters, biases included (the CleanIL post: 0 or 0.01)."""
+    ema: Share = 0.25
+    """The policy that acts and is saved is a moving average of the parameters over about this share of the updates so
     far (Polyak and Juditsky 1992; with a window that grows, as the power-function averages of Karras et al. 2024,
     arXiv:2312.02696), which forgets the initial ones at any length of run. 0 takes the parameters as they are.
     It changes nothing in training."""
@@ -44,44 +47,40 @@ class Config:
     precision: Precision = "float32"
     """Of matrix products: bfloat16 rounds their operands and accumulates in float32."""
 
-    @property
-    def needs(self) -> frozenset[str]:
-        """What it learns from."""
-        return frozenset({"expert"})
 
-    @property
-    def rows(self) -> int:
-        """Transitions of each kind that an update is given."""
-        return self.batch_size
-
-
-_CLEANIL = Config(
-    average=0.0,
-    policy=CLEANIL["policy"],
-    optimizer=CLEANIL["policy_optimizer"],
-)
+_CLEANIL = Config(ema=0.0, policy=CLEANIL.policy, optimizer=CLEANIL.policy_optimizer)
 
 PRESETS = {
     "default": Config(),
     "cleanil": _CLEANIL,
     "cleanil-l2": replace(_CLEANIL, l2=0.01),
 }
-"""default: ours. cleanil: the reference system's network. cleanil-l2: with the post's weight penalty."""
+"""default: ours. cleanil: CleanIL's network. cleanil-l2: with the post's weight penalty."""
+
+
+def needs(cfg: Config) -> Needs:
+    """Demonstrations with actions."""
+    return Needs(expert=True, actions=True, normalize_obs=cfg.normalize_obs)
+
+
+def schedule(cfg: Config) -> Schedule:
+    """One update a step."""
+    return Schedule(batch_size=cfg.batch_size)
 
 
 class State(eqx.Module):
-    """Everything that training changes."""
+    """The policy, its moving average, and the number of updates so far."""
 
     actor: Learner[TanhGaussian]
-    average: TanhGaussian
+    ema: TanhGaussian
     updates: Int[Array, ""]
     normalizer: Normalizer
 
 
-def init(cfg: Config, spec: Spec, normalizer: Normalizer, key: PRNGKeyArray) -> State:
+def init(cfg: Config, start: Start) -> State:
     """A state before its first update."""
-    actor = TanhGaussian(spec, cfg.policy, key=key, precision=cfg.precision)
-    return State(Learner.create(actor, cfg.optimizer), actor, jnp.zeros((), int), normalizer)
+    actor = start.actor or TanhGaussian(start.spec, cfg.policy, key=start.key, precision=cfg.precision)
+    return State(Learner.create(actor, cfg.optimizer), actor, jnp.zeros((), int), start.normalizer)
 
 
 def actor_loss(actor: TanhGaussian, expert: Transition, cfg: Config) -> tuple[Float[Array, ""], Metrics]:
@@ -98,10 +97,10 @@ def update(state: State, batch: Batch, cfg: Config, key: PRNGKeyArray) -> tuple[
     assert expert is not None
     actor, metrics = state.actor.descend(actor_loss, expert, cfg)
     updates = state.updates + 1
-    average = running_average(state.average, actor.net, cfg.average, updates)
-    return State(actor, average, updates, state.normalizer), metrics
+    ema = growing_average(state.ema, actor.net, cfg.ema, updates)
+    return State(actor, ema, updates, state.normalizer), metrics
 
 
 def policy(state: State) -> Policy:
     """The policy that a run evaluates and saves."""
-    return Policy(state.normalizer, state.average)
+    return Policy(state.normalizer, state.ema)

@@ -9,7 +9,7 @@
 that is compared, so demonstrations need no actions. -h is high where the expert is and the learner is not.
 
 The paper's theorem has a covariance over whole trajectories; docs/f_irl.md shows why one over single states will do,
-and what it leaves out. Where the expert cannot be matched, r grows without rest; its bound and L2 penalty stop it.
+and what it leaves out. Where the expert cannot be matched, the reward diverges; its bound and L2 penalty stop it.
 
 Order of one update: discriminator, reward, critic, policy, temperature, target, all on one batch of expert and replay,
 the critic on the new reward.
@@ -22,63 +22,74 @@ default the end is an absorbing state, one more state to be matched (the paper's
 States count alike whatever their time, values are discounted. The official code's discriminator has residual layers.
 """
 
-from dataclasses import dataclass, field, replace
-from typing import Literal
+from dataclasses import field, replace
+from typing import Annotated, Literal
 
+import equinox as eqx
 import jax
 import jax.numpy as jnp
 import jax.random as jr
 from jaxtyping import Array, Float, PRNGKeyArray
 
-from imitax.choices import actor_critic
-from imitax.choices.actor_critic import ActorCritic, ImitationConfig, explorer, improve, policy, soft_q_loss
-from imitax.choices.discriminator import Discrimination, RewardHead
+from imitax.agents.actor_critic import ActorCritic, SoftActorCritic, create, improve, next_value, regression
+from imitax.agents.replay import Replay
+from imitax.agents.start import Start
+from imitax.algorithm import Needs, Schedule
+from imitax.choices.discrimination import Discrimination, RewardHead
+from imitax.choices.discriminator import create_reward
 from imitax.choices.divergence import Divergence
 from imitax.choices.learned_reward import LearnedReward
 from imitax.choices.temperature import Temperature
-from imitax.choices.terminal import absorbing_transition
+from imitax.choices.terminal import Terminal, absorbing_transition
 from imitax.choices.weight_penalty import l2
-from imitax.errors import ConfigError, require_not_negative
+from imitax.errors import ConfigError
 from imitax.learner import Learner, OptimizerConfig
-from imitax.networks import CriticConfig, Normalizer, Reward, RewardConfig
-from imitax.types import Batch, Metrics, Spec, Transition
-
-__all__ = ["PRESETS", "Config", "State", "explorer", "init", "policy", "reward", "update"]
+from imitax.networks import Critic, CriticConfig, Normalizer, Policy, Reward, RewardConfig
+from imitax.settings import INLINE, Count, NonNegative, settings
+from imitax.types import Batch, Metrics, RewardInput, Transition, concat
 
 LIMIT = 10.0
 """Log density ratios are clipped to +-LIMIT, as in the official code."""
 
 REFUSED = {
     "chi2": "its h is -u^2, up to e^20 at the clipped ratio: one state would decide the whole covariance",
-    "tv": "it is not differentiable at u = 1, where the method should come to rest: h jumps between -1/2 and 1/2 there",
+    "tv": "it is not differentiable at u = 1, where the method should converge: h jumps between -1/2 and 1/2 there",
 }
 
 
-@dataclass(frozen=True)
-class Config(ImitationConfig):
+@settings()
+class Config:
     """f-IRL."""
 
-    reward: RewardConfig = field(default_factory=lambda: RewardConfig(hidden=(64, 64), inputs="state"))
-    density: RewardConfig = field(default_factory=lambda: RewardConfig(inputs="state"))
+    agent: Annotated[SoftActorCritic, INLINE] = SoftActorCritic(
+        ema=0.999,
+        critic=CriticConfig(layer_norm=True),
+        critic_optimizer=OptimizerConfig(),
+        terminal=Terminal("absorbing"),
+        temperature=Temperature("fixed", initial=0.2),
+    )
+    replay: Annotated[Replay, INLINE] = Replay(warmup_steps=2000, buffer_size=100_000)
+    """What the replay holds counts as the learner's marginal."""
+    batch_size: Count = 256
+    """Expert transitions, and as many of the replay, in an update."""
+    normalize_obs: bool = True
+    """Standardise observations with the statistics of the training demonstrations."""
+    reward: RewardConfig = RewardConfig(hidden=(64, 64), inputs="state")
+    density: RewardConfig = RewardConfig(inputs="state")
     """Network of the discriminator, whose logit is the log density ratio."""
-    divergence: Divergence = field(default_factory=lambda: Divergence("reverse_kl"))
+    divergence: Divergence = Divergence("reverse_kl")
     samples: Literal["mixed", "weighted", "learner"] = "mixed"
     """States m of the covariance. mixed: expert's and learner's half and half, as they are (the official code).
     weighted: the same, weighted by 2 / (1 + u) to stand for the learner's. learner: the learner's, as in the theorem,
     which say nothing of where it never is."""
-    reward_l2: float = 1e-3
+    reward_l2: NonNegative = 1e-3
     """Weight of the coupled L2 penalty on the reward's parameters, biases included."""
-    density_l2: float = 1e-4
+    density_l2: NonNegative = 1e-4
     """Weight of the coupled L2 penalty on the discriminator's parameters, biases included."""
-    reward_optimizer: OptimizerConfig = field(default_factory=lambda: OptimizerConfig(lr=1e-5))
+    reward_optimizer: OptimizerConfig = OptimizerConfig(lr=1e-5)
     density_optimizer: OptimizerConfig = field(default_factory=OptimizerConfig)
-    temperature: Temperature = field(default_factory=lambda: Temperature("fixed", initial=0.2))
-    buffer_size: int = 100_000
-    """Transitions that the replay buffer holds; what it holds counts as the learner's marginal."""
 
     def __post_init__(self):
-        super().__post_init__()
-        require_not_negative(self, "reward_l2", "density_l2")
         if self.divergence.kind in REFUSED:
             raise ConfigError(
                 f"divergence.kind={self.divergence.kind} is not for f_irl: {REFUSED[self.divergence.kind]}; "
@@ -88,69 +99,70 @@ class Config(ImitationConfig):
             if net.inputs != "state" or net.shaping:
                 raise ConfigError(f"f_irl compares states alone: {name}.inputs must be state, without {name}.shaping")
 
-    @property
-    def needs_actions(self) -> bool:
-        """Whether demonstrations must have actions."""
-        return False
-
-
-_PAPER = Config(
-    batch_size=256,
-    average=0.0,
-    critic=CriticConfig(),
-    critic_optimizer=OptimizerConfig(lr=1e-3),
-    warmup_steps=1000,
-    buffer_size=1_000_000,
-    reward=RewardConfig(hidden=(64, 64), inputs="state", bound=10.0, bound_kind="clip"),
-    density=RewardConfig(hidden=(128, 128), activation="tanh", inputs="state", bound=LIMIT, bound_kind="clip"),
-    reward_optimizer=OptimizerConfig(lr=1e-6),
-    policy_optimizer=OptimizerConfig(lr=1e-3),
-    normalize_obs=False,
-)
 
 PRESETS = {
     "default": Config(),
     "fkl": Config(divergence=Divergence("kl")),
     "rkl": Config(divergence=Divergence("reverse_kl")),
     "js": Config(divergence=Divergence("js")),
-    "paper": _PAPER,
+    "paper": Config(
+        agent=SoftActorCritic(
+            policy_optimizer=OptimizerConfig(lr=1e-3),
+            critic_optimizer=OptimizerConfig(lr=1e-3),
+            terminal=Terminal("absorbing"),
+            temperature=Temperature("fixed", initial=0.2),
+        ),
+        replay=Replay(warmup_steps=1000),
+        reward=RewardConfig(hidden=(64, 64), inputs="state", bound=10.0, bound_kind="clip"),
+        density=RewardConfig(hidden=(128, 128), activation="tanh", inputs="state", bound=LIMIT, bound_kind="clip"),
+        reward_optimizer=OptimizerConfig(lr=1e-6),
+        normalize_obs=False,
+    ),
 }
 """default: ours, as rkl. fkl, rkl, js: ours with the paper's three divergences. paper: the official Hopper settings, as
 far as updates at every step allow."""
 
 
-class State(ActorCritic):
-    """Everything that training changes."""
+def needs(cfg: Config) -> Needs:
+    """Demonstrations, whose states suffice, and an environment."""
+    absorbing = cfg.agent.terminal.samples_absorbing
+    return Needs(expert=True, env=True, absorbing=absorbing, normalize_obs=cfg.normalize_obs)
 
+
+def schedule(cfg: Config) -> Schedule:
+    """One update a step."""
+    return Schedule(cfg.batch_size, cfg.replay.warmup_steps, cfg.replay.buffer_size)
+
+
+class State(eqx.Module):
+    """Agent, reward and discriminator."""
+
+    agent: ActorCritic
     reward: Learner[Reward]
     density: Learner[Reward]
+    normalizer: Normalizer
 
 
-def init(cfg: Config, spec: Spec, normalizer: Normalizer, key: PRNGKeyArray) -> State:
+def init(cfg: Config, start: Start) -> State:
     """A state before its first update."""
-    ka, kr, kd = jr.split(key, 3)
-    agent = actor_critic.create(cfg, spec, normalizer, ka)
-
-    def network(net: RewardConfig, key: PRNGKeyArray) -> Reward:
-        flagged, absorbing = cfg.terminal.flagged, cfg.terminal.rows
-        return Reward(
-            spec, net, gamma=cfg.gamma, flagged=flagged, absorbing=absorbing, key=key, precision=cfg.precision
-        )
-
+    ka, kr, kd = jr.split(start.key, 3)
+    agent = cfg.agent
+    reward = create_reward(cfg.reward, start.spec, agent.terminal, agent.gamma, kr, agent.precision)
+    density = create_reward(cfg.density, start.spec, agent.terminal, agent.gamma, kd, agent.precision)
     return State(
-        **actor_critic.fields(agent),
-        reward=Learner.create(network(cfg.reward, kr), cfg.reward_optimizer),
-        density=Learner.create(network(cfg.density, kd), cfg.density_optimizer),
+        agent=create(agent, start, ka),
+        reward=Learner.create(reward, cfg.reward_optimizer),
+        density=Learner.create(density, cfg.density_optimizer),
+        normalizer=start.normalizer,
     )
 
 
 def density_loss(
-    net: Reward, expert: Float[Array, "B D"], learner: Float[Array, "B D"], cfg: Config, key: PRNGKeyArray
+    net: Reward, expert: RewardInput, learner: RewardInput, cfg: Config, key: PRNGKeyArray
 ) -> tuple[Float[Array, ""], Metrics]:
     """Cross-entropy of the logit on states of both, and its weight penalty."""
     loss, metrics = Discrimination("bce")(lambda x: net(x, key), expert, learner, key)
-    weights = cfg.density_l2 * l2(net)
-    return loss + weights, metrics | {"discriminator_loss": loss}
+    return loss + cfg.density_l2 * l2(net), metrics | {"discriminator_loss": loss}
 
 
 def covariance(h: Float[Array, "N"], r: Float[Array, "N"], weight: Float[Array, "N"]) -> Float[Array, ""]:
@@ -160,30 +172,32 @@ def covariance(h: Float[Array, "N"], r: Float[Array, "N"], weight: Float[Array, 
 
 
 def sample_weights(log_ratio: Float[Array, "N"], expert: Float[Array, "N"], cfg: Config) -> Float[Array, "N"]:
-    """How much each state counts, up to a factor; `expert` is 1 for the expert's states, 0 for the learner's."""
+    """Weight of each state, up to a factor; `expert` is 1 for the expert's states, 0 for the learner's."""
     if cfg.samples == "learner":
         return 1 - expert
     return jax.nn.sigmoid(-log_ratio) if cfg.samples == "weighted" else jnp.ones_like(log_ratio)
 
 
 def reward_loss(
-    net: Reward,
-    density: Reward,
-    expert: Float[Array, "B D"],
-    learner: Float[Array, "B D"],
-    cfg: Config,
-    key: PRNGKeyArray,
+    net: Reward, density: Reward, expert: RewardInput, learner: RewardInput, cfg: Config, key: PRNGKeyArray
 ) -> tuple[Float[Array, ""], Metrics]:
     """Covariance whose gradient lowers the divergence, and the reward's weight penalty."""
-    x = jnp.concatenate([expert, learner])
-    from_expert = jnp.concatenate([jnp.ones(len(expert)), jnp.zeros(len(learner))])  # [2B]
+    x, n = concat(expert, learner), len(expert.flag)
+    from_expert = jnp.concatenate([jnp.ones(n), jnp.zeros(len(learner.flag))])  # [2B]
     log_ratio = jnp.clip(density(x), -LIMIT, LIMIT)
     h, r = cfg.divergence.state_reward(log_ratio), net(x, key)
     match = covariance(h, r, sample_weights(log_ratio, from_expert, cfg))
-    weights = cfg.reward_l2 * l2(net)
-    n = len(expert)
+    decay = cfg.reward_l2 * l2(net)
     metrics = {"covariance": match, "divergence": cfg.divergence.f(jnp.exp(log_ratio[n:])).mean()}
-    return match + weights, metrics | {"reward_expert": r[:n].mean(), "reward_learner": r[n:].mean()}
+    return match + decay, metrics | {"reward_expert": r[:n].mean(), "reward_learner": r[n:].mean()}
+
+
+def critic_loss(
+    critic: Critic, agent: ActorCritic, t: Transition, end: Float[Array, ""], cfg: Config, key: PRNGKeyArray
+) -> tuple[Float[Array, ""], Metrics]:
+    """Soft temporal-difference loss of all critics; `end` is the reward of the absorbing state."""
+    y = t.reward + cfg.agent.gamma * next_value(agent, t, cfg.agent, key, end)
+    return regression(critic, t, y, cfg.agent)
 
 
 def update(state: State, batch: Batch, cfg: Config, key: PRNGKeyArray) -> tuple[State, Metrics]:
@@ -192,23 +206,28 @@ def update(state: State, batch: Batch, cfg: Config, key: PRNGKeyArray) -> tuple[
     assert data.expert is not None
     assert data.replay is not None
     kd, kr, kc, ka = jr.split(key, 4)
-
-    def states(t: Transition) -> Float[Array, "N D"]:
-        return state.reward.net.join(*cfg.terminal.reward_input(t))
-
-    expert, learner = states(data.expert), states(data.replay)
+    expert, learner = (cfg.agent.terminal.reward_input(t) for t in (data.expert, data.replay))
     density, md = state.density.descend(density_loss, expert, learner, cfg, kd)
-    rewarder, mr = state.reward.descend(reward_loss, density.net, expert, learner, cfg, kr)
+    net, mr = state.reward.descend(reward_loss, density.net, expert, learner, cfg, kr)
 
-    replay = replace(data.replay, reward=rewarder.net(learner))
-    spec = state.actor.net.spec
-    end = rewarder.net(states(absorbing_transition(spec.obs_dim, spec.action_dim)))[0]
-    critic, mc = state.critic.descend(soft_q_loss, state, replay, end, cfg, kc)
-    new, ma = improve(state, critic, replay, cfg, ka)
-    flagged = {"reward_absorbing": end} if cfg.terminal.flagged else {}
-    return replace(new, reward=rewarder, density=density), md | mr | flagged | mc | ma
+    replay = replace(data.replay, reward=net.net(learner))
+    end = net.net(cfg.agent.terminal.reward_input(absorbing_transition(state.agent.actor.net.spec)))[0]
+    critic, mc = state.agent.critic.descend(critic_loss, state.agent, replay, end, cfg, kc)
+    agent, ma = improve(replace(state.agent, critic=critic), replay, cfg.agent, ka)
+    flagged = {"reward_absorbing": end} if cfg.agent.terminal.flagged else {}
+    return State(agent, net, density, state.normalizer), md | mr | flagged | mc | ma
+
+
+def policy(state: State) -> Policy:
+    """The policy that a run evaluates and saves."""
+    return Policy(state.normalizer, state.agent.ema)
+
+
+def explorer(state: State) -> Policy:
+    """The policy that acts in training."""
+    return Policy(state.normalizer, state.agent.actor.net)
 
 
 def reward(state: State, cfg: Config) -> LearnedReward:
     """The learned reward of states, on raw observations."""
-    return LearnedReward(state.normalizer, state.reward.net, cfg.terminal, RewardHead("logit"), 1.0)
+    return LearnedReward(state.normalizer, state.reward.net, cfg.agent.terminal, RewardHead("logit"), 1.0)

@@ -7,13 +7,13 @@ counter-examples; the policy is its maximiser (Florence et al. 2021, "Implicit B
 
 f is minus the paper's energy. Order of one update: amortised policy on the f from before it, temperature, f.
 
-Differs from the paper: an amortised policy is trained beside f (the reference system's "IBC" acts by it alone), it may
+Differs from the paper: an amortised policy is trained beside f (CleanIL's "IBC" acts by it alone), it may
 give counter-examples, start the search, or act in its place. The searched range is that of the demonstrated actions
 seen so far, within the action box. f is a plain multilayer perceptron, in the `paper` preset too (there: 8 layers of
 512 units with skip connections).
 """
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Literal
 
 import equinox as eqx
@@ -22,12 +22,14 @@ import jax.numpy as jnp
 import jax.random as jr
 from jaxtyping import Array, Float, Int, PRNGKeyArray
 
-from imitax.choices.actor_critic import CLEANIL
+from imitax.agents.actor_critic import CLEANIL
+from imitax.agents.start import Start
+from imitax.algorithm import Needs, Schedule
 from imitax.choices.gradient_penalty import GradientPenalty
 from imitax.choices.negatives import Negatives
-from imitax.choices.temperature import LogTemperature, Temperature
-from imitax.errors import ConfigError, require_not_negative
-from imitax.learner import Learner, OptimizerConfig, running_average
+from imitax.choices.temperature import LogScalar, Temperature
+from imitax.errors import ConfigError
+from imitax.learner import Learner, OptimizerConfig, growing_average
 from imitax.networks import (
     ActionRange,
     Energy,
@@ -43,14 +45,15 @@ from imitax.networks import (
     join,
     with_inference,
 )
-from imitax.types import Batch, Metrics, Spec
+from imitax.settings import Count, NonNegative, Share, settings
+from imitax.types import Batch, Metrics, Obs
 
 
-@dataclass(frozen=True)
+@settings()
 class Config:
     """Implicit behaviour cloning."""
 
-    batch_size: int = 128
+    batch_size: Count = 128
     """Transitions in an update."""
     loss: Literal["info_nce", "contrastive"] = "info_nce"
     """info_nce: cross-entropy of the demonstrated action among the counter-examples. contrastive: mean f of the
@@ -61,10 +64,10 @@ class Config:
     demonstrated action and at all counter-examples (the paper)."""
     inference: Inference = field(default_factory=lambda: Inference("actor_polish", iterations=6, shrink=0.6))
     """How the policy finds its action."""
-    buffer: float = 0.05
+    range_margin: NonNegative = 0.05
     """Share of the demonstrated actions' range that is added at either end of it to get the searched one."""
-    average: float = 0.25
-    """What acts and is saved is a running average of the parameters over about this share of the updates so far; 0
+    ema: Share = 0.25
+    """What acts and is saved is a moving average of the parameters over about this share of the updates so far; 0
     takes them as they are. It changes nothing in training."""
     normalize_obs: bool = True
     """Standardise observations with the statistics of the training demonstrations."""
@@ -79,19 +82,8 @@ class Config:
     """Of matrix products: bfloat16 rounds their operands and accumulates in float32."""
 
     def __post_init__(self):
-        require_not_negative(self, "buffer")
         if self.loss == "contrastive" and self.negatives.corrected:
             raise ConfigError("negatives.corrected is for loss=info_nce: turn it off for loss=contrastive")
-
-    @property
-    def needs(self) -> frozenset[str]:
-        """What it learns from."""
-        return frozenset({"expert"})
-
-    @property
-    def rows(self) -> int:
-        """Transitions of each kind that an update is given."""
-        return self.batch_size
 
 
 PRESETS = {
@@ -101,37 +93,47 @@ PRESETS = {
         negatives=Negatives("mix", count=4, actor=1),
         gradient_penalty=GradientPenalty("hinge", weight=10.0, margin=1.0, norm="linf"),
         inference=Inference("actor_mean"),
-        buffer=0.0,
-        average=0.0,
+        range_margin=0.0,
+        ema=0.0,
         energy=EnergyConfig((256, 256, 256), "silu", bound=100.0, bound_kind="clip"),
-        policy=CLEANIL["policy"],
+        policy=CLEANIL.policy,
         temperature=Temperature(initial=0.2),
         energy_optimizer=OptimizerConfig(lr=3e-4, clip=1000.0),
-        policy_optimizer=CLEANIL["policy_optimizer"],
+        policy_optimizer=CLEANIL.policy_optimizer,
     ),
     "paper": Config(
         batch_size=512,
         negatives=Negatives("langevin", count=8),
         gradient_penalty=GradientPenalty("hinge", weight=1.0, margin=1.0, at="learner", norm="linf", inputs="action"),
         inference=Inference("langevin", samples=512),
-        average=0.0,
+        ema=0.0,
         energy=EnergyConfig((512, 512), spectral_norm=True),
         temperature=Temperature(initial=0.2),
         energy_optimizer=OptimizerConfig(lr=5e-4),
     ),
 }
-"""default: ours. cleanil: the reference system, which acts by the amortised policy. paper: the authors' best
+"""default: ours. cleanil: CleanIL, which acts by the amortised policy. paper: the authors' best
 configuration on the D4RL tasks, with a smaller network."""
 
 
+def needs(cfg: Config) -> Needs:
+    """Demonstrations with actions."""
+    return Needs(expert=True, actions=True, normalize_obs=cfg.normalize_obs)
+
+
+def schedule(cfg: Config) -> Schedule:
+    """One update a step."""
+    return Schedule(batch_size=cfg.batch_size)
+
+
 class State(eqx.Module):
-    """Everything that training changes."""
+    """f, the amortised policy, the averages of both, and the range of actions."""
 
     actor: Learner[TanhGaussian]
     energy: Learner[Energy]
-    temperature: Learner[LogTemperature]
-    average: TanhGaussian
-    average_energy: Energy
+    temperature: Learner[LogScalar]
+    ema: TanhGaussian
+    ema_energy: Energy
     seen: ActionRange
     """Of the demonstrated actions so far."""
     searched: ActionRange
@@ -140,21 +142,21 @@ class State(eqx.Module):
     inference: Inference = eqx.field(static=True)
 
 
-def init(cfg: Config, spec: Spec, normalizer: Normalizer, key: PRNGKeyArray) -> State:
+def init(cfg: Config, start: Start) -> State:
     """A state before its first update."""
-    ka, ke = jr.split(key)
-    actor = TanhGaussian(spec, cfg.policy, key=ka, precision=cfg.precision)
-    energy = Energy(spec, cfg.energy, key=ke, precision=cfg.precision)
+    ka, ke = jr.split(start.key)
+    actor = start.actor or TanhGaussian(start.spec, cfg.policy, key=ka, precision=cfg.precision)
+    energy = Energy(start.spec, cfg.energy, key=ke, precision=cfg.precision)
     return State(
         actor=Learner.create(actor, cfg.policy_optimizer),
         energy=Learner.create(energy, cfg.energy_optimizer),
         temperature=cfg.temperature.create(),
-        average=actor,
-        average_energy=energy,
-        seen=ActionRange.nothing(spec),
-        searched=ActionRange.box(spec),
+        ema=actor,
+        ema_energy=energy,
+        seen=ActionRange.nothing(start.spec),
+        searched=ActionRange.box(start.spec),
         updates=jnp.zeros((), int),
-        normalizer=normalizer,
+        normalizer=start.normalizer,
         inference=cfg.inference,
     )
 
@@ -171,7 +173,7 @@ def contrastive(f_expert: Float[Array, "B"], f_negative: Float[Array, "B N"]) ->
 
 def energy_loss(
     net: Energy,
-    obs: Float[Array, "B O"],
+    obs: Obs,
     candidates: Float[Array, "B M A"],
     offset: Float[Array, "B M"],
     cfg: Config,
@@ -185,11 +187,9 @@ def energy_loss(
     f = net.at(obs)(candidates)  # [B M]
     loss = {"info_nce": info_nce, "contrastive": contrastive}[cfg.loss]
     contrast = loss(f[:, 0] - offset[:, 0], f[:, 1:] - offset[:, 1:]).mean()
-    x = join(obs, candidates)  # [B M D]
-    far = x[:, 1:] if cfg.gradient_penalty.at == "mix" else x
-    near = jnp.broadcast_to(x[:, :1], far.shape)
-    near, far = (p.reshape(-1, x.shape[-1]) for p in (near, far))
-    penalty, norm = cfg.gradient_penalty(net, near, far, key, slice(obs.shape[1], None))
+    negatives = candidates[:, 1:] if cfg.gradient_penalty.at == "mix" else candidates
+    near = join(obs, jnp.broadcast_to(candidates[:, :1], negatives.shape))
+    penalty, norm = cfg.gradient_penalty(net, near, join(obs, negatives), key)
     return contrast + penalty, norm | {
         "contrast": contrast,
         "penalty": penalty,
@@ -203,7 +203,7 @@ def actor_loss(
     actor: TanhGaussian,
     energy: Energy,
     searched: ActionRange,
-    obs: Float[Array, "B O"],
+    obs: Obs,
     alpha: Float[Array, ""],
     key: PRNGKeyArray,
 ) -> tuple[Float[Array, ""], Metrics]:
@@ -221,12 +221,12 @@ def update(state: State, batch: Batch, cfg: Config, key: PRNGKeyArray) -> tuple[
     spec = state.actor.net.spec
     ka, kn, ke = jr.split(key, 3)
     seen = state.seen.seen(expert.action)
-    searched = seen.widened(cfg.buffer, spec)
+    searched = seen.widened(cfg.range_margin, spec)
 
     alpha = state.temperature.net()
     actor, metrics = state.actor.descend(actor_loss, state.energy.net, searched, obs, alpha, ka)
     entropy = metrics["entropy"]  # [B]
-    temperature = cfg.temperature.update(state.temperature, entropy, jnp.ones(len(obs)), spec.half)
+    temperature = cfg.temperature.update(state.temperature, entropy, jnp.ones(len(expert)), spec.half)
 
     negatives = cfg.negatives.draw(state.energy.net.at(obs), actor.net, obs, searched, kn)  # [B N A]
     candidates = jnp.concatenate([searched.unit(expert.action)[:, None], negatives], 1)  # [B N+1 A]
@@ -240,8 +240,8 @@ def update(state: State, batch: Batch, cfg: Config, key: PRNGKeyArray) -> tuple[
         actor=actor,
         energy=energy,
         temperature=temperature,
-        average=running_average(state.average, actor.net, cfg.average, updates),
-        average_energy=running_average(state.average_energy, energy.net, cfg.average, updates),
+        ema=growing_average(state.ema, actor.net, cfg.ema, updates),
+        ema_energy=growing_average(state.ema_energy, energy.net, cfg.ema, updates),
         seen=seen,
         searched=searched,
         updates=updates,
@@ -253,7 +253,7 @@ def update(state: State, batch: Batch, cfg: Config, key: PRNGKeyArray) -> tuple[
 
 def policy(state: State) -> Policy:
     """The policy that a run evaluates and saves."""
-    actor = EnergyActor(state.average_energy, state.average, state.searched, state.inference)
+    actor = EnergyActor(state.ema_energy, state.ema, state.searched, state.inference)
     return Policy(state.normalizer, actor)
 
 

@@ -16,53 +16,68 @@ Differs from the paper: V(s) is each critic's own and the bootstrapped V(s') the
 takes the minimum for both (with its single critic they are the same). `on: both` has the actions of the replay, the
 official code's last version the policy's actions with the replay's next states. `v0` takes the states that
 demonstrations start from, as the paper does; the official code averages over all of the expert's. Ends have two more
-treatments beside the paper's mask: `absorbing`, and `closed_form` as in `choices/implied_reward.py`. The paper has no
+treatments beside the paper's mask: `absorbing`, and `closed_form` as in `agents/implied_reward.py`. The paper has no
 offline experiment with continuous actions: cloning by advantage and the gradient penalty between demonstrated and the
-policy's actions are the reference system's.
+policy's actions are CleanIL's.
 """
 
-from dataclasses import dataclass, field, replace
-from typing import Literal
+from dataclasses import field, replace
+from typing import Annotated, Literal, NamedTuple
 
+import equinox as eqx
 import jax.numpy as jnp
 import jax.random as jr
 from jaxtyping import Array, Float, PRNGKeyArray
 
-from imitax.choices.actor_critic import (
+from imitax.agents.actor_critic import (
     CLEANIL,
     ActorCritic,
-    counted,
+    SoftActorCritic,
     create,
-    explorer,
-    improve,
+    critic_mask,
     masked_mean,
     next_value,
-    policy,
 )
+from imitax.agents.implied_reward import half_means, policy_actions, step_share
+from imitax.agents.policy_extraction import PolicyUpdate, extract
+from imitax.agents.replay import Replay
+from imitax.agents.start import Start
+from imitax.algorithm import Needs, Schedule
+from imitax.choices.critic_penalty import critic_penalty
 from imitax.choices.divergence import Divergence
 from imitax.choices.gradient_penalty import GradientPenalty
-from imitax.choices.implied_reward import ImpliedRewardConfig, part_means, policy_actions, share_of_step
-from imitax.choices.policy_update import PolicyUpdate
 from imitax.choices.temperature import Temperature
-from imitax.choices.terminal import Terminal
+from imitax.choices.terminal import Terminal, require_implied_rewards
 from imitax.errors import ConfigError
 from imitax.learner import OptimizerConfig
-from imitax.networks import Critic, CriticConfig, Normalizer
-from imitax.types import Batch, Metrics, Spec, Transition, concat
+from imitax.networks import Critic, CriticConfig, Normalizer, Policy
+from imitax.settings import INLINE, Count, settings
+from imitax.types import Batch, Metrics, Transition, concat
 
-__all__ = ["PRESETS", "Config", "State", "explorer", "init", "policy", "update"]
+_AGENT = SoftActorCritic(
+    ema=0.999,
+    critic=CriticConfig(layer_norm=True),
+    critic_optimizer=OptimizerConfig(),
+    terminal=Terminal("absorbing"),
+    temperature=Temperature("fixed", initial=0.01),
+)
 
-State = ActorCritic
-"""Everything that training changes."""
 
-
-@dataclass(frozen=True)
-class Config(ImpliedRewardConfig):
+@settings()
+class Config:
     """Inverse soft Q-learning."""
 
+    agent: Annotated[SoftActorCritic, INLINE] = _AGENT
+    replay: Annotated[Replay, INLINE] = Replay(warmup_steps=2000)
+    batch_size: Count = 128
+    """Demonstrated, and as many replayed, transitions in an update."""
+    normalize_obs: bool = True
+    """Standardise observations with the statistics of the training demonstrations."""
+    gradient_penalty: GradientPenalty = GradientPenalty("none")
+    """Of the critics, between expert and replay transitions."""
     regime: Literal["online", "offline"] = "online"
     """online: with an environment, whose transitions are the replay. offline: demonstrations alone."""
-    divergence: Divergence = field(default_factory=lambda: Divergence("chi2", scale=0.5))
+    divergence: Divergence = Divergence("chi2", scale=0.5)
     """phi, and with chi2 its a."""
     on: Literal["expert", "both"] = "both"
     """Where chi2's penalty r^2 / (4 a) is taken: on expert data, or on expert and replay in equal parts."""
@@ -72,12 +87,12 @@ class Config(ImpliedRewardConfig):
     grad_through_target: bool = False
     """V(s') is the critic's own and its gradient counts; otherwise it is the target network's."""
     value_entropy: bool = True
-    """V(s) has the entropy bonus, as V(s') always has; the reference system leaves it out."""
+    """V(s) has the entropy bonus, as V(s') always has; CleanIL leaves it out."""
     policy_update: PolicyUpdate = field(default_factory=PolicyUpdate)
     """How the policy follows the critic."""
 
     def __post_init__(self):
-        super().__post_init__()
+        require_implied_rewards(self.agent.terminal)
         if self.regime == "offline" and (self.on == "both" or self.value_term == "value"):
             raise ConfigError(
                 f"regime=offline has no replay for on={self.on} and value_term={self.value_term}: take on=expert and "
@@ -88,31 +103,23 @@ class Config(ImpliedRewardConfig):
                 f"on=both adds chi2's penalty on the replay, and divergence.kind={self.divergence.kind} has its own on "
                 "expert data: use on=expert, or divergence.kind=chi2"
             )
-        if self.td_loss.kind != "squared":
+        if self.agent.td_loss.kind != "squared":
             raise ConfigError(
-                f"td_loss.kind={self.td_loss.kind} has no effect on IQ-Learn, whose penalty of implied rewards is its "
-                "divergence's: change divergence.kind (td_loss.value_clip does bound V(s'))"
+                f"td_loss.kind={self.agent.td_loss.kind} has no effect on IQ-Learn, whose penalty of implied rewards "
+                "is its divergence's: change divergence.kind (td_loss.value_clip does bound V(s'))"
             )
-
-    @property
-    def needs(self) -> frozenset[str]:
-        """What it learns from."""
-        return frozenset({"expert", "env"} if self.regime == "online" else {"expert"})
-
-    @property
-    def needs_initial(self) -> bool:
-        """Whether batches bring the states that demonstrations start from."""
-        return self.value_term == "v0"
 
 
 _PAPER = Config(
+    agent=SoftActorCritic(
+        critic=CriticConfig(members=1),
+        policy_optimizer=OptimizerConfig(lr=3e-5),
+        critic_optimizer=OptimizerConfig(),
+        temperature=Temperature("fixed", initial=0.01),
+    ),
+    replay=Replay(warmup_steps=0),
     normalize_obs=False,
     batch_size=256,
-    warmup_steps=0,
-    average=0.0,
-    critic=CriticConfig(members=1),
-    policy_optimizer=OptimizerConfig(lr=3e-5),
-    terminal=Terminal("mask"),
 )
 
 _OFFLINE = Config(
@@ -126,94 +133,181 @@ PRESETS = {
     "offline": _OFFLINE,
     "offline-sac": replace(_OFFLINE, policy_update=PolicyUpdate("sac")),
     "cleanil": Config(
+        agent=replace(CLEANIL, temperature=Temperature("fixed", initial=0.1)),
         regime="offline",
         on="expert",
         value_term="value_expert",
         value_entropy=False,
         divergence=Divergence("chi2", scale=0.25),
         batch_size=256,
-        average=0.0,
-        terminal=Terminal("mask"),
-        temperature=Temperature("fixed", initial=0.1),
         gradient_penalty=GradientPenalty("hinge", weight=20.0, margin=1.0, norm="linf"),
         policy_update=PolicyUpdate("awr", samples=1, noise=0.1),
-        **CLEANIL,
     ),
 }
 """default: ours, online. paper: the official settings for HalfCheetah; Ant has temperature 0.001. paper-v0: those for
 Hopper, Walker2d and Humanoid; Humanoid has temperature 1. offline, offline-sac: ours on demonstrations alone, the
-policy cloned by advantage or climbing the critic. cleanil: the reference system's offline form (its loss is half of
-ours; the gradient penalty's weight is doubled instead)."""
+policy cloned by advantage or climbing the critic. cleanil: CleanIL's offline form (its loss is half of ours; the
+gradient penalty's weight is doubled instead)."""
 
 
-def init(cfg: Config, spec: Spec, normalizer: Normalizer, key: PRNGKeyArray) -> State:
+def needs(cfg: Config) -> Needs:
+    """Demonstrations with actions; online also an environment."""
+    return Needs(
+        expert=True,
+        actions=True,
+        initial=cfg.value_term == "v0",
+        env=cfg.regime == "online",
+        absorbing=cfg.agent.terminal.samples_absorbing,
+        normalize_obs=cfg.normalize_obs,
+    )
+
+
+def schedule(cfg: Config) -> Schedule:
+    """One update a step."""
+    if cfg.regime == "offline":
+        return Schedule(cfg.batch_size)
+    return Schedule(cfg.batch_size, cfg.replay.warmup_steps, cfg.replay.buffer_size)
+
+
+class State(eqx.Module):
+    """The agent."""
+
+    agent: ActorCritic
+    normalizer: Normalizer
+
+
+def init(cfg: Config, start: Start) -> State:
     """A state before its first update."""
-    return create(cfg, spec, normalizer, key)
+    return State(create(cfg.agent, start, start.key), start.normalizer)
 
 
-def critic_loss(
-    critic: Critic,
-    state: State,
-    expert: Transition,
-    replay: Transition | None,
-    initial: Transition | None,
-    cfg: Config,
-    key: PRNGKeyArray,
+class Implied(NamedTuple):
+    """What the critics say of M transitions; N critics."""
+
+    q: Float[Array, "N M"]
+    v: Float[Array, "N M"]
+    """V(s)."""
+    y: Float[Array, "M"]
+    """gamma V(s')."""
+    reward: Float[Array, "N M"]
+    """r = Q(s, a) - gamma V(s')."""
+    share: Float[Array, "M"]
+    """Part of `q - y` that is the reward of one step."""
+    mask: Float[Array, "M"]
+    action: Float[Array, "M A"]
+    """The policy's."""
+
+
+def implied(
+    critic: Critic, agent: ActorCritic, t: Transition, cfg: Config, keys: tuple[PRNGKeyArray, PRNGKeyArray]
+) -> Implied:
+    """Values and implied rewards; the keys are those of the actions in s and in s'."""
+    bootstrap = replace(agent, target=critic) if cfg.grad_through_target else agent
+    share = step_share(cfg.agent, t)
+    y = cfg.agent.gamma * next_value(bootstrap, t, cfg.agent, keys[1])
+    action, bonus = policy_actions(agent, t, keys[0])
+    v = critic(t.obs, action, t.absorbing) + (bonus[None] if cfg.value_entropy else 0.0)
+    q = critic(t.obs, t.action, t.absorbing)
+    return Implied(q, v, y, share[None] * (q - y[None]), share, critic_mask(cfg.agent, t), action)
+
+
+def initial_value(
+    critic: Critic, agent: ActorCritic, initial: Transition | None, cfg: Config, key: PRNGKeyArray
+) -> Float[Array, ""]:
+    """`(1 - gamma) E[V(s_0)]`."""
+    assert initial is not None
+    action, bonus = policy_actions(agent, initial, jr.fold_in(key, 1))
+    v = critic(initial.obs, action) + (bonus[None] if cfg.value_entropy else 0.0)
+    return (1 - cfg.agent.gamma) * v.mean()
+
+
+def online_loss(
+    critic: Critic, agent: ActorCritic, batch: Batch, cfg: Config, key: PRNGKeyArray
 ) -> tuple[Float[Array, ""], Metrics]:
-    """Imitation, value and penalties, averaged over the critics; without a replay on the expert's data alone."""
+    """Imitation, value and penalties on expert and replay, averaged over the critics."""
     kv, kn, kp = jr.split(key, 3)
-    mix = expert if replay is None else concat(expert, replay)  # [M], M = 2B or B, expert rows first
-    counts, share = counted(cfg, mix), share_of_step(cfg, mix)  # [2B]
-    bootstrap = replace(state, target=critic) if cfg.grad_through_target else state
-    y = cfg.gamma * next_value(bootstrap, mix, cfg, kn)  # [M]
-    action, bonus = policy_actions(state, mix, kv)
-    v = critic(mix.obs, action, mix.absorbing) + (bonus[None] if cfg.value_entropy else 0.0)  # [N M]
-    q = critic(mix.obs, mix.action, mix.absorbing)  # [N M]
-    r = share[None] * (q - y[None])  # [N M]
-
-    def means(x: Float[Array, "N M"]) -> tuple[Float[Array, ""], Float[Array, ""]]:
-        """Of the expert's rows and of the learner's."""
-        if replay is not None:
-            return part_means(x, counts)
-        mean = masked_mean(x, counts)
-        return mean, mean
-
-    imitation, regularizer = -means(cfg.divergence.concave(r) / share[None])[0], jnp.zeros(())
+    assert batch.expert is not None
+    assert batch.replay is not None
+    x = implied(critic, agent, concat(batch.expert, batch.replay), cfg, (kv, kn))  # M = 2B, expert first
     if cfg.on == "both":  # phi(r) = r - r^2 / (4 a), its two terms on different data
-        squares_expert, squares_replay = means(r**2 / share[None])
-        imitation = -means(r / share[None])[0]
+        squares_expert, squares_replay = half_means(x.reward**2 / x.share[None], x.mask)
+        imitation = -half_means(x.reward / x.share[None], x.mask)[0]
         regularizer = (squares_expert + squares_replay) / 2 / (4 * cfg.divergence.scale)
-    value_expert, value_replay = means(v - y[None])
+    else:
+        imitation = -half_means(cfg.divergence.concave(x.reward) / x.share[None], x.mask)[0]
+        regularizer = jnp.zeros(())
+    value_expert, value_replay = half_means(x.v - x.y[None], x.mask)
     value = value_expert if cfg.value_term == "value_expert" else (value_expert + value_replay) / 2
     if cfg.value_term == "v0":
-        assert initial is not None
-        first, bonus = policy_actions(state, initial, jr.fold_in(kv, 1))
-        value = (1 - cfg.gamma) * (critic(initial.obs, first) + (bonus[None] if cfg.value_entropy else 0.0)).mean()
-    learner = replace(expert, action=action) if replay is None else replay
-    penalty, norm = cfg.gradient_penalty.of_critic(critic, expert, learner, kp)
+        value = initial_value(critic, agent, batch.initial, cfg, kv)
+    penalty, norm = critic_penalty(cfg.gradient_penalty, critic, batch.expert, batch.replay, kp)
 
     loss = imitation + value + regularizer + penalty
-    (q_expert, q_learner), (r_expert, r_learner) = means(q), means(r)
-    return loss, norm | {
-        "critic_loss": loss,
-        "imitation": imitation,
-        "value": value,
-        "regularizer": regularizer,
+    terms = {"critic_loss": loss, "imitation": imitation, "value": value, "regularizer": regularizer}
+    (q_expert, q_learner), (r_expert, r_learner) = half_means(x.q, x.mask), half_means(x.reward, x.mask)
+    return loss, norm | terms | {
         "penalty": penalty,
         "q_expert": q_expert,
         "q_learner": q_learner,
         "reward_expert": r_expert,
         "reward_learner": r_learner,
-        "td_error": jnp.stack(means(jnp.abs(r))).mean(),
+        "td_error": jnp.stack(half_means(jnp.abs(x.reward), x.mask)).mean(),
+    }
+
+
+def offline_loss(
+    critic: Critic, agent: ActorCritic, batch: Batch, cfg: Config, key: PRNGKeyArray
+) -> tuple[Float[Array, ""], Metrics]:
+    """Imitation, value and gradient penalty on demonstrations, averaged over the critics."""
+    kv, kn, kp = jr.split(key, 3)
+    assert batch.expert is not None
+    x = implied(critic, agent, batch.expert, cfg, (kv, kn))  # M = B
+    imitation = -masked_mean(cfg.divergence.concave(x.reward) / x.share[None], x.mask)
+    value = masked_mean(x.v - x.y[None], x.mask)
+    if cfg.value_term == "v0":
+        value = initial_value(critic, agent, batch.initial, cfg, kv)
+    learner = replace(batch.expert, action=x.action)
+    penalty, norm = critic_penalty(cfg.gradient_penalty, critic, batch.expert, learner, kp)
+
+    loss = imitation + value + penalty
+    return loss, norm | {
+        "critic_loss": loss,
+        "imitation": imitation,
+        "value": value,
+        "penalty": penalty,
+        "q_expert": masked_mean(x.q, x.mask),
+        "reward_expert": masked_mean(x.reward, x.mask),
+        "td_error": masked_mean(jnp.abs(x.reward), x.mask),
     }
 
 
 def update(state: State, batch: Batch, cfg: Config, key: PRNGKeyArray) -> tuple[State, Metrics]:
     """One update on demonstrated and, online, as many replayed transitions."""
     data = state.normalizer.batch(batch)
-    assert data.expert is not None
     kc, ka = jr.split(key)
-    critic, mc = state.critic.descend(critic_loss, state, data.expert, data.replay, data.initial, cfg, kc)
-    states = data.expert if data.replay is None else concat(data.expert, data.replay)
-    state, ma = improve(state, critic, states, cfg, ka, cfg.policy_update)
-    return state, mc | ma
+    if data.replay is None:
+        return offline_update(state, data, cfg, kc, ka)
+    assert data.expert is not None
+    critic, mc = state.agent.critic.descend(online_loss, state.agent, data, cfg, kc)
+    agent, states = replace(state.agent, critic=critic), concat(data.expert, data.replay)
+    agent, ma = extract(agent, states, cfg.agent, cfg.policy_update, ka)
+    return State(agent, state.normalizer), mc | ma
+
+
+def offline_update(state: State, data: Batch, cfg: Config, kc: PRNGKeyArray, ka: PRNGKeyArray) -> tuple[State, Metrics]:
+    """One update on demonstrations alone, observations normalised."""
+    assert data.expert is not None
+    critic, mc = state.agent.critic.descend(offline_loss, state.agent, data, cfg, kc)
+    agent = replace(state.agent, critic=critic)
+    agent, ma = extract(agent, data.expert, cfg.agent, cfg.policy_update, ka)
+    return State(agent, state.normalizer), mc | ma
+
+
+def policy(state: State) -> Policy:
+    """The policy that a run evaluates and saves."""
+    return Policy(state.normalizer, state.agent.ema)
+
+
+def explorer(state: State) -> Policy:
+    """The policy that acts in training."""
+    return Policy(state.normalizer, state.agent.actor.net)

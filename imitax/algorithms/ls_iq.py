@@ -17,32 +17,48 @@ Differs from the paper: the separate entropy critic of LS-IQ-H is left out. In `
 expert into the end has the target r_B / (1 - gamma) too, where the official code has r_B.
 """
 
-from dataclasses import dataclass, field
-from typing import Literal
+from dataclasses import replace
+from typing import Annotated, Literal
 
+import equinox as eqx
 import jax.numpy as jnp
 import jax.random as jr
 from jaxtyping import Array, Float, PRNGKeyArray
 
-from imitax.choices.actor_critic import ActorCritic, counted, create, explorer, improve, next_value, policy
-from imitax.choices.implied_reward import ImpliedRewardConfig, part_means, policy_actions, share_of_step
+from imitax.agents.actor_critic import ActorCritic, SoftActorCritic, create, critic_mask, improve, next_value
+from imitax.agents.implied_reward import half_means, policy_actions, step_share
+from imitax.agents.replay import Replay
+from imitax.agents.start import Start
+from imitax.algorithm import Needs, Schedule
+from imitax.choices.critic_penalty import critic_penalty
+from imitax.choices.gradient_penalty import GradientPenalty
 from imitax.choices.temperature import Temperature
-from imitax.choices.terminal import Terminal
+from imitax.choices.terminal import Terminal, require_implied_rewards
 from imitax.errors import ConfigError
 from imitax.learner import OptimizerConfig
-from imitax.networks import Critic, CriticConfig, Normalizer
-from imitax.types import Batch, Metrics, Spec, Transition, concat
-
-__all__ = ["PRESETS", "Config", "State", "explorer", "init", "policy", "update"]
-
-State = ActorCritic
-"""Everything that training changes."""
+from imitax.networks import Critic, CriticConfig, Normalizer, Policy
+from imitax.settings import INLINE, Count, settings
+from imitax.types import Batch, Metrics, Transition, concat
 
 
-@dataclass(frozen=True)
-class Config(ImpliedRewardConfig):
+@settings()
+class Config:
     """Least-squares inverse Q-learning."""
 
+    agent: Annotated[SoftActorCritic, INLINE] = SoftActorCritic(
+        ema=0.999,
+        critic=CriticConfig(layer_norm=True),
+        critic_optimizer=OptimizerConfig(),
+        terminal=Terminal("closed_form"),
+        temperature=Temperature("fixed", initial=0.01),
+    )
+    replay: Annotated[Replay, INLINE] = Replay(warmup_steps=2000)
+    batch_size: Count = 128
+    """Demonstrated, and as many replayed, transitions in an update."""
+    normalize_obs: bool = True
+    """Standardise observations with the statistics of the training demonstrations."""
+    gradient_penalty: GradientPenalty = GradientPenalty("none")
+    """Of the critics, between expert and replay transitions."""
     reward_expert: float = 2.0
     """r_E, reward of demonstrated steps: 1 / c, with the paper's c = 0.5."""
     reward_learner: float = -2.0
@@ -55,89 +71,106 @@ class Config(ImpliedRewardConfig):
     value_replay: V(s) of the replay's states."""
     clip: bool = True
     """V(s') is clipped to what r_B and r_E allow."""
-    terminal: Terminal = field(default_factory=lambda: Terminal("closed_form"))
 
     def __post_init__(self):
-        super().__post_init__()
-        if self.gamma == 1:
+        require_implied_rewards(self.agent.terminal)
+        if self.agent.gamma == 1:
             raise ConfigError("gamma=1 leaves the largest value, r_E / (1 - gamma), without a bound: lower it")
         if self.reward_expert <= self.reward_learner:
             raise ConfigError(
                 f"reward_expert ({self.reward_expert}) must be higher than reward_learner ({self.reward_learner}), or "
-                "the learner is paid for not imitating"
+                "not imitating is rewarded"
             )
 
     def bounds(self) -> tuple[float, float]:
         """Least and largest value: of the two rewards received for ever, or of the end where it is worth nothing."""
         low, high = min(self.reward_learner, 0.0), max(self.reward_expert, 0.0)
-        return low / (1 - self.gamma), high / (1 - self.gamma)
+        return low / (1 - self.agent.gamma), high / (1 - self.agent.gamma)
 
 
 PRESETS = {
     "default": Config(),
     "paper": Config(
+        agent=SoftActorCritic(
+            critic=CriticConfig(members=1),
+            policy_optimizer=OptimizerConfig(lr=3e-5),
+            critic_optimizer=OptimizerConfig(),
+            terminal=Terminal("closed_form"),
+            temperature=Temperature("fixed", initial=1e-3),
+        ),
+        replay=Replay(warmup_steps=10_000),
         learner_term="value",
         normalize_obs=False,
         batch_size=256,
-        warmup_steps=10_000,
-        average=0.0,
-        critic=CriticConfig(members=1),
-        policy_optimizer=OptimizerConfig(lr=3e-5),
-        temperature=Temperature("fixed", initial=1e-3),
     ),
     "sqil": Config(
+        agent=SoftActorCritic(critic_optimizer=OptimizerConfig()),
         reward_expert=1.0,
         reward_learner=0.0,
         expert_term="bootstrap",
         clip=False,
         normalize_obs=False,
-        average=0.0,
-        critic=CriticConfig(),
-        terminal=Terminal("mask"),
-        temperature=Temperature(),
     ),
 }
 """default: ours. paper: the official settings for Ant, HalfCheetah, Hopper and Walker2d, with the closed form that the
 paper proposes and its launchers leave off; Humanoid has learner_term q and temperature 0.1. sqil: rewards 1 and 0."""
 
 
-def init(cfg: Config, spec: Spec, normalizer: Normalizer, key: PRNGKeyArray) -> State:
+def needs(cfg: Config) -> Needs:
+    """Demonstrations with actions, and an environment."""
+    absorbing = cfg.agent.terminal.samples_absorbing
+    return Needs(expert=True, actions=True, env=True, absorbing=absorbing, normalize_obs=cfg.normalize_obs)
+
+
+def schedule(cfg: Config) -> Schedule:
+    """One update a step."""
+    return Schedule(cfg.batch_size, cfg.replay.warmup_steps, cfg.replay.buffer_size)
+
+
+class State(eqx.Module):
+    """The agent."""
+
+    agent: ActorCritic
+    normalizer: Normalizer
+
+
+def init(cfg: Config, start: Start) -> State:
     """A state before its first update."""
-    return create(cfg, spec, normalizer, key)
+    return State(create(cfg.agent, start, start.key), start.normalizer)
 
 
 def critic_loss(
-    critic: Critic, state: State, expert: Transition, replay: Transition, cfg: Config, key: PRNGKeyArray
+    critic: Critic, agent: ActorCritic, expert: Transition, replay: Transition, cfg: Config, key: PRNGKeyArray
 ) -> tuple[Float[Array, ""], Metrics]:
     """Regression on the targets of expert and learner, and the gradient penalty, averaged over the critics."""
     ke, kr, kv, kp = jr.split(key, 4)
-    low, high = cfg.bounds()
-    mix = concat(expert, replay)  # [2B], expert rows first
-    counts = counted(cfg, mix)  # [2B]
+    gamma, loss_of = cfg.agent.gamma, cfg.agent.td_loss
+    mix = concat(expert, replay)  # [2B], expert first
+    mask = critic_mask(cfg.agent, mix)  # [2B]
 
     def target(t: Transition, reward: float, key: PRNGKeyArray) -> Float[Array, "B"]:
-        v_next = next_value(state, t, cfg, key, reward)
-        return reward + cfg.gamma * (jnp.clip(v_next, low, high) if cfg.clip else v_next)
+        v_next = next_value(agent, t, cfg.agent, key, reward)
+        return reward + gamma * (jnp.clip(v_next, *cfg.bounds()) if cfg.clip else v_next)
 
     y_expert, y_replay = target(expert, cfg.reward_expert, ke), target(replay, cfg.reward_learner, kr)  # [B]
     q = critic(mix.obs, mix.action, mix.absorbing)  # [N 2B]
     error = q - jnp.concatenate([y_expert, y_replay])[None]  # [N 2B]
 
-    fixed = cfg.td_loss(q - cfg.reward_expert / (1 - cfg.gamma))  # [N 2B]
-    expert_loss, _ = part_means(fixed if cfg.expert_term == "fix" else cfg.td_loss(error), counts)
+    fixed = loss_of(q - cfg.reward_expert / (1 - gamma))  # [N 2B]
+    expert_loss, _ = half_means(fixed if cfg.expert_term == "fix" else loss_of(error), mask)
     if cfg.learner_term == "q":
-        _, learner_loss = part_means(cfg.td_loss(error), counts)
+        _, learner_loss = half_means(loss_of(error), mask)
     else:
-        action, bonus = policy_actions(state, mix, kv)
+        action, bonus = policy_actions(agent, mix, kv)
         v = critic(mix.obs, action, mix.absorbing) + bonus[None]  # [N 2B]
-        low_target = jnp.concatenate([target(expert, cfg.reward_learner, ke), y_replay])  # [2B]
-        on_expert, on_replay = part_means(cfg.td_loss(v - low_target[None]), counts)
+        y = jnp.concatenate([target(expert, cfg.reward_learner, ke), y_replay])  # [2B]
+        on_expert, on_replay = half_means(loss_of(v - y[None]), mask)
         learner_loss = (on_expert + on_replay) / 2 if cfg.learner_term == "value" else on_replay
-    penalty, norm = cfg.gradient_penalty.of_critic(critic, expert, replay, kp)
+    penalty, norm = critic_penalty(cfg.gradient_penalty, critic, expert, replay, kp)
 
     loss = expert_loss + learner_loss + penalty
-    q_expert, q_learner = part_means(q, counts)
-    e_expert, e_learner = part_means(share_of_step(cfg, mix)[None] * error, counts)
+    q_expert, q_learner = half_means(q, mask)
+    e_expert, e_learner = half_means(step_share(cfg.agent, mix)[None] * error, mask)
     return loss, norm | {
         "critic_loss": loss,
         "expert_loss": expert_loss,
@@ -147,7 +180,7 @@ def critic_loss(
         "q_learner": q_learner,
         "reward_expert": cfg.reward_expert + e_expert,
         "reward_learner": cfg.reward_learner + e_learner,
-        "td_error": jnp.stack(part_means(jnp.abs(error), counts)).mean(),
+        "td_error": jnp.stack(half_means(jnp.abs(error), mask)).mean(),
     }
 
 
@@ -157,6 +190,16 @@ def update(state: State, batch: Batch, cfg: Config, key: PRNGKeyArray) -> tuple[
     assert data.expert is not None
     assert data.replay is not None
     kc, ka = jr.split(key)
-    critic, mc = state.critic.descend(critic_loss, state, data.expert, data.replay, cfg, kc)
-    state, ma = improve(state, critic, concat(data.expert, data.replay), cfg, ka)
-    return state, mc | ma
+    critic, mc = state.agent.critic.descend(critic_loss, state.agent, data.expert, data.replay, cfg, kc)
+    agent, ma = improve(replace(state.agent, critic=critic), concat(data.expert, data.replay), cfg.agent, ka)
+    return State(agent, state.normalizer), mc | ma
+
+
+def policy(state: State) -> Policy:
+    """The policy that a run evaluates and saves."""
+    return Policy(state.normalizer, state.agent.ema)
+
+
+def explorer(state: State) -> Policy:
+    """The policy that acts in training."""
+    return Policy(state.normalizer, state.agent.actor.net)

@@ -5,88 +5,247 @@ Offline Inverse Reinforcement Learning", arXiv:2302.07457).
     pi_r        soft-optimal for r(s, a) - lambda u(s, a) in a learned model, u the ensemble's uncertainty
 
 The gradient in r is `E_expert[sum gamma^t dr] - E_{pi, model}[sum gamma^t dr]`: a linear discriminator between
-demonstrations and imagined rollouts. Order of one update: critic, policy, temperature, target, weight of the penalty;
-every `imagination.every` updates a set of rollouts comes first, every `reward_every` a step of the reward last.
+demonstrations and rollouts in the model. Order of one update: critic, policy, temperature, target, weight of the
+penalty; every `model_rollouts.every` updates a set of rollouts comes first, every `reward_every` a step of the reward
+last.
 
 Differs from the paper: reward and policy take turns at every few updates instead of solving for pi_r; the marginal
-form compares single transitions with those of the ring, not discounted sums (`--reward-form trajectory` does, from
-demonstrated states in place of initial ones); a gradient penalty bounds the reward; the default ends episodes in an
-absorbing state with a learned reward and puts demonstrations into the policy's batches. The presets `head` and `blog`
-are the reference system's at two times; its flags of the last step, and its penalty on real rows (blog), are not
+form compares single transitions with those of the ring buffer, not discounted sums (`--reward-form trajectory` does,
+from demonstrated states in place of initial ones); a gradient penalty bounds the reward; the default ends episodes in
+an absorbing state with a learned reward and puts demonstrations into the policy's batches. The presets `head` and
+`blog` are CleanIL's at two times; its flags of the last step, and its penalty on real transitions (blog), are not
 repeated.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import field, replace
+from typing import Annotated
 
-from jaxtyping import PRNGKeyArray
+import equinox as eqx
+import jax.numpy as jnp
+import jax.random as jr
+from jaxtyping import Array, Float, PRNGKeyArray
 
-from imitax.choices import model_imitation
-from imitax.choices.actor_critic import explorer, policy
-from imitax.choices.imagination import Imagination
-from imitax.choices.model_imitation import (
-    REFERENCE,
-    LearnedRewardConfig,
-    LearnedRewardState,
-    policy_step,
-    reward_turn,
-)
+from imitax.agents import learned_model
+from imitax.agents.actor_critic import CLEANIL, ActorCritic, SoftActorCritic, create, improve, next_value, regression
+from imitax.agents.learned_model import LearnedModel, ModelConfig
+from imitax.agents.model_imitation import Mixture, RewardSteps, compose, marginal, segments
+from imitax.agents.model_rollouts import ModelRollouts
+from imitax.agents.start import Start
+from imitax.algorithm import Needs, Schedule
+from imitax.buffers import Buffers
+from imitax.choices.discrimination import Discrimination
+from imitax.choices.discriminator import Discriminator, create_reward, learned_reward
+from imitax.choices.gradient_penalty import GradientPenalty
+from imitax.choices.learned_reward import LearnedReward
 from imitax.choices.pessimism import Pessimism
-from imitax.choices.reward_learning import learned_reward
 from imitax.choices.td_loss import TdLoss
 from imitax.choices.temperature import Temperature
-from imitax.networks import Dynamics, Normalizer
-from imitax.types import Batch, Metrics, Periodic, Spec
+from imitax.choices.terminal import Terminal, absorbing_transition
+from imitax.choices.weight_penalty import l2
+from imitax.errors import ConfigError
+from imitax.learner import Learner, OptimizerConfig
+from imitax.networks import Critic, CriticConfig, Normalizer, Policy, Reward, RewardConfig
+from imitax.settings import INLINE, settings
+from imitax.types import Batch, Metrics, Transition
 
-__all__ = ["PRESETS", "Config", "State", "explorer", "init", "periodic", "policy", "reward", "update"]
 
-State = LearnedRewardState
-"""Everything that training changes."""
-
-
-@dataclass(frozen=True)
-class Config(LearnedRewardConfig):
+@settings()
+class Config:
     """OMLIRL."""
 
-    pessimism: Pessimism = field(default_factory=lambda: Pessimism("ensemble_std", weight=0.5))
+    agent: Annotated[SoftActorCritic, INLINE] = SoftActorCritic(
+        ema=0.9999,
+        critic=CriticConfig(layer_norm=True),
+        critic_optimizer=OptimizerConfig(),
+        temperature=Temperature("tuned", initial=0.1),
+        terminal=Terminal("absorbing"),
+    )
+    discriminator: Annotated[Discriminator, INLINE] = field(default_factory=Discriminator)
+    model: Annotated[ModelConfig, INLINE] = ModelConfig(
+        model_rollouts=ModelRollouts(horizon=10), pessimism=Pessimism("ensemble_std", weight=0.5)
+    )
+    mixture: Annotated[Mixture, INLINE] = field(default_factory=Mixture)
+    reward_steps: Annotated[RewardSteps, INLINE] = field(default_factory=RewardSteps)
+    normalize_obs: bool = True
+    """Standardise observations with the statistics of demonstrations and recorded data."""
 
+    def __post_init__(self):
+        if self.reward_steps.reward_form == "trajectory" and self.discriminator.discrimination.kind == "mixup":
+            raise ConfigError(
+                "reward_form=trajectory weights transitions by their discount, and discrimination.kind=mixup mixes them"
+            )
+
+
+_CLEANIL = replace(
+    CLEANIL, terminal=Terminal("mask"), temperature=Temperature("tuned", initial=0.1), td_loss=TdLoss(value_clip=1000.0)
+)
+_CLEANIL_REWARD = Discriminator(
+    reward=RewardConfig(hidden=(256, 256, 256), activation="silu", bound=10.0, bound_kind="clip"),
+    discrimination=Discrimination("linear"),
+    gradient_penalty=GradientPenalty("hinge", weight=10.0, margin=1.0, norm="linf"),
+    l2=1e-5,
+    reward_optimizer=OptimizerConfig(lr=3e-4, clip=1000.0),
+)
+_CLEANIL_ROLLOUTS = ModelRollouts(horizon=40, keep=1_000_000, stop_at_end=False, end_beyond=100.0)
+_CLEANIL_MIXTURE = Mixture(real_share=0.5, expert_share=0.0)
+_BLOG_REWARD = RewardSteps(reward_every=1000, reward_form="trajectory", reward_batch_size=6400)
 
 PRESETS = {
     "default": Config(),
     "head": Config(
-        **REFERENCE,
-        l2=1e-5,
-        td_loss=TdLoss(value_clip=1000.0),
-        pessimism=Pessimism("ensemble_std", tuned=True),
-        imagination=Imagination(horizon=40, keep=1_000_000, stop_at_end=False, end_beyond=100.0),
+        agent=_CLEANIL,
+        discriminator=_CLEANIL_REWARD,
+        model=ModelConfig(model_rollouts=_CLEANIL_ROLLOUTS, pessimism=Pessimism("ensemble_std", tuned=True)),
+        mixture=_CLEANIL_MIXTURE,
     ),
     "blog": Config(
-        **REFERENCE,
-        l2=1e-3,
-        td_loss=TdLoss("huber"),
-        temperature=Temperature("tuned", initial=1.0),
-        pessimism=Pessimism("ensemble_std", tuned=True),
-        imagination=Imagination(horizon=40, keep=1_000_000, stop_at_end=False, end_beyond=100.0, expert_starts=0.0),
-        reward_every=1000,
-        reward_form="trajectory",
-        reward_batch_size=6400,
+        agent=replace(_CLEANIL, td_loss=TdLoss("huber"), temperature=Temperature("tuned", initial=1.0)),
+        discriminator=replace(_CLEANIL_REWARD, l2=1e-3),
+        model=ModelConfig(
+            model_rollouts=replace(_CLEANIL_ROLLOUTS, expert_starts=0.0),
+            pessimism=Pessimism("ensemble_std", tuned=True),
+        ),
+        mixture=_CLEANIL_MIXTURE,
+        reward_steps=_BLOG_REWARD,
     ),
 }
-"""default: ours. head, blog: the reference system's, now and as the post describes it."""
+"""default: ours. head, blog: CleanIL's, now and as the post describes it."""
 
 
-def init(cfg: Config, spec: Spec, normalizer: Normalizer, key: PRNGKeyArray, dynamics: Dynamics) -> State:
+def needs(cfg: Config) -> Needs:
+    """Demonstrations with actions, other recorded data, and a model."""
+    return Needs(
+        expert=True,
+        actions=True,
+        segments=cfg.reward_steps.reward_form == "trajectory",
+        offline=True,
+        absorbing=cfg.agent.terminal.samples_absorbing,
+        normalize_obs=cfg.normalize_obs,
+        model=cfg.model,
+        model_precision=cfg.agent.precision,
+        demonstration_copies=cfg.mixture.demonstration_copies,
+    )
+
+
+def schedule(cfg: Config) -> Schedule:
+    """One update a step, and steps of the reward now and then."""
+    return Schedule(cfg.mixture.batch_size, turns=((cfg.reward_steps.reward_every, reward_turn),))
+
+
+class State(eqx.Module):
+    """Agent, model and reward."""
+
+    agent: ActorCritic
+    model: LearnedModel
+    reward: Learner[Reward]
+    normalizer: Normalizer
+
+
+def init(cfg: Config, start: Start) -> State:
     """A state before its first update."""
-    return model_imitation.create(cfg, spec, normalizer, key, dynamics)
+    ka, kr = jr.split(start.key)
+    parts, agent = cfg.discriminator, cfg.agent
+    net = create_reward(parts.reward, start.spec, agent.terminal, agent.gamma, kr, agent.precision)
+    return State(
+        agent=create(agent, start, ka),
+        model=learned_model.create(cfg.model, start),
+        reward=Learner.create(net, parts.reward_optimizer),
+        normalizer=start.normalizer,
+    )
+
+
+def reward_loss(
+    net: Reward,
+    expert: Transition,
+    rollouts: Transition,
+    weights: tuple[Float[Array, "B"], Float[Array, "B"]] | None,
+    cfg: Config,
+    key: PRNGKeyArray,
+) -> tuple[Float[Array, ""], Metrics]:
+    """Discrimination, gradient penalty and weight penalty, on as many transitions of expert and model.
+
+    Args:
+        net: that the gradient is for.
+        expert, rollouts: with normalised observations.
+        weights: of both in the discrimination; None weighs all alike.
+        cfg: of the algorithm.
+        key: of dropout, mixup and the penalty's points.
+    """
+    kd, kl, kp = jr.split(key, 3)
+    x_expert, x_rollouts = (cfg.agent.terminal.reward_input(t) for t in (expert, rollouts))
+    parts = cfg.discriminator
+    loss, metrics = parts.discrimination(lambda x: net(x, kd) - 0.0, x_expert, x_rollouts, kl, weights)
+    penalty, norm = parts.gradient_penalty(net, x_expert, x_rollouts, kp)
+    decay = parts.l2 * l2(net) if parts.l2 else jnp.zeros(())
+    return loss + penalty + decay, metrics | norm | {"discriminator_loss": loss, "penalty": penalty}
+
+
+def reward_turn(state: State, buffers: Buffers, cfg: Config, key: PRNGKeyArray) -> tuple[State, Metrics]:
+    """`reward_steps` steps of the reward; metrics of the last one."""
+    learner, metrics = state.reward, {}
+    for i in range(cfg.reward_steps.reward_steps):
+        kd, kl = jr.split(jr.fold_in(key, i))
+        if cfg.reward_steps.reward_form == "marginal":
+            pairs = marginal(cfg.reward_steps, buffers, kd)
+        else:
+            end = (cfg.agent.terminal, cfg.agent.gamma)
+            pairs = segments(cfg.reward_steps, (state.model, cfg.model), explorer(state), end, buffers, kd)
+        expert, rollouts = (state.normalizer.transition(t) for t in pairs[:2])
+        learner, metrics = learner.descend(reward_loss, expert, rollouts, pairs[2], cfg, kl)
+    return replace(state, reward=learner), metrics
+
+
+def reward_of(net: Reward, t: Transition, cfg: Config) -> Float[Array, "B"]:
+    """The policy's reward for transitions with normalised observations."""
+    return cfg.discriminator.policy_reward(net, cfg.agent.terminal.reward_input(t))
+
+
+def critic_loss(
+    critic: Critic, agent: ActorCritic, t: Transition, end: Float[Array, ""], cfg: Config, key: PRNGKeyArray
+) -> tuple[Float[Array, ""], Metrics]:
+    """Soft temporal-difference loss of all critics; `end` is the reward of the absorbing state."""
+    y = t.reward + cfg.agent.gamma * next_value(agent, t, cfg.agent, key, end)
+    return regression(critic, t, y, cfg.agent)
 
 
 def update(state: State, batch: Batch, cfg: Config, key: PRNGKeyArray) -> tuple[State, Metrics]:
-    """One update of the policy."""
-    return policy_step(state, batch, cfg, key)
+    """One update of the policy, by the current reward less the current penalty on uncertainty."""
+    data = state.normalizer.batch(batch)
+    assert data.expert is not None
+    assert data.offline is not None
+    assert data.rollouts is not None
+    kc, ka = jr.split(key)
+    penalty = learned_model.penalty(state.model, data.rollouts, cfg.model)
+    expert, real = (replace(t, reward=jnp.zeros(len(t))) for t in (data.expert, data.offline))
+    mix = compose(cfg.mixture, expert, real, replace(data.rollouts, reward=0.0 - penalty, uncertainty=None))
+    rewards = reward_of(state.reward.net, mix, cfg)
+    end = reward_of(state.reward.net, absorbing_transition(state.agent.actor.net.spec), cfg)[0]
+    mix = replace(mix, reward=rewards + mix.reward)
+    critic, mc = state.agent.critic.descend(critic_loss, state.agent, mix, end, cfg, kc)
+    agent, ma = improve(replace(state.agent, critic=critic), mix, cfg.agent, ka)
+    model, mp = learned_model.tune_penalty(state.model, data.rollouts, cfg.model)
+    metrics = {"model_penalty": penalty.mean()} | reward_metrics(rewards, end, cfg)
+    return State(agent, model, state.reward, state.normalizer), mc | ma | mp | metrics
 
 
-def periodic(cfg: Config) -> tuple[Periodic, ...]:
-    """What happens between chunks of updates."""
-    return (Periodic(cfg.reward_every, reward_turn),)
+def reward_metrics(rewards: Float[Array, "B"], end: Float[Array, ""], cfg: Config) -> Metrics:
+    """Mean rewards of a batch's demonstrated, recorded and model transitions, and of the absorbing state."""
+    e, r = cfg.mixture.counts
+    parts = {"expert": rewards[:e], "recorded": rewards[e : e + r], "rollouts": rewards[e + r :]}
+    metrics = {f"reward_{name}": x.mean() for name, x in parts.items() if len(x)}
+    return metrics | ({"reward_absorbing": end} if cfg.agent.terminal.flagged else {})
 
 
-reward = learned_reward
+def policy(state: State) -> Policy:
+    """The policy that a run evaluates and saves."""
+    return Policy(state.normalizer, state.agent.ema)
+
+
+def explorer(state: State) -> Policy:
+    """The policy that acts in training."""
+    return Policy(state.normalizer, state.agent.actor.net)
+
+
+def reward(state: State, cfg: Config) -> LearnedReward:
+    """The learned reward, on raw observations."""
+    return learned_reward(state.reward, state.normalizer, cfg.agent.terminal, cfg.discriminator)

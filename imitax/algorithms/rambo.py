@@ -1,93 +1,168 @@
 """RAMBO (Rigter et al. 2022, "RAMBO-RL: Robust Adversarial Model-Based Offline RL", arXiv:2204.12581).
 
-    policy  max  soft actor-critic on real and imagined transitions
+    policy  max  soft actor-critic on real and model transitions
     model   min  w E[A log p(s', r | s, a)] / D + loss of the data,  A = r + gamma V(s') - Q(s, a), normalised
 
 Instead of a penalty, the model itself becomes pessimistic: where the data do not hold it, it turns to what is worst
-for the policy. Every `imagination.every` updates a set of rollouts, every `adversary.every` a phase of model steps.
+for the policy. Every `model_rollouts.every` updates a set of rollouts, every `adversary.every` a phase of model steps.
 
 Differs from the paper: the policy is not cloned from the data first (`--init-from` a run of BC does that); advantages
 are clipped; log densities are divided by the number of outputs, and the supervised loss is a sum over members of means
 over outputs, so that the paper's weight 3e-4 has other units; observations are standardised, and the critics have
-LayerNorm. The next action of A is sampled and its entropy left out, as in the paper; the reference system clips Q
+LayerNorm. The next action of A is sampled and its entropy left out, as in the paper; CleanIL clips Q
 besides (`--td-loss.value-clip`).
 """
 
-from dataclasses import dataclass, field
+from dataclasses import field, replace
+from typing import Annotated
 
+import equinox as eqx
+import jax.random as jr
 from jaxtyping import Array, Float, PRNGKeyArray
 
-from imitax.choices import model_based
-from imitax.choices.actor_critic import CLEANIL, explorer, next_value, policy
-from imitax.choices.adversarial_model import AdversarialModel, model_turn
+from imitax.agents import learned_model
+from imitax.agents.actor_critic import CLEANIL, ActorCritic, SoftActorCritic, create, improve, next_value, regression
+from imitax.agents.adversarial_model import AdversarialModel, adversarial_phase
+from imitax.agents.learned_model import LearnedModel, ModelConfig
+from imitax.agents.model_rollouts import ModelRollouts
+from imitax.agents.start import Start
+from imitax.algorithm import Needs, Schedule
+from imitax.buffers import Buffers
 from imitax.choices.dynamics_loss import OFFICIAL_DECAY, DynamicsFit
-from imitax.choices.imagination import Imagination
-from imitax.choices.model_based import ModelState, OfflineModelConfig, rewarded_step
 from imitax.choices.pessimism import Pessimism
+from imitax.choices.terminal import require_given_rewards
 from imitax.learner import OptimizerConfig
-from imitax.networks import CriticConfig, Dynamics, DynamicsConfig, Normalizer
-from imitax.types import Batch, Metrics, Periodic, Spec, Transition
-
-__all__ = ["PRESETS", "Config", "State", "explorer", "init", "periodic", "policy", "update"]
-
-State = ModelState
-"""Everything that training changes."""
+from imitax.networks import Critic, CriticConfig, DynamicsConfig, Normalizer, Policy
+from imitax.settings import INLINE, Count, Share, settings
+from imitax.types import Batch, Metrics, Transition, concat, part
 
 
-@dataclass(frozen=True)
-class Config(OfflineModelConfig):
+@settings()
+class Config:
     """RAMBO."""
 
-    pessimism: Pessimism = field(default_factory=lambda: Pessimism("none"))
+    agent: Annotated[SoftActorCritic, INLINE] = SoftActorCritic(
+        ema=0.999, critic=CriticConfig(layer_norm=True), critic_optimizer=OptimizerConfig()
+    )
+    model: Annotated[ModelConfig, INLINE] = ModelConfig(pessimism=Pessimism("none"))
     adversary: AdversarialModel = field(default_factory=AdversarialModel)
+    batch_size: Count = 256
+    """Transitions in an update."""
+    real_share: Share = 0.5
+    """Share of real transitions in a batch, the others are the model's."""
+    normalize_obs: bool = True
+    """Standardise observations with the statistics of the data."""
+
+    def __post_init__(self):
+        require_given_rewards(self.agent.terminal)
 
 
 PRESETS = {
     "default": Config(),
     "paper": Config(
-        average=0.0,
-        critic=CriticConfig(),
-        critic_optimizer=OptimizerConfig(lr=3e-4),
-        policy_optimizer=OptimizerConfig(lr=1e-4),
-        dynamics=DynamicsConfig(hidden=(200, 200, 200, 200)),
-        fit=DynamicsFit(patience=10, decay=OFFICIAL_DECAY),
-        imagination=Imagination(horizon=2, starts=12_500, keep=1_000_000, limit=None),
+        agent=SoftActorCritic(policy_optimizer=OptimizerConfig(lr=1e-4), critic_optimizer=OptimizerConfig(lr=3e-4)),
+        model=ModelConfig(
+            dynamics=DynamicsConfig(hidden=(200, 200, 200, 200)),
+            fit=DynamicsFit(patience=10, decay=OFFICIAL_DECAY),
+            model_rollouts=ModelRollouts(horizon=2, starts=12_500, keep=1_000_000, limit=None),
+            pessimism=Pessimism("none"),
+        ),
         adversary=AdversarialModel(steps=1000, weight=3e-4, horizon=2),
     ),
     "cleanil": Config(
-        average=0.0,
-        fit=DynamicsFit(bootstrap=False, patience=10, optimizer=OptimizerConfig(lr=3e-4)),
-        imagination=Imagination(horizon=40, keep=1_000_000, end_beyond=100.0),
+        agent=CLEANIL,
+        model=ModelConfig(
+            fit=DynamicsFit(bootstrap=False, patience=10, optimizer=OptimizerConfig(lr=3e-4)),
+            model_rollouts=ModelRollouts(horizon=40, keep=1_000_000, end_beyond=100.0),
+            pessimism=Pessimism("none"),
+        ),
         adversary=AdversarialModel(steps=1000, weight=0.1, horizon=40, optimizer=OptimizerConfig(lr=1e-4)),
-        **CLEANIL,
     ),
 }
-"""default: ours. paper: the authors' settings for Hopper's mixed data. cleanil: the reference system's."""
+"""default: ours. paper: the authors' settings for Hopper's mixed data. cleanil: CleanIL's."""
 
 
-def init(cfg: Config, spec: Spec, normalizer: Normalizer, key: PRNGKeyArray, dynamics: Dynamics) -> State:
+def needs(cfg: Config) -> Needs:
+    """Recorded data with rewards, and a model."""
+    return Needs(
+        offline=True,
+        rewards=True,
+        absorbing=cfg.agent.terminal.samples_absorbing,
+        normalize_obs=cfg.normalize_obs,
+        model=cfg.model,
+        model_precision=cfg.agent.precision,
+    )
+
+
+def schedule(cfg: Config) -> Schedule:
+    """One update a step, and phases of the adversarial model."""
+    return Schedule(cfg.batch_size, turns=((cfg.adversary.every, model_turn),))
+
+
+class State(eqx.Module):
+    """Agent and model."""
+
+    agent: ActorCritic
+    model: LearnedModel
+    normalizer: Normalizer
+
+
+def init(cfg: Config, start: Start) -> State:
     """A state before its first update."""
-    return model_based.create(cfg, spec, normalizer, key, dynamics, cfg.adversary.optimizer)
+    model = learned_model.create(cfg.model, start, cfg.adversary.optimizer)
+    return State(create(cfg.agent, start, start.key), model, start.normalizer)
+
+
+def critic_loss(
+    critic: Critic, agent: ActorCritic, t: Transition, cfg: Config, key: PRNGKeyArray
+) -> tuple[Float[Array, ""], Metrics]:
+    """Soft temporal-difference loss of all critics."""
+    y = t.reward + cfg.agent.gamma * next_value(agent, t, cfg.agent, key)
+    return regression(critic, t, y, cfg.agent)
 
 
 def update(state: State, batch: Batch, cfg: Config, key: PRNGKeyArray) -> tuple[State, Metrics]:
-    """One update of the policy on recorded and imagined transitions."""
+    """One update on recorded and model transitions of the policy."""
     data = state.normalizer.batch(batch)
-    assert data.offline is not None
-    assert data.imagined is not None
-    return rewarded_step(state, data.offline, data.imagined, cfg, key)
+    real, rollouts = data.offline, data.rollouts
+    assert real is not None
+    assert rollouts is not None
+    kc, ka = jr.split(key)
+    penalty = learned_model.penalty(state.model, rollouts, cfg.model)
+    priced = replace(rollouts, reward=rollouts.reward - penalty, uncertainty=None)
+    n_real = round(cfg.real_share * cfg.batch_size)
+    mix = concat(part(real, 0, n_real), part(priced, 0, cfg.batch_size - n_real))
+    critic, mc = state.agent.critic.descend(critic_loss, state.agent, mix, cfg, kc)
+    agent, ma = improve(replace(state.agent, critic=critic), mix, cfg.agent, ka)
+    model, mp = learned_model.tune_penalty(state.model, rollouts, cfg.model)
+    return State(agent, model, state.normalizer), mc | ma | mp | {"model_penalty": penalty.mean()}
 
 
-def advantage(state: State, t: Transition, cfg: Config, key: PRNGKeyArray) -> Float[Array, "B"]:
-    """`r + gamma V(s') - Q(s, a)`, without entropy."""
-    v_next = next_value(state, t, cfg, key, critic=state.critic.net, entropy=False)
-    return t.reward + cfg.gamma * v_next - cfg.td_loss.clip(state.critic.net(t.obs, t.action).min(0))
+def advantage(agent: ActorCritic, t: Transition, cfg: Config, key: PRNGKeyArray) -> Float[Array, "B"]:
+    """`r + gamma V(s') - Q(s, a)` by the critics themselves, without entropy."""
+    critic = agent.critic.net
+    v_next = next_value(replace(agent, target=critic), t, cfg.agent, key, entropy=False)
+    return t.reward + cfg.agent.gamma * v_next - cfg.agent.td_loss.clip(critic(t.obs, t.action).min(0))
 
 
-turn = model_turn(advantage)
-"""One phase of model steps."""
+def model_turn(state: State, buffers: Buffers, cfg: Config, key: PRNGKeyArray) -> tuple[State, Metrics]:
+    """A phase of model steps against the current policy."""
+    dynamics, metrics = adversarial_phase(
+        state.model.dynamics,
+        (cfg.adversary, cfg.model),
+        explorer(state),
+        lambda t, k: advantage(state.agent, t, cfg, k),
+        buffers,
+        key,
+    )
+    return replace(state, model=replace(state.model, dynamics=dynamics)), metrics
 
 
-def periodic(cfg: Config) -> tuple[Periodic, ...]:
-    """What happens between chunks of updates."""
-    return (Periodic(cfg.adversary.every, turn),)
+def policy(state: State) -> Policy:
+    """The policy that a run evaluates and saves."""
+    return Policy(state.normalizer, state.agent.ema)
+
+
+def explorer(state: State) -> Policy:
+    """The policy that acts in training."""
+    return Policy(state.normalizer, state.agent.actor.net)

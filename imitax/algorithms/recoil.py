@@ -5,99 +5,92 @@ form v, the authors' code:
     value   min_V  E_{(E + S) / 2}[L(min_i Q'_i(s, a) - V(s))],  L an implicit maximum
     critic  min_Q  1/2 E_E[(Q(s, a) - q)^2] + 1/2 E_S[(Q(s, a) + r - gamma V(s'))^2]  + gradient penalty,
             q = r / (1 - gamma)
-form q, the reference system's:
+form q, CleanIL's:
     critic  min_Q  (1 - w) (m E_E[Q(s, pi)] + (1 - m) E_S[Q(s, pi)] - E_E[Q(s, a)])
                    + w E_{(E + S) / 2}[(Q(s, a) - gamma V(s'))^2]  + gradient penalty + anchors
 both:
     policy  max_pi E_D[exp(A(s, a) / beta) log pi(a|s)],  A = min_i Q_i(s, a) - V(s),  D = E or (E + S) / 2
 
 Demonstrated actions are worth the most that there is, and what the other data do loses r at every step that does not
-come closer to them. Order of one update: value, critic, policy, targets, on as many rows of E as of S.
+come closer to them. Order of one update: value, critic, policy, targets, on as many transitions of E as of S.
 
 Differs from the paper: D is E by default, and (E + S) / 2 there, which asks of S that its best actions be worth
 cloning; its saddle point is over Q and pi, and form v is what its code solves instead, without the code's optional
 term that separates V on S from V on E. Where the end is reached, S is worth -r for ever (`closed_form`, as in the
-code), or the end is a state whose value is learned (`absorbing`). Differs from the reference system, whose form q has
+code), or the end is a state whose value is learned (`absorbing`). Differs from CleanIL, whose form q has
 the flags of the last step instead of this one's, takes every term on S together with E, samples one action for the
 baseline (the preset `cleanil` does the last), and standardises observations by E and S together.
 """
 
-from dataclasses import dataclass, field, replace
-from typing import Literal
+from dataclasses import field, replace
+from typing import Annotated, Literal
 
+import equinox as eqx
 import jax.numpy as jnp
 import jax.random as jr
 from jaxtyping import Array, Float, PRNGKeyArray
 
-from imitax.choices import actor_critic
-from imitax.choices.actor_critic import CLEANIL, ActorCritic, AgentConfig, counted, create, improve, next_value, policy
-from imitax.choices.contrast import ContrastConfig, contrast_terms
+from imitax.agents.actor_critic import CLEANIL, ActorCritic, SoftActorCritic, create, critic_mask
+from imitax.agents.contrast import Contrast, contrast_loss
+from imitax.agents.implied_reward import half_means
+from imitax.agents.policy_extraction import PolicyUpdate, extract
+from imitax.agents.start import Start
+from imitax.algorithm import Needs, Schedule
+from imitax.choices.critic_penalty import critic_penalty
 from imitax.choices.gradient_penalty import GradientPenalty
 from imitax.choices.implicit_maximum import ImplicitMaximum
-from imitax.choices.implied_reward import part_means, policy_actions, share_of_step
-from imitax.choices.policy_update import PolicyUpdate
 from imitax.choices.temperature import Temperature
-from imitax.choices.terminal import Terminal
+from imitax.choices.terminal import Terminal, require_implied_rewards
 from imitax.errors import ConfigError
 from imitax.learner import Learner, OptimizerConfig
-from imitax.networks import Critic, CriticConfig, Normalizer, PolicyConfig, Value
-from imitax.types import Batch, Metrics, Spec, Transition, concat
+from imitax.networks import Critic, CriticConfig, Normalizer, Policy, PolicyConfig, Value
+from imitax.settings import INLINE, Count, Positive, settings
+from imitax.types import Batch, Metrics, Transition, concat
 
-__all__ = ["PRESETS", "Config", "State", "init", "policy", "update"]
+_AGENT = SoftActorCritic(
+    ema=0.999,
+    policy=PolicyConfig(log_std_min=-1.0, action_clip=0.01),
+    critic=CriticConfig(layer_norm=True),
+    critic_optimizer=OptimizerConfig(),
+    temperature=Temperature("fixed", initial=0.1),
+    terminal=Terminal("closed_form"),
+)
 
 
-@dataclass(frozen=True)
-class Config(ContrastConfig, AgentConfig):
+@settings()
+class Config:
     """ReCOIL."""
 
+    agent: Annotated[SoftActorCritic, INLINE] = _AGENT
+    contrast: Annotated[Contrast, INLINE] = Contrast(
+        td_weight=0.8, expert_share=0.0, expert_anchor=1.0, learner_anchor=1.0
+    )
+    """In form q."""
     form: Literal["v", "q"] = "v"
     """v: a value network fitted by implicit maximisation (the authors' code). q: the policy's own value and a contrast
-    (the reference system)."""
-    td_weight: float = 0.8
-    expert_share: float = 0.0
-    expert_anchor: float = 1.0
-    learner_anchor: float = 1.0
+    (CleanIL)."""
     maximum: ImplicitMaximum = field(default_factory=ImplicitMaximum)
     """L, in form v."""
-    step_reward: float = 2.0
+    step_reward: Positive = 2.0
     """r, in form v."""
-    policy_update: PolicyUpdate = field(default_factory=lambda: PolicyUpdate("awr"))
+    policy_update: PolicyUpdate = PolicyUpdate("awr")
     """How the policy follows the critic."""
     policy_data: Literal["expert", "mixture"] = "expert"
     """Whose actions are cloned: the demonstrations', or theirs and the other data's in equal parts (the paper)."""
-    gradient_penalty: GradientPenalty = field(default_factory=lambda: GradientPenalty("none"))
+    gradient_penalty: GradientPenalty = GradientPenalty("none")
     """Of the critics, at or between demonstrated transitions and those of S (form q: with the policy's actions)."""
-    batch_size: int = 128
+    batch_size: Count = 128
     """Demonstrated, and as many other, transitions in an update."""
-    average: float = 0.999
-    policy: PolicyConfig = field(default_factory=lambda: PolicyConfig(log_std_min=-1.0, action_clip=0.01))
-    critic: CriticConfig = field(default_factory=lambda: CriticConfig(layer_norm=True))
-    critic_optimizer: OptimizerConfig = field(default_factory=OptimizerConfig)
     value_optimizer: OptimizerConfig = field(default_factory=OptimizerConfig)
-    temperature: Temperature = field(default_factory=lambda: Temperature("fixed", initial=0.1))
-    terminal: Terminal = field(default_factory=lambda: Terminal("closed_form"))
     normalize_obs: bool = True
     """Standardise observations with the statistics of the training demonstrations."""
 
     def __post_init__(self):
-        AgentConfig.__post_init__(self)
-        ContrastConfig.__post_init__(self)
-        if self.terminal.kind == "reward_flag":
-            raise ConfigError(
-                "terminal.kind=reward_flag replaces an explicit reward at the end, and here the reward is implied by "
-                "Q: use closed_form or absorbing to give the end a value, or mask"
-            )
-        if self.step_reward <= 0:
-            raise ConfigError(f"step_reward must be positive, got {self.step_reward}")
-        if self.form == "v" and self.policy_update.kind == "sac" and self.temperature.kind == "tuned":
+        require_implied_rewards(self.agent.terminal)
+        if self.form == "v" and self.policy_update.kind == "sac" and self.agent.temperature.kind == "tuned":
             raise ConfigError(
                 "form=v values states without entropy: give temperature.kind=fixed, or policy_update.kind=awr"
             )
-
-    @property
-    def needs(self) -> frozenset[str]:
-        """What it learns from."""
-        return frozenset({"expert", "offline data"})
 
 
 PRESETS = {
@@ -105,62 +98,74 @@ PRESETS = {
     "mixture": Config(
         policy_data="mixture", maximum=ImplicitMaximum(tau=0.95), policy_update=PolicyUpdate("awr", beta=5.0)
     ),
-    "q": Config(form="q", terminal=Terminal("absorbing")),
+    "q": Config(form="q", agent=replace(_AGENT, terminal=Terminal("absorbing"))),
     "cleanil": Config(
         form="q",
         policy_data="mixture",
-        average=0.0,
-        terminal=Terminal("absorbing"),
+        agent=replace(CLEANIL, terminal=Terminal("absorbing"), temperature=Temperature("fixed", initial=0.1)),
         policy_update=PolicyUpdate("awr", samples=1, noise=0.1, noise_share=0.25),
-        **CLEANIL,
     ),
 }
-"""default: ours, form v. mixture: the same, cloning the other data too. q: ours, form q. cleanil: the reference
-system's networks, rates and noise; its gradient penalty for HalfCheetah is GradientPenalty("hinge", weight=10,
-margin=100, at="both", norm="linf"), none elsewhere."""
+"""default: ours, form v. mixture: the same, cloning the other data too. q: ours, form q. cleanil: CleanIL's networks,
+rates and noise; its gradient penalty for HalfCheetah is GradientPenalty("hinge", weight=10, margin=100, at="both",
+norm="linf"), none elsewhere."""
 
 
-class State(ActorCritic):
-    """Everything that training changes."""
+def needs(cfg: Config) -> Needs:
+    """Demonstrations with actions, and other recorded data."""
+    absorbing = cfg.agent.terminal.samples_absorbing
+    return Needs(expert=True, actions=True, offline=True, absorbing=absorbing, normalize_obs=cfg.normalize_obs)
 
+
+def schedule(cfg: Config) -> Schedule:
+    """One update a step."""
+    return Schedule(cfg.batch_size)
+
+
+class State(eqx.Module):
+    """The agent; in form v also a value network."""
+
+    agent: ActorCritic
     value: Learner[Value] | None
+    normalizer: Normalizer
 
 
-def init(cfg: Config, spec: Spec, normalizer: Normalizer, key: PRNGKeyArray) -> State:
+def init(cfg: Config, start: Start) -> State:
     """A state before its first update."""
-    ka, kv = jr.split(key)
-    agent, value = create(cfg, spec, normalizer, ka), None
+    ka, kv = jr.split(start.key)
+    agent, value = cfg.agent, None
     if cfg.form == "v":
-        net = Value(spec, cfg.critic, flagged=cfg.terminal.kind == "absorbing", key=kv, precision=cfg.precision)
+        flagged = agent.terminal.kind == "absorbing"
+        net = Value(start.spec, agent.critic, flagged=flagged, key=kv, precision=agent.precision)
         value = Learner.create(net, cfg.value_optimizer)
-    return State(**actor_critic.fields(agent), value=value)
+    return State(create(agent, start, ka), value, start.normalizer)
 
 
 def value_loss(value: Value, target: Critic, mix: Transition, cfg: Config) -> tuple[Float[Array, ""], Metrics]:
     """Implicit maximum over the actions that the data show."""
     x = target(mix.obs, mix.action, mix.absorbing).min(0) - value(mix.obs, mix.absorbing)  # [2B]
-    loss = jnp.stack(part_means(cfg.maximum(x), counted(cfg, mix))).mean()
+    loss = jnp.stack(half_means(cfg.maximum(x), critic_mask(cfg.agent, mix))).mean()
     return loss, {"value_loss": loss}
 
 
-def critic_loss_v(
+def critic_loss(
     critic: Critic, value: Value, expert: Transition, other: Transition, cfg: Config, key: PRNGKeyArray
 ) -> tuple[Float[Array, ""], Metrics]:
-    """Regression on the most that there is for demonstrations, on what follows for the other data."""
-    mix = concat(expert, other)  # [2B], expert rows first
-    counts = counted(cfg, mix)  # [2B]
-    most = cfg.step_reward / (1 - cfg.gamma)
-    end = -most
-    if cfg.terminal.kind == "absorbing":
-        end = value(jnp.zeros((1, value.spec.obs_dim)), jnp.ones(1))[0]
-    v_next = cfg.terminal.next_value(cfg.td_loss.clip(value(other.next_obs)), other.terminated, end)  # [B]
-    y = jnp.concatenate([jnp.full(len(expert.obs), most), cfg.gamma * v_next - cfg.step_reward])  # [2B]
+    """Regression on the most that there is for demonstrations, on what follows for the other data (form v)."""
+    mix, agent = concat(expert, other), cfg.agent  # [2B], expert first
+    mask = critic_mask(agent, mix)  # [2B]
+    most = cfg.step_reward / (1 - agent.gamma)
+    end: Float[Array, ""] | float = -most
+    if agent.terminal.kind == "absorbing":
+        end = value(value.spec.observation.zeros(1), jnp.ones(1))[0]
+    v_next = agent.terminal.next_value(agent.td_loss.clip(value(other.next_obs)), other.terminated, end)  # [B]
+    y = jnp.concatenate([jnp.full(len(expert), most), agent.gamma * v_next - cfg.step_reward])  # [2B]
     q = critic(mix.obs, mix.action, mix.absorbing)  # [N 2B]
-    on_expert, on_other = part_means(cfg.td_loss(q - y[None]), counts)
-    penalty, norm = cfg.gradient_penalty.of_critic(critic, expert, other, key)
+    on_expert, on_other = half_means(agent.td_loss(q - y[None]), mask)
+    penalty, norm = critic_penalty(cfg.gradient_penalty, critic, expert, other, key)
 
     loss = on_expert / 2 + on_other / 2 + penalty
-    q_expert, q_other = part_means(q, counts)
+    q_expert, q_other = half_means(q, mask)
     return loss, norm | {
         "critic_loss": loss,
         "on_expert": on_expert,
@@ -171,54 +176,37 @@ def critic_loss_v(
     }
 
 
-def critic_loss_q(
-    critic: Critic, state: State, expert: Transition, other: Transition, cfg: Config, key: PRNGKeyArray
-) -> tuple[Float[Array, ""], Metrics]:
-    """Contrast, squared implied rewards, gradient penalty and anchors, averaged over the critics."""
-    kv, kn, kp = jr.split(key, 3)
-    mix = concat(expert, other)  # [2B], expert rows first
-    counts, share = counted(cfg, mix), share_of_step(cfg, mix)  # [2B]
-    y = cfg.gamma * next_value(state, mix, cfg, kn)  # [2B]
-    action, _ = policy_actions(state, mix, kv)
-    q_policy = critic(mix.obs, action, mix.absorbing)  # [N 2B]
-    q = critic(mix.obs, mix.action, mix.absorbing)  # [N 2B]
-    r = share[None] * (q - y[None])  # [N 2B]
-
-    contrast, anchors = contrast_terms(cfg, q, q_policy, counts)
-    td = jnp.stack(part_means(cfg.td_loss(r) / share[None], counts)).mean()
-    chosen = replace(other, action=action[len(expert.obs) :])
-    penalty, norm = cfg.gradient_penalty.of_critic(critic, expert, chosen, kp)
-
-    loss = (1 - cfg.td_weight) * contrast + cfg.td_weight * td + penalty + anchors
-    (q_expert, q_other), (r_expert, r_other) = part_means(q, counts), part_means(r, counts)
-    return loss, norm | {
-        "critic_loss": loss,
-        "contrast": contrast,
-        "td": td,
-        "penalty": penalty,
-        "anchors": anchors,
-        "q_expert": q_expert,
-        "q_other": q_other,
-        "reward_expert": r_expert,
-        "reward_other": r_other,
-    }
-
-
 def update(state: State, batch: Batch, cfg: Config, key: PRNGKeyArray) -> tuple[State, Metrics]:
     """One update on as many demonstrated as other transitions."""
     data = state.normalizer.batch(batch)
+    kc, ka = jr.split(key)
+    if state.value is None:
+        return update_q(state, data, cfg, kc, ka)
     assert data.expert is not None
     assert data.offline is not None
-    kc, ka = jr.split(key)
-    mix, baseline, mv = concat(data.expert, data.offline), None, {}
-    if state.value is not None:
-        value, mv = state.value.descend(value_loss, state.target, mix, cfg)
-        state, baseline = replace(state, value=value), value.net(mix.obs, mix.absorbing)
-        critic, mc = state.critic.descend(critic_loss_v, value.net, data.expert, data.offline, cfg, kc)
-    else:
-        critic, mc = state.critic.descend(critic_loss_q, state, data.expert, data.offline, cfg, kc)
+    mix = concat(data.expert, data.offline)
+    value, mv = state.value.descend(value_loss, state.agent.target, mix, cfg)
+    critic, mc = state.agent.critic.descend(critic_loss, value.net, data.expert, data.offline, cfg, kc)
+    baseline = value.net(mix.obs, mix.absorbing)
     if cfg.policy_data == "expert":
-        mix = data.expert
-        baseline = None if baseline is None else baseline[: len(mix.obs)]
-    state, ma = improve(state, critic, mix, cfg, ka, cfg.policy_update, baseline)
-    return state, mv | mc | ma
+        mix, baseline = data.expert, baseline[: len(data.expert)]
+    agent = replace(state.agent, critic=critic)
+    agent, ma = extract(agent, mix, cfg.agent, cfg.policy_update, ka, baseline)
+    return State(agent, value, state.normalizer), mv | mc | ma
+
+
+def update_q(state: State, data: Batch, cfg: Config, kc: PRNGKeyArray, ka: PRNGKeyArray) -> tuple[State, Metrics]:
+    """One update in form q, observations normalised."""
+    assert data.expert is not None
+    assert data.offline is not None
+    critic, mc = state.agent.critic.descend(
+        contrast_loss, state.agent, (data.expert, data.offline), (cfg.agent, cfg.contrast, cfg.gradient_penalty), kc
+    )
+    mix = data.expert if cfg.policy_data == "expert" else concat(data.expert, data.offline)
+    agent, ma = extract(replace(state.agent, critic=critic), mix, cfg.agent, cfg.policy_update, ka)
+    return State(agent, None, state.normalizer), mc | ma
+
+
+def policy(state: State) -> Policy:
+    """The policy that a run evaluates and saves."""
+    return Policy(state.normalizer, state.agent.ema)

@@ -9,102 +9,276 @@ reward is the one under the worst such model. Order of one update as OMLIRL's, w
 `adversary.every` updates a phase of model steps comes before the reward's turn.
 
 Differs from the paper: the reward's two forms and the defaults for the end and the batches are OMLIRL's here; the
-model's loss is a sum over its members. Differs from the reference system: the scalers of the model's inputs stay as
+model's loss is a sum over its members. Differs from CleanIL: the scalers of the model's inputs stay as
 they were fitted (there they are fitted anew in each phase), rollouts of policy and model share one stop rule, and
 actions in rollouts are sampled in all presets.
 """
 
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
+from typing import Annotated
 
+import equinox as eqx
+import jax.numpy as jnp
+import jax.random as jr
 from jaxtyping import Array, Float, PRNGKeyArray
 
-from imitax.choices import model_imitation
-from imitax.choices.actor_critic import CLEANIL, explorer, next_value, policy
-from imitax.choices.adversarial_model import AdversarialModel, model_turn
-from imitax.choices.imagination import Imagination
-from imitax.choices.model_imitation import (
-    REFERENCE,
-    LearnedRewardConfig,
-    LearnedRewardState,
-    policy_step,
-    reward_turn,
-)
+from imitax.agents import learned_model
+from imitax.agents.actor_critic import CLEANIL, ActorCritic, SoftActorCritic, create, improve, next_value, regression
+from imitax.agents.adversarial_model import AdversarialModel, adversarial_phase
+from imitax.agents.learned_model import LearnedModel, ModelConfig
+from imitax.agents.model_imitation import Mixture, RewardSteps, compose, marginal, segments
+from imitax.agents.model_rollouts import ModelRollouts
+from imitax.agents.start import Start
+from imitax.algorithm import Needs, Schedule
+from imitax.buffers import Buffers
+from imitax.choices.discrimination import Discrimination
+from imitax.choices.discriminator import Discriminator, create_reward, learned_reward
+from imitax.choices.gradient_penalty import GradientPenalty
+from imitax.choices.learned_reward import LearnedReward
 from imitax.choices.pessimism import Pessimism
-from imitax.choices.reward_learning import learned_reward, paid
 from imitax.choices.td_loss import TdLoss
-from imitax.learner import OptimizerConfig
-from imitax.networks import CriticConfig, Dynamics, Normalizer
-from imitax.types import Batch, Metrics, Periodic, Spec, Transition
+from imitax.choices.temperature import Temperature
+from imitax.choices.terminal import Terminal, absorbing_transition
+from imitax.choices.weight_penalty import l2
+from imitax.errors import ConfigError
+from imitax.learner import Learner, OptimizerConfig
+from imitax.networks import Critic, CriticConfig, Normalizer, Policy, Reward, RewardConfig
+from imitax.settings import INLINE, settings
+from imitax.types import Batch, Metrics, Transition
 
-__all__ = ["PRESETS", "Config", "State", "explorer", "init", "periodic", "policy", "reward", "update"]
 
-State = LearnedRewardState
-"""Everything that training changes."""
-
-
-@dataclass(frozen=True)
-class Config(LearnedRewardConfig):
+@settings()
+class Config:
     """RMIRL."""
 
-    critic: CriticConfig = field(default_factory=lambda: CriticConfig(layer_norm=True, zero_head=True))
-    pessimism: Pessimism = field(default_factory=lambda: Pessimism("none"))
+    agent: Annotated[SoftActorCritic, INLINE] = SoftActorCritic(
+        ema=0.9999,
+        critic=CriticConfig(layer_norm=True, zero_head=True),
+        critic_optimizer=OptimizerConfig(),
+        temperature=Temperature("tuned", initial=0.1),
+        terminal=Terminal("absorbing"),
+    )
+    discriminator: Annotated[Discriminator, INLINE] = field(default_factory=Discriminator)
+    model: Annotated[ModelConfig, INLINE] = ModelConfig(
+        model_rollouts=ModelRollouts(horizon=10), pessimism=Pessimism("none")
+    )
+    mixture: Annotated[Mixture, INLINE] = field(default_factory=Mixture)
+    reward_steps: Annotated[RewardSteps, INLINE] = field(default_factory=RewardSteps)
     adversary: AdversarialModel = field(default_factory=AdversarialModel)
     adversary_entropy: bool = True
     """The value of the next state in A has its entropy bonus."""
+    normalize_obs: bool = True
+    """Standardise observations with the statistics of demonstrations and recorded data."""
+
+    def __post_init__(self):
+        if self.reward_steps.reward_form == "trajectory" and self.discriminator.discrimination.kind == "mixup":
+            raise ConfigError(
+                "reward_form=trajectory weights transitions by their discount, and discrimination.kind=mixup mixes them"
+            )
 
 
-_REFERENCE = REFERENCE | {
-    "critic": replace(CLEANIL["critic"], zero_head=True),
-    "imagination": Imagination(horizon=40, keep=1_000_000, stop_at_end=False, end_beyond=100.0),
-}
+_CLEANIL = replace(
+    CLEANIL,
+    critic=replace(CLEANIL.critic, zero_head=True),
+    terminal=Terminal("mask"),
+    temperature=Temperature("tuned", initial=0.1),
+    td_loss=TdLoss(value_clip=1000.0),
+)
+_CLEANIL_REWARD = Discriminator(
+    reward=RewardConfig(hidden=(256, 256, 256), activation="silu", bound=10.0, bound_kind="clip"),
+    discrimination=Discrimination("linear"),
+    gradient_penalty=GradientPenalty("hinge", weight=10.0, margin=1.0, norm="linf"),
+    l2=1e-5,
+    reward_optimizer=OptimizerConfig(lr=3e-4, clip=1000.0),
+)
+_CLEANIL_MODEL = ModelConfig(
+    model_rollouts=ModelRollouts(horizon=40, keep=1_000_000, stop_at_end=False, end_beyond=100.0),
+    pessimism=Pessimism("none"),
+)
+_CLEANIL_MIXTURE = Mixture(real_share=0.5, expert_share=0.0)
+_BLOG_REWARD = RewardSteps(reward_every=1000, reward_form="trajectory", reward_batch_size=6400)
 
 PRESETS = {
     "default": Config(),
     "head": Config(
-        **_REFERENCE,
-        l2=1e-5,
-        td_loss=TdLoss(value_clip=1000.0),
+        agent=_CLEANIL,
+        discriminator=_CLEANIL_REWARD,
+        model=_CLEANIL_MODEL,
+        mixture=_CLEANIL_MIXTURE,
         adversary=AdversarialModel(weight=0.05, horizon=40, optimizer=OptimizerConfig(lr=1e-4)),
     ),
     "blog": Config(
-        **_REFERENCE | {"critic": CLEANIL["critic"]},
-        l2=1e-3,
-        td_loss=TdLoss("huber"),
+        agent=replace(_CLEANIL, critic=CLEANIL.critic, td_loss=TdLoss("huber")),
+        discriminator=replace(_CLEANIL_REWARD, l2=1e-3),
+        model=_CLEANIL_MODEL,
+        mixture=_CLEANIL_MIXTURE,
         adversary=AdversarialModel(weight=0.1, horizon=40, optimizer=OptimizerConfig(lr=1e-4)),
         adversary_entropy=False,
-        reward_every=1000,
-        reward_form="trajectory",
-        reward_batch_size=6400,
+        reward_steps=_BLOG_REWARD,
     ),
 }
-"""default: ours. head, blog: the reference system's, now and as the post describes it (whose HalfCheetah runs had
---terminal.kind closed_form besides)."""
+"""default: ours. head, blog: CleanIL's, now and as the post describes it (whose HalfCheetah runs had --terminal.kind
+closed_form besides)."""
 
 
-def init(cfg: Config, spec: Spec, normalizer: Normalizer, key: PRNGKeyArray, dynamics: Dynamics) -> State:
+def needs(cfg: Config) -> Needs:
+    """Demonstrations with actions, other recorded data, and a model."""
+    return Needs(
+        expert=True,
+        actions=True,
+        segments=cfg.reward_steps.reward_form == "trajectory",
+        offline=True,
+        absorbing=cfg.agent.terminal.samples_absorbing,
+        normalize_obs=cfg.normalize_obs,
+        model=cfg.model,
+        model_precision=cfg.agent.precision,
+        demonstration_copies=cfg.mixture.demonstration_copies,
+    )
+
+
+def schedule(cfg: Config) -> Schedule:
+    """One update a step; phases of the adversarial model and steps of the reward now and then."""
+    turns = ((cfg.adversary.every, model_turn), (cfg.reward_steps.reward_every, reward_turn))
+    return Schedule(cfg.mixture.batch_size, turns=turns)
+
+
+class State(eqx.Module):
+    """Agent, model and reward."""
+
+    agent: ActorCritic
+    model: LearnedModel
+    reward: Learner[Reward]
+    normalizer: Normalizer
+
+
+def init(cfg: Config, start: Start) -> State:
     """A state before its first update."""
-    return model_imitation.create(cfg, spec, normalizer, key, dynamics, cfg.adversary.optimizer)
+    ka, kr = jr.split(start.key)
+    parts, agent = cfg.discriminator, cfg.agent
+    net = create_reward(parts.reward, start.spec, agent.terminal, agent.gamma, kr, agent.precision)
+    return State(
+        agent=create(agent, start, ka),
+        model=learned_model.create(cfg.model, start, cfg.adversary.optimizer),
+        reward=Learner.create(net, parts.reward_optimizer),
+        normalizer=start.normalizer,
+    )
+
+
+def reward_loss(
+    net: Reward,
+    expert: Transition,
+    rollouts: Transition,
+    weights: tuple[Float[Array, "B"], Float[Array, "B"]] | None,
+    cfg: Config,
+    key: PRNGKeyArray,
+) -> tuple[Float[Array, ""], Metrics]:
+    """Discrimination, gradient penalty and weight penalty, on as many transitions of expert and model.
+
+    Args:
+        net: that the gradient is for.
+        expert, rollouts: with normalised observations.
+        weights: of both in the discrimination; None weighs all alike.
+        cfg: of the algorithm.
+        key: of dropout, mixup and the penalty's points.
+    """
+    kd, kl, kp = jr.split(key, 3)
+    x_expert, x_rollouts = (cfg.agent.terminal.reward_input(t) for t in (expert, rollouts))
+    parts = cfg.discriminator
+    loss, metrics = parts.discrimination(lambda x: net(x, kd) - 0.0, x_expert, x_rollouts, kl, weights)
+    penalty, norm = parts.gradient_penalty(net, x_expert, x_rollouts, kp)
+    decay = parts.l2 * l2(net) if parts.l2 else jnp.zeros(())
+    return loss + penalty + decay, metrics | norm | {"discriminator_loss": loss, "penalty": penalty}
+
+
+def reward_turn(state: State, buffers: Buffers, cfg: Config, key: PRNGKeyArray) -> tuple[State, Metrics]:
+    """`reward_steps` steps of the reward; metrics of the last one."""
+    learner, metrics = state.reward, {}
+    for i in range(cfg.reward_steps.reward_steps):
+        kd, kl = jr.split(jr.fold_in(key, i))
+        if cfg.reward_steps.reward_form == "marginal":
+            pairs = marginal(cfg.reward_steps, buffers, kd)
+        else:
+            end = (cfg.agent.terminal, cfg.agent.gamma)
+            pairs = segments(cfg.reward_steps, (state.model, cfg.model), explorer(state), end, buffers, kd)
+        expert, rollouts = (state.normalizer.transition(t) for t in pairs[:2])
+        learner, metrics = learner.descend(reward_loss, expert, rollouts, pairs[2], cfg, kl)
+    return replace(state, reward=learner), metrics
+
+
+def reward_of(net: Reward, t: Transition, cfg: Config) -> Float[Array, "B"]:
+    """The policy's reward for transitions with normalised observations."""
+    return cfg.discriminator.policy_reward(net, cfg.agent.terminal.reward_input(t))
+
+
+def critic_loss(
+    critic: Critic, agent: ActorCritic, t: Transition, end: Float[Array, ""], cfg: Config, key: PRNGKeyArray
+) -> tuple[Float[Array, ""], Metrics]:
+    """Soft temporal-difference loss of all critics; `end` is the reward of the absorbing state."""
+    y = t.reward + cfg.agent.gamma * next_value(agent, t, cfg.agent, key, end)
+    return regression(critic, t, y, cfg.agent)
 
 
 def update(state: State, batch: Batch, cfg: Config, key: PRNGKeyArray) -> tuple[State, Metrics]:
-    """One update of the policy."""
-    return policy_step(state, batch, cfg, key)
+    """One update of the policy, by the current reward less the current penalty on uncertainty."""
+    data = state.normalizer.batch(batch)
+    assert data.expert is not None
+    assert data.offline is not None
+    assert data.rollouts is not None
+    kc, ka = jr.split(key)
+    penalty = learned_model.penalty(state.model, data.rollouts, cfg.model)
+    expert, real = (replace(t, reward=jnp.zeros(len(t))) for t in (data.expert, data.offline))
+    mix = compose(cfg.mixture, expert, real, replace(data.rollouts, reward=0.0 - penalty, uncertainty=None))
+    rewards = reward_of(state.reward.net, mix, cfg)
+    end = reward_of(state.reward.net, absorbing_transition(state.agent.actor.net.spec), cfg)[0]
+    mix = replace(mix, reward=rewards + mix.reward)
+    critic, mc = state.agent.critic.descend(critic_loss, state.agent, mix, end, cfg, kc)
+    agent, ma = improve(replace(state.agent, critic=critic), mix, cfg.agent, ka)
+    model, mp = learned_model.tune_penalty(state.model, data.rollouts, cfg.model)
+    metrics = {"model_penalty": penalty.mean()} | reward_metrics(rewards, end, cfg)
+    return State(agent, model, state.reward, state.normalizer), mc | ma | mp | metrics
+
+
+def reward_metrics(rewards: Float[Array, "B"], end: Float[Array, ""], cfg: Config) -> Metrics:
+    """Mean rewards of a batch's demonstrated, recorded and model transitions, and of the absorbing state."""
+    e, r = cfg.mixture.counts
+    parts = {"expert": rewards[:e], "recorded": rewards[e : e + r], "rollouts": rewards[e + r :]}
+    metrics = {f"reward_{name}": x.mean() for name, x in parts.items() if len(x)}
+    return metrics | ({"reward_absorbing": end} if cfg.agent.terminal.flagged else {})
 
 
 def advantage(state: State, t: Transition, cfg: Config, key: PRNGKeyArray) -> Float[Array, "B"]:
-    """`r + gamma V(s') - Q(s, a)`."""
-    t, end = paid(state.reward.net, t, cfg)
-    v_next = next_value(state, t, cfg, key, end, critic=state.critic.net, entropy=cfg.adversary_entropy)
-    return t.reward + cfg.gamma * v_next - cfg.td_loss.clip(state.critic.net(t.obs, t.action).min(0))
+    """`r + gamma V(s') - Q(s, a)` by the critics themselves."""
+    critic, end = state.agent.critic.net, absorbing_transition(state.agent.actor.net.spec)
+    absorbing_reward = reward_of(state.reward.net, end, cfg)[0]
+    agent = replace(state.agent, target=critic)
+    v_next = next_value(agent, t, cfg.agent, key, absorbing_reward, cfg.adversary_entropy)
+    q = cfg.agent.td_loss.clip(critic(t.obs, t.action).min(0))
+    return reward_of(state.reward.net, t, cfg) + cfg.agent.gamma * v_next - q
 
 
-turn = model_turn(advantage)
-"""One phase of model steps."""
+def model_turn(state: State, buffers: Buffers, cfg: Config, key: PRNGKeyArray) -> tuple[State, Metrics]:
+    """A phase of model steps against the current policy."""
+    dynamics, metrics = adversarial_phase(
+        state.model.dynamics,
+        (cfg.adversary, cfg.model),
+        explorer(state),
+        lambda t, k: advantage(state, t, cfg, k),
+        buffers,
+        key,
+    )
+    return replace(state, model=replace(state.model, dynamics=dynamics)), metrics
 
 
-def periodic(cfg: Config) -> tuple[Periodic, ...]:
-    """What happens between chunks of updates."""
-    return Periodic(cfg.adversary.every, turn), Periodic(cfg.reward_every, reward_turn)
+def policy(state: State) -> Policy:
+    """The policy that a run evaluates and saves."""
+    return Policy(state.normalizer, state.agent.ema)
 
 
-reward = learned_reward
+def explorer(state: State) -> Policy:
+    """The policy that acts in training."""
+    return Policy(state.normalizer, state.agent.actor.net)
+
+
+def reward(state: State, cfg: Config) -> LearnedReward:
+    """The learned reward, on raw observations."""
+    return learned_reward(state.reward, state.normalizer, cfg.agent.terminal, cfg.discriminator)

@@ -4,8 +4,7 @@
     policy       min_pi E[alpha log pi(a|s) - min_i Q_i(s, a)]
     temperature  min_alpha E[alpha (H - target)],  target = -|A|
 
-The three losses are in `choices/actor_critic.py`, `policy_update.py` and `temperature.py`: the imitation methods with
-an environment use them too.
+The losses of policy and temperature are in `agents/actor_critic.py`: the imitation methods use them too.
 
 Order of one update: critic, policy, temperature, target; critic and policy use the alpha of the update before.
 
@@ -14,59 +13,77 @@ Differs from the paper: the log standard deviation is squashed into [-5, 2]; the
 followed by as many updates, so the acting policy is up to one chunk old.
 """
 
-from dataclasses import dataclass
+from dataclasses import field, replace
+from typing import Annotated
 
+import equinox as eqx
 import jax.random as jr
-from jaxtyping import PRNGKeyArray
+from jaxtyping import Array, Float, PRNGKeyArray
 
-from imitax.choices.actor_critic import (
-    CLEANIL,
-    ActorCritic,
-    ActorCriticConfig,
-    create,
-    explorer,
-    improve,
-    policy,
-    soft_q_loss,
-)
-from imitax.errors import require_positive
-from imitax.networks import Normalizer
-from imitax.types import Batch, Metrics, Spec
-
-__all__ = ["PRESETS", "Config", "State", "explorer", "init", "policy", "update"]
-
-State = ActorCritic
-"""Everything that training changes."""
+from imitax.agents.actor_critic import CLEANIL, ActorCritic, SoftActorCritic, create, improve, next_value, regression
+from imitax.agents.replay import Replay
+from imitax.agents.start import Start
+from imitax.algorithm import Needs, Schedule
+from imitax.choices.terminal import Terminal, require_given_rewards
+from imitax.networks import Critic, Normalizer, Policy
+from imitax.settings import INLINE, Count, settings
+from imitax.types import Batch, Metrics, Transition
 
 
-@dataclass(frozen=True)
-class Config(ActorCriticConfig):
+@settings()
+class Config:
     """Soft actor-critic."""
 
-    steps_per_update: int = 1
+    agent: Annotated[SoftActorCritic, INLINE] = field(default_factory=SoftActorCritic)
+    replay: Annotated[Replay, INLINE] = field(default_factory=Replay)
+    batch_size: Count = 256
+    """Transitions in an update."""
+    steps_per_update: Count = 1
     """Environment steps for each update. Where a step costs less than an update, two steps an update learn sooner."""
 
     def __post_init__(self):
-        super().__post_init__()
-        require_positive(self, "steps_per_update")
-        self.terminal.for_given_rewards(" (with --reward RUN the end is handled as in that run)")
+        require_given_rewards(self.agent.terminal, " (with --reward RUN the end is handled as in that run)")
 
 
 PRESETS = {
     "default": Config(),
-    "frugal": Config(steps_per_update=2, batch_size=128, average=0.999),
-    "cleanil": Config(
-        warmup_steps=2000,
-        **CLEANIL,
-    ),
+    "frugal": Config(agent=SoftActorCritic(ema=0.999), steps_per_update=2, batch_size=128),
+    "cleanil": Config(agent=CLEANIL, replay=Replay(warmup_steps=2000)),
 }
-"""default: ours. frugal: half the updates on half as large batches, and the average policy, for long trainings where
-a step is cheap. cleanil: the reference system's networks and rates."""
+"""default: ours. frugal: half the updates on half as large batches, and the averaged policy, for long trainings where
+a step is cheap. cleanil: CleanIL's networks and rates."""
 
 
-def init(cfg: Config, spec: Spec, normalizer: Normalizer, key: PRNGKeyArray) -> State:
+def needs(cfg: Config) -> Needs:
+    """An environment with rewards."""
+    return Needs(env=True, absorbing=cfg.agent.terminal.samples_absorbing)
+
+
+def schedule(cfg: Config) -> Schedule:
+    """One update every `steps_per_update` environment steps."""
+    return Schedule(
+        cfg.batch_size, cfg.replay.warmup_steps, cfg.replay.buffer_size, steps_per_update=cfg.steps_per_update
+    )
+
+
+class State(eqx.Module):
+    """The agent."""
+
+    agent: ActorCritic
+    normalizer: Normalizer
+
+
+def init(cfg: Config, start: Start) -> State:
     """A state before its first update."""
-    return create(cfg, spec, normalizer, key)
+    return State(create(cfg.agent, start, start.key), start.normalizer)
+
+
+def critic_loss(
+    critic: Critic, agent: ActorCritic, t: Transition, cfg: Config, key: PRNGKeyArray
+) -> tuple[Float[Array, ""], Metrics]:
+    """Soft temporal-difference loss of all critics."""
+    y = t.reward + cfg.agent.gamma * next_value(agent, t, cfg.agent, key)
+    return regression(critic, t, y, cfg.agent)
 
 
 def update(state: State, batch: Batch, cfg: Config, key: PRNGKeyArray) -> tuple[State, Metrics]:
@@ -74,6 +91,21 @@ def update(state: State, batch: Batch, cfg: Config, key: PRNGKeyArray) -> tuple[
     data = state.normalizer.batch(batch).replay
     assert data is not None
     kc, ka = jr.split(key)
-    critic, mc = state.critic.descend(soft_q_loss, state, data, 0.0, cfg, kc)
-    state, ma = improve(state, critic, data, cfg, ka)
-    return state, mc | ma
+    critic, mc = state.agent.critic.descend(critic_loss, state.agent, data, cfg, kc)
+    agent, ma = improve(replace(state.agent, critic=critic), data, cfg.agent, ka)
+    return State(agent, state.normalizer), mc | ma
+
+
+def policy(state: State) -> Policy:
+    """The policy that a run evaluates and saves."""
+    return Policy(state.normalizer, state.agent.ema)
+
+
+def explorer(state: State) -> Policy:
+    """The policy that acts in training."""
+    return Policy(state.normalizer, state.agent.actor.net)
+
+
+def with_reward(cfg: Config, terminal: Terminal) -> tuple[Config, float]:
+    """The configuration that learns from a learned reward, and its discount factor."""
+    return replace(cfg, agent=replace(cfg.agent, terminal=terminal)), cfg.agent.gamma

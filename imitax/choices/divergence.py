@@ -1,31 +1,26 @@
 """f-divergences `D_f(P || Q) = E_Q[f(p / q)]`: generator, conjugate, and what imitation makes of them."""
 
 import math
-from dataclasses import dataclass
 from typing import Literal
 
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from imitax.errors import ConfigError
+from imitax.settings import Positive, settings
 
 EDGE = 0.05
 """Distance from the edge of `concave`'s domain at which it is continued by its tangent."""
 
 
-@dataclass(frozen=True)
+@settings("divergence")
 class Divergence:
     """Which f-divergence. Generators are normalised to f(1) = f'(1) = 0, which changes no divergence."""
 
     kind: Literal["chi2", "kl", "reverse_kl", "js", "hellinger", "tv"] = "chi2"
     """chi2 (Pearson): (u - 1)^2. kl (forward): u log u - u + 1. reverse_kl: u - 1 - log u. js (twice Jensen-Shannon):
     u log u - (1 + u) log((1 + u) / 2). hellinger (squared): (sqrt u - 1)^2. tv (total variation): |u - 1| / 2."""
-    scale: float = 1.0
+    scale: Positive = 1.0
     """Factor of the divergence; with chi2 the `alpha` of IQ-Learn, whose penalty is r^2 / (4 alpha)."""
-
-    def __post_init__(self):
-        if self.scale <= 0:
-            raise ConfigError(f"divergence.scale must be positive, got {self.scale}")
 
     def f(self, u: Float[Array, "*B"]) -> Float[Array, "*B"]:
         """The generator at density ratios u > 0."""

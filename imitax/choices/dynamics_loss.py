@@ -1,35 +1,37 @@
 """What a dynamics ensemble is fitted by: likelihood, bounds on its variance, weight decay."""
 
-from dataclasses import dataclass, field
+from dataclasses import field
+from typing import Annotated
 
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from imitax.errors import ConfigError, require_positive
+from imitax.errors import ConfigError
 from imitax.learner import OptimizerConfig
 from imitax.networks import Dynamics
+from imitax.settings import Count, Range, settings
 from imitax.types import Metrics, Transition
 
 OFFICIAL_DECAY = (2.5e-5, 5e-5, 7.5e-5, 7.5e-5, 1e-4)
 """The authors' weights, for four hidden layers."""
 
 
-@dataclass(frozen=True)
+@settings("fit")
 class DynamicsFit:
     """How an ensemble is fitted (Janner et al. 2019, MBPO, arXiv:1906.08253)."""
 
-    batch_size: int = 256
+    batch_size: Count = 256
     """Transitions of each member in a step."""
-    epochs: int = 200
+    epochs: Count = 200
     """Passes over the data, at most."""
-    patience: int = 5
+    patience: Count = 5
     """Stop after so many epochs in which no member improved."""
     improvement: float = 0.01
     """Share of its held-out error by which a member must fall below its best, for its weights to be kept."""
-    holdout: float = 0.1
+    holdout: Annotated[float, Range(0, 1, open_low=True, open_high=True)] = 0.1
     """Share of the data, whole episodes where there are any, that errors are measured on."""
-    holdout_max: int = 5000
+    holdout_max: Count = 5000
     """Transitions held out, at most."""
     bootstrap: bool = True
     """Every member has a sample of its own from the data, drawn with replacement; else all have all, in other orders
@@ -41,9 +43,6 @@ class DynamicsFit:
     optimizer: OptimizerConfig = field(default_factory=lambda: OptimizerConfig(lr=1e-3))
 
     def __post_init__(self):
-        require_positive(self, "batch_size", "epochs", "patience", "holdout_max", of="fit")
-        if not 0 < self.holdout < 1:
-            raise ConfigError(f"fit.holdout must lie between 0 and 1, got {self.holdout}: members are chosen by it")
         if not self.decay:
             raise ConfigError("fit.decay is empty: give one weight for all layers, or 0")
 

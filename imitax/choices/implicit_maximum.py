@@ -1,15 +1,14 @@
 """Implicit maximisation: a state value near the best action that the data show, without asking for any other."""
 
-from dataclasses import dataclass
-from typing import Literal
+from typing import Annotated, Literal
 
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from imitax.errors import ConfigError
+from imitax.settings import Positive, Range, settings
 
 
-@dataclass(frozen=True)
+@settings("maximum")
 class ImplicitMaximum:
     """Asymmetric loss of `x = Q(s, a) - V(s)` whose minimum over V lies above the mean of Q."""
 
@@ -17,19 +16,12 @@ class ImplicitMaximum:
     """expectile: |tau - 1(x < 0)| x^2 (Kostrikov et al. 2022, arXiv:2110.06169, equation 5). gumbel: e^z - z - 1 with
     z = x / beta, whose minimum is `beta log E[e^(Q / beta)]`, the soft maximum (Garg et al. 2023, arXiv:2301.02328,
     equation 10; the reverse KL of ReCOIL)."""
-    tau: float = 0.8
+    tau: Annotated[float, Range(0.5, 1, open_high=True)] = 0.8
     """Expectile: 0.5 is the mean, 1 the maximum."""
-    beta: float = 1.0
+    beta: Positive = 1.0
     """Temperature of gumbel, in units of the value."""
-    clip: float = 7.0
+    clip: Positive = 7.0
     """Largest z of gumbel; beyond it the loss goes on along its tangent."""
-
-    def __post_init__(self):
-        if not 0.5 <= self.tau < 1:
-            raise ConfigError(f"maximum.tau must lie in [0.5, 1), got {self.tau}")
-        for name in ("beta", "clip"):
-            if getattr(self, name) <= 0:
-                raise ConfigError(f"maximum.{name} must be positive, got {getattr(self, name)}")
 
     def __call__(self, x: Float[Array, "*B"]) -> Float[Array, "*B"]:
         """Loss of each difference."""

@@ -4,10 +4,10 @@ import equinox as eqx
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float
 
-from imitax.choices.discriminator import RewardHead
+from imitax.choices.discrimination import RewardHead
 from imitax.choices.terminal import Terminal, absorbing_transition
 from imitax.networks import Normalizer, Reward
-from imitax.types import AnyArray, Transition
+from imitax.types import AnyArray, Obs, Transition
 
 
 class LearnedReward(eqx.Module):
@@ -29,22 +29,21 @@ class LearnedReward(eqx.Module):
 
     def __call__(
         self,
-        obs: Float[AnyArray, "B O"],
+        obs: Obs,
         action: Float[AnyArray, "B A"],
-        next_obs: Float[AnyArray, "B O"],
+        next_obs: Obs,
         terminated: Bool[AnyArray, "B"],
     ) -> Float[Array, "B"]:
         """Reward of each transition; of those that end the MDP, without what follows the end."""
-        zeros = jnp.zeros(len(obs))
+        zeros = jnp.zeros(len(action))
         here, there = self.normalizer(obs), self.normalizer(next_obs)
         return self._of(Transition(here, jnp.asarray(action), zeros, there, jnp.asarray(terminated), zeros > 0))
 
     def absorbing(self) -> Float[Array, ""]:
         """Reward of each step after the end; zero where the run gave the end no reward of its own."""
-        if not self.terminal.rows:
+        if not self.terminal.samples_absorbing:
             return jnp.zeros(())
-        spec = self.net.spec
-        return self._of(absorbing_transition(spec.obs_dim, spec.action_dim))[0]
+        return self._of(absorbing_transition(self.net.spec))[0]
 
     def with_end(self, rewards: Float[Array, "B"], terminated: Bool[Array, "B"], gamma: float) -> Float[Array, "B"]:
         """Rewards whose terminating steps carry everything that follows the end, `gamma R / (1 - gamma)`.
@@ -54,4 +53,4 @@ class LearnedReward(eqx.Module):
         return rewards + jnp.where(terminated, gamma / (1 - gamma) * self.absorbing(), 0.0)
 
     def _of(self, t: Transition) -> Float[Array, "B"]:
-        return self.scale * self.head(self.net.unshaped(self.net.join(*self.terminal.reward_input(t))))
+        return self.scale * self.head(self.net.unshaped(self.terminal.reward_input(t)))

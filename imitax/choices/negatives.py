@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Literal
 
 import jax
@@ -10,11 +10,13 @@ import jax.numpy as jnp
 import jax.random as jr
 from jaxtyping import Array, Float, PRNGKeyArray
 
-from imitax.errors import ConfigError, require_positive
-from imitax.networks import ActionRange, Langevin, TanhGaussian
+from imitax.errors import ConfigError
+from imitax.networks import ActionRange, Langevin, TanhGaussian, draw_actions, log_probs
+from imitax.settings import Count, CountOrZero, settings
+from imitax.types import Obs
 
 
-@dataclass(frozen=True)
+@settings("negatives")
 class Negatives:
     """Counter-examples of each demonstrated state, in unit coordinates of the searched range."""
 
@@ -22,11 +24,11 @@ class Negatives:
     """uniform: over the range. langevin: uniform ones, moved to where f is high by a chain. actor: drawn from the
     amortised policy. mix: `actor` of the policy's, `langevin` of the chain's, the rest
     uniform."""
-    count: int = 8
+    count: Count = 8
     """Counter-examples a state."""
-    actor: int = 4
+    actor: CountOrZero = 4
     """Of these in a mix, how many are the amortised policy's."""
-    chained: int = 0
+    chained: CountOrZero = 0
     """Of these in a mix, how many are a chain's."""
     corrected: bool = False
     """Subtract the log-density of the counter-examples' distribution from f in the loss, so that f estimates
@@ -36,8 +38,7 @@ class Negatives:
     """The chain."""
 
     def __post_init__(self):
-        require_positive(self, "count", of="negatives")
-        if min(self.actor, self.chained) < 0 or self.actor + self.chained > self.count:
+        if self.actor + self.chained > self.count:
             raise ConfigError(
                 f"negatives.actor ({self.actor}) and negatives.chained ({self.chained}) are parts of "
                 f"negatives.count ({self.count})"
@@ -59,7 +60,7 @@ class Negatives:
         self,
         f: Callable[[Array], Array],
         actor: TanhGaussian,
-        obs: Float[Array, "B O"],
+        obs: Obs,
         searched: ActionRange,
         key: PRNGKeyArray,
     ) -> Float[Array, "B N A"]:
@@ -76,24 +77,24 @@ class Negatives:
         """
         n_uniform, n_chained, n_actor = self.counts
         k_uniform, k_chain, k_actor = jr.split(key, 3)
-        shape = (len(obs), n_uniform + n_chained, actor.spec.action_dim)
+        shape = (len(jax.tree.leaves(obs)[0]), n_uniform + n_chained, actor.spec.action_dim)
         uniform = jr.uniform(k_uniform, shape, minval=-1, maxval=1)
         parts = [uniform[:, :n_uniform]]
         if n_chained:
             parts.append(self.langevin(f, uniform[:, n_uniform:], k_chain))
         if n_actor:
-            parts.append(searched.unit(actor.samples(obs, n_actor, k_actor)))
+            parts.append(searched.unit(draw_actions(actor, obs, n_actor, k_actor)))
         return jax.lax.stop_gradient(jnp.concatenate(parts, 1))
 
     def log_density(
-        self, actor: TanhGaussian, obs: Float[Array, "B O"], searched: ActionRange, unit: Float[Array, "B N A"]
+        self, actor: TanhGaussian, obs: Obs, searched: ActionRange, unit: Float[Array, "B N A"]
     ) -> Float[Array, "B N"]:
         """Log-density of the mixture that counter-examples are drawn from, per volume of unit coordinates."""
         n_actor = self.counts[2]
         inside = (jnp.abs(unit) <= 1).all(-1)
         density = jnp.where(inside, -unit.shape[-1] * math.log(2.0), -jnp.inf)
         if n_actor:
-            of_actor = actor.log_probs(obs, searched.action(unit)) + jnp.log(searched.half).sum()
+            of_actor = log_probs(actor, obs, searched.action(unit)) + jnp.log(searched.half).sum()
             share = n_actor / self.count
             density = jnp.logaddexp(density + math.log(max(1 - share, 1e-30)), of_actor + math.log(share))
         return jax.lax.stop_gradient(density)

@@ -1,31 +1,24 @@
 """Loss on temporal-difference errors, and the clip of values in targets."""
 
-from dataclasses import dataclass
 from typing import Literal
 
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from imitax.errors import ConfigError
+from imitax.settings import Positive, settings
 
 
-@dataclass(frozen=True)
+@settings("td_loss")
 class TdLoss:
     """How a temporal-difference error becomes a loss."""
 
     kind: Literal["squared", "huber"] = "squared"
     """squared: e^2. huber: e^2 for |e| <= delta and 2 delta |e| - delta^2 beyond, so that delta -> infinity is the
     squared loss (PyTorch's SmoothL1 is half of this at delta = 1)."""
-    delta: float = 1.0
+    delta: Positive = 1.0
     """Error at which huber turns from quadratic to linear, in units of the value."""
-    value_clip: float | None = None
+    value_clip: Positive | None = None
     """Targets bootstrap from next values clipped to [-value_clip, value_clip]; None does not clip."""
-
-    def __post_init__(self):
-        if self.delta <= 0:
-            raise ConfigError(f"td_loss.delta must be positive, got {self.delta}")
-        if self.value_clip is not None and self.value_clip <= 0:
-            raise ConfigError(f"td_loss.value_clip must be positive or None, got {self.value_clip}")
 
     def __call__(self, error: Float[Array, "*B"]) -> Float[Array, "*B"]:
         """Loss of each error."""

@@ -4,31 +4,18 @@ Five ways, T0 to T4. With a reward that has a sign, the first two decide whether
 demonstrated; the last two give the end a learned reward, so that it has to be imitated like everything else.
 """
 
-from dataclasses import dataclass
-from typing import Literal, NamedTuple
+from typing import Literal
 
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float
 
 from imitax.errors import ConfigError
-from imitax.types import Transition
+from imitax.settings import settings
+from imitax.spaces import Spec
+from imitax.types import RewardInput, Transition, scaled
 
 
-class RewardInput(NamedTuple):
-    """What a reward or discriminator sees of transitions; flags are 0 or 1 and tell real states from the end.
-
-    Kinds without flagged rewards give zeros and the true next observation, but for `next_flag` under mask, which the
-    shaping potential of AIRL needs and rewards do not see.
-    """
-
-    obs: Float[Array, "B O"]
-    action: Float[Array, "B A"]
-    flag: Float[Array, "B"]
-    next_obs: Float[Array, "B O"]
-    next_flag: Float[Array, "B"]
-
-
-@dataclass(frozen=True)
+@settings("terminal")
 class Terminal:
     """How losses treat transitions that end the MDP. Time limits are not among them."""
 
@@ -45,24 +32,9 @@ class Terminal:
         return self.kind in ("reward_flag", "closed_form", "absorbing")
 
     @property
-    def rows(self) -> bool:
-        """Reward batches contain absorbing transitions: one for each episode that terminated."""
+    def samples_absorbing(self) -> bool:
+        """Batches contain absorbing transitions: one for each episode that terminated."""
         return self.kind in ("closed_form", "absorbing")
-
-    def for_given_rewards(self, hint: str = "") -> None:
-        """Refuse kinds that give the end a learned reward, where rewards are given.
-
-        Args:
-            hint: what else to say, after a space.
-
-        Raises:
-            ConfigError: for flagged kinds.
-        """
-        if self.flagged:
-            raise ConfigError(
-                f"terminal.kind={self.kind} is for learned rewards, which give the end a reward of its own; methods "
-                f"that are given rewards take mask or none{hint}"
-            )
 
     def next_value(
         self,
@@ -80,47 +52,75 @@ class Terminal:
         """
         if self.kind == "none":
             return v_next
-        end = absorbing_value if self.rows else 0.0
-        return jnp.where(terminated, end, v_next)
+        return jnp.where(terminated, absorbing_value if self.samples_absorbing else 0.0, v_next)
 
     def reward_input(self, t: Transition) -> RewardInput:
-        """Transitions as a reward sees them: at the end, zeros and a flag take the place of what was there."""
-        n = len(t.obs)
+        """Transitions as a reward sees them: at the end, zeros and a flag take the place of what was there.
+
+        Kinds without flagged rewards give zeros and the true next observation, but for `next_flag` under mask, which
+        the shaping potential of AIRL needs and rewards do not see.
+        """
         if not self.flagged:
-            ended = jnp.zeros(n) if self.kind == "none" else t.terminated.astype(float)
-            return RewardInput(t.obs, t.action, jnp.zeros(n), t.next_obs, ended)
+            ended = jnp.zeros(len(t)) if self.kind == "none" else t.terminated.astype(float)
+            return RewardInput(t.obs, t.action, jnp.zeros(len(t)), t.next_obs, ended)
         flag = (t.terminated if self.kind == "reward_flag" else t.absorbing).astype(float)  # [B]
         next_flag = t.terminated.astype(float)  # [B]
-        real, real_next = 1 - flag[:, None], 1 - next_flag[:, None]
-        return RewardInput(t.obs * real, t.action * real, flag, t.next_obs * real_next, next_flag)
+        obs, action = scaled((t.obs, t.action), 1 - flag)
+        return RewardInput(obs, action, flag, scaled(t.next_obs, 1 - next_flag), next_flag)
 
-    def with_end(self, t: Transition, alive: Bool[Array, "C T"]) -> tuple[Transition, Bool[Array, "C T"]]:
-        """Stretches that go on after a termination, in the absorbing state, where there is one.
 
-        Args:
-            t: C stretches of T transitions; what follows a termination is replaced.
-            alive: whether each row belongs to its stretch.
+def require_given_rewards(terminal: Terminal, hint: str = "") -> None:
+    """Refuse kinds that give the end a learned reward, where rewards are given.
 
-        Returns:
-            The stretches, and which of their rows count.
-        """
-        if not self.rows:
-            return t, alive
-        ended = t.terminated & alive
-        after = jnp.cumsum(ended, 1) - ended > 0
-        real = 1.0 - after[..., None]
-        stretched = Transition(
-            obs=t.obs * real,
-            action=t.action * real,
-            reward=t.reward,
-            next_obs=t.next_obs * real,
-            terminated=t.terminated | after,
-            absorbing=after,
+    Args:
+        terminal: the kind.
+        hint: what else to say, after a space.
+
+    Raises:
+        ConfigError: for flagged kinds.
+    """
+    if terminal.flagged:
+        raise ConfigError(
+            f"terminal.kind={terminal.kind} is for learned rewards, which give the end a reward of its own; methods "
+            f"that are given rewards take mask or none{hint}"
         )
-        return stretched, alive | after
 
 
-def absorbing_transition(obs_dim: int, action_dim: int) -> Transition:
+def require_implied_rewards(terminal: Terminal) -> None:
+    """Refuse the kind that replaces an explicit reward, where the critic implies the reward.
+
+    Raises:
+        ConfigError: for reward_flag.
+    """
+    if terminal.kind == "reward_flag":
+        raise ConfigError(
+            "terminal.kind=reward_flag replaces an explicit reward at the end, and here the reward is implied by Q: "
+            "use absorbing or closed_form to give the end a value, or mask"
+        )
+
+
+def continue_after_end(
+    terminal: Terminal, t: Transition, mask: Bool[Array, "C T"]
+) -> tuple[Transition, Bool[Array, "C T"]]:
+    """Segments that go on after a termination, in the absorbing state, where there is one.
+
+    Args:
+        terminal: the kind.
+        t: C segments of T transitions; what follows a termination is replaced.
+        mask: whether each transition belongs to its segment.
+
+    Returns:
+        The segments, and which of their transitions count.
+    """
+    if not terminal.samples_absorbing:
+        return t, mask
+    ended = t.terminated & mask
+    after = jnp.cumsum(ended, 1) - ended > 0
+    obs, action, next_obs = scaled((t.obs, t.action, t.next_obs), 1.0 - after)
+    return Transition(obs, action, t.reward, next_obs, t.terminated | after, after), mask | after
+
+
+def absorbing_transition(spec: Spec) -> Transition:
     """One transition [1, ...] from the absorbing state to itself: zeros, action and reward included."""
-    obs, action, ended = jnp.zeros((1, obs_dim)), jnp.zeros((1, action_dim)), jnp.ones(1, bool)
-    return Transition(obs, action, jnp.zeros(1), obs, terminated=ended, absorbing=ended)
+    obs, ended = spec.observation.zeros(1), jnp.ones(1, bool)
+    return Transition(obs, jnp.zeros((1, spec.action_dim)), jnp.zeros(1), obs, terminated=ended, absorbing=ended)

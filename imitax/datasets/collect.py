@@ -12,6 +12,7 @@ from imitax.datasets.environment import box, identity
 from imitax.datasets.episode import Dataset, Episode
 from imitax.errors import DataError
 from imitax.seeding import Purpose, environment_seed
+from imitax.vector_envs import SerialVectorEnv
 
 Policy = Callable[[np.ndarray, int], Any]
 """From float32 observations [N, O] and the number of the step, for the policy's noise, to actions [N, A]."""
@@ -59,12 +60,12 @@ def collect(
     kept: list[Episode] = []
     tried = 0
     with ExitStack() as stack:
-        envs = [make_env() for _ in range(min(num_envs, episodes))]
-        for env in envs:
-            stack.callback(env.close)
-        box(envs[0].observation_space, "observation")
-        bounds = box(envs[0].action_space, "action")
-        env_id, env_kwargs = identity(envs[0].spec)
+        envs = SerialVectorEnv(make_env, min(num_envs, episodes))
+        stack.callback(envs.close)
+        first = envs.envs[0]
+        box(first.observation_space, "observation")
+        bounds = box(first.action_space, "action")
+        env_id, env_kwargs = identity(first.spec)
         seeds = [environment_seed(Purpose.COLLECTION, seed, i) for i in range(attempts)]
         for episode in _episodes(policy, envs, seeds):
             tried += 1
@@ -94,37 +95,35 @@ def collect(
     )
 
 
-def _episodes(policy: Policy, envs: list[gym.Env], seeds: list[int]) -> Iterator[Episode]:
+def _episodes(policy: Policy, envs: SerialVectorEnv, seeds: list[int]) -> Iterator[Episode]:
     """One episode for each seed, in their order, in waves of one seed for each environment."""
     steps = itertools.count()
-    for start in range(0, len(seeds), len(envs)):
-        yield from _wave(policy, envs, seeds[start : start + len(envs)], steps)
+    for start in range(0, len(seeds), envs.num_envs):
+        yield from _wave(policy, envs, seeds[start : start + envs.num_envs], steps)
 
 
-def _wave(policy: Policy, envs: list[gym.Env], seeds: list[int], steps: Iterator[int]) -> list[Episode]:
-    shape = (len(envs), *(envs[0].action_space.shape or ()))
-    current = np.zeros((len(envs), *(envs[0].observation_space.shape or ())), np.float32)
-    for row, seed in enumerate(seeds):
-        current[row] = envs[row].reset(seed=seed)[0]
-    observations = [[obs.copy()] for obs in current[: len(seeds)]]
+def _wave(policy: Policy, envs: SerialVectorEnv, seeds: list[int], steps: Iterator[int]) -> list[Episode]:
+    shape = (envs.num_envs, *(envs.envs[0].action_space.shape or ()))
+    envs.reset(dict(enumerate(seeds)))
+    observations = [[obs.copy()] for obs in envs.obs[: len(seeds)]]
     actions: list[list[np.ndarray]] = [[] for _ in seeds]
     rewards: list[list[float]] = [[] for _ in seeds]
     ends: dict[int, tuple[bool, bool]] = {}
-    while len(ends) < len(seeds):
-        chosen = np.array(policy(current.copy(), next(steps)), np.float32)  # what is stored is what is executed
+    running = np.arange(envs.num_envs) < len(seeds)
+    while running.any():
+        seen = np.where(running[:, None], envs.obs, np.float32(0))
+        chosen = np.array(policy(seen, next(steps)), np.float32)  # what is stored is what is executed
         if chosen.shape != shape:
             raise DataError(f"the policy must return actions of shape {shape}, got {chosen.shape}")
-        for row in range(len(seeds)):
-            if row in ends:
-                continue
-            current[row], reward, terminated, truncated, _ = envs[row].step(chosen[row])
-            observations[row].append(current[row].copy())
-            actions[row].append(chosen[row])
-            rewards[row].append(float(reward))
-            if terminated or truncated:
-                ends[row] = (bool(terminated), bool(truncated))
-                current[row] = 0
+        reward, terminated, truncated = envs.step(chosen, running)
+        for i in np.flatnonzero(running).tolist():
+            observations[i].append(envs.obs[i].copy())
+            actions[i].append(chosen[i])
+            rewards[i].append(float(reward[i]))
+            if terminated[i] or truncated[i]:
+                ends[i] = (bool(terminated[i]), bool(truncated[i]))
+        running &= ~(terminated | truncated)
     return [
-        Episode(np.array(observations[row]), np.array(actions[row]), np.array(rewards[row]), *ends[row])
-        for row in range(len(seeds))
+        Episode(np.array(observations[i]), np.array(actions[i]), np.array(rewards[i]), *ends[i])
+        for i in range(len(seeds))
     ]

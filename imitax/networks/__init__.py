@@ -1,8 +1,21 @@
 """Networks: multilayer perceptrons, the tanh-Gaussian policy, critics, rewards, the observation normaliser."""
 
-from imitax.networks.critic import Critic, CriticConfig
+from imitax.networks.critic import Critic, CriticConfig, CriticInput
 from imitax.networks.dynamics import Dynamics, DynamicsConfig, ModelStep, Prediction
-from imitax.networks.energy import ActionRange, Energy, EnergyActor, EnergyConfig, explicit, join, with_inference
+from imitax.networks.encoder import FlatEncoder
+from imitax.networks.energy import (
+    ActionRange,
+    Energy,
+    EnergyActor,
+    EnergyConfig,
+    EnergyInput,
+    compared_transitions,
+    draw_actions,
+    explicit,
+    join,
+    log_probs,
+    with_inference,
+)
 from imitax.networks.inference import Inference, InferenceKind, Langevin
 from imitax.networks.mlp import MLP, Activation, Precision
 from imitax.networks.normalizer import Normalizer
@@ -18,11 +31,14 @@ __all__ = [
     "Actor",
     "Critic",
     "CriticConfig",
+    "CriticInput",
     "Dynamics",
     "DynamicsConfig",
     "Energy",
     "EnergyActor",
     "EnergyConfig",
+    "EnergyInput",
+    "FlatEncoder",
     "Inference",
     "InferenceKind",
     "Langevin",
@@ -37,8 +53,11 @@ __all__ = [
     "TanhGaussian",
     "Termination",
     "Value",
+    "compared_transitions",
+    "draw_actions",
     "explicit",
     "join",
     "known_termination",
+    "log_probs",
     "with_inference",
 ]

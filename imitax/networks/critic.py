@@ -1,16 +1,19 @@
 """Action-value critics: an ensemble of networks on observation and action."""
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import equinox as eqx
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, PRNGKeyArray
 
+from imitax.networks.encoder import FlatEncoder
 from imitax.networks.mlp import MLP, Activation, Precision
-from imitax.types import Spec
+from imitax.settings import Count, settings
+from imitax.spaces import Spec
+from imitax.types import Obs
 
 
-@dataclass(frozen=True)
+@settings("critic")
 class CriticConfig:
     """Networks of the critic ensemble."""
 
@@ -18,7 +21,7 @@ class CriticConfig:
     """Units of the hidden layers."""
     activation: Activation = "relu"
     """Hidden nonlinearity."""
-    members: int = 2
+    members: Count = 2
     """N, number of critics; targets take their minimum (twin critics, Fujimoto et al. 2018)."""
     layer_norm: bool = False
     """Normalise the hidden layers (Ball et al. 2023): bounds how far Q extrapolates off the data."""
@@ -26,14 +29,24 @@ class CriticConfig:
     """Weights and biases of the last layers are zeros at the start, so that all values are."""
 
 
+class CriticInput(NamedTuple):
+    """What a critic sees; leaves may have a leading axis of critics."""
+
+    obs: Obs
+    action: Float[Array, "*N B A"]
+    absorbing: Float[Array, "*N B"]
+    """1 in the absorbing state, 0 elsewhere."""
+
+
 class Critic(eqx.Module):
     """N action-value functions in one batched product: `[B, O], [B, A] -> [N, B]`.
 
-    A flagged critic knows the absorbing state by a third argument [B], 1 there and 0 (or None) elsewhere.
+    A `flagged` critic takes a third argument [B] that marks the absorbing state.
     """
 
     mlp: MLP
     spec: Spec
+    encoder: FlatEncoder
     flagged: bool = eqx.field(static=True)
 
     def __init__(
@@ -45,9 +58,9 @@ class Critic(eqx.Module):
         key: PRNGKeyArray,
         precision: Precision = "float32",
     ):
-        self.spec, self.flagged = spec, flagged
+        self.spec, self.flagged, self.encoder = spec, flagged, FlatEncoder(spec.observation)
         mlp = MLP(
-            (spec.obs_dim + spec.action_dim + flagged, *cfg.hidden, 1),
+            (self.encoder.size + spec.action_dim + flagged, *cfg.hidden, 1),
             key=key,
             members=cfg.members,
             activation=cfg.activation,
@@ -59,31 +72,13 @@ class Critic(eqx.Module):
         self.mlp = mlp
 
     def __call__(
-        self,
-        obs: Float[Array, "B O"],
-        action: Float[Array, "B A"],
-        absorbing: Float[Array, "B"] | Bool[Array, "B"] | None = None,
+        self, obs: Obs, action: Float[Array, "B A"], absorbing: Float[Array, "B"] | Bool[Array, "B"] | None = None
     ) -> Float[Array, "N B"]:
         """Values of all members."""
-        return self.at(self.join(obs, action, absorbing))
+        flag = jnp.zeros(len(action)) if absorbing is None else absorbing.astype(float)
+        return self.at(CriticInput(obs, action, flag))
 
-    @property
-    def action_columns(self) -> slice:
-        """Where actions stand in the network's input."""
-        return slice(self.spec.obs_dim, self.spec.obs_dim + self.spec.action_dim)
-
-    def join(
-        self,
-        obs: Float[Array, "B O"],
-        action: Float[Array, "B A"],
-        absorbing: Float[Array, "B"] | Bool[Array, "B"] | None = None,
-    ) -> Float[Array, "B D"]:
-        """The network's input."""
-        parts = [obs, action]
-        if self.flagged:
-            parts.append(jnp.zeros((len(obs), 1)) if absorbing is None else absorbing[:, None].astype(float))
-        return jnp.concatenate(parts, axis=-1)
-
-    def at(self, x: Float[Array, "*N B D"]) -> Float[Array, "M B"]:
-        """Values of all members at joined inputs: shared ones, or one set a member."""
-        return self.mlp(x)[..., 0]
+    def at(self, x: CriticInput) -> Float[Array, "N B"]:
+        """Values of all members, at inputs that they share or at inputs of their own."""
+        parts = [self.encoder(x.obs), x.action, *([x.absorbing[..., None]] if self.flagged else [])]
+        return self.mlp(jnp.concatenate(parts, axis=-1))[..., 0]

@@ -6,7 +6,6 @@ units are the task's own: scalers for inputs and outputs are part of the model, 
 Differs from the papers: outputs are scaled to unit variance, and every member has bounds of its own on its variance.
 """
 
-from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
 import equinox as eqx
@@ -18,10 +17,12 @@ from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray
 from imitax.errors import ConfigError
 from imitax.networks.mlp import MLP, Activation, Precision
 from imitax.networks.termination import Termination
-from imitax.types import Spec, Transition
+from imitax.settings import Count, settings
+from imitax.spaces import Spec
+from imitax.types import Transition
 
 
-@dataclass(frozen=True)
+@settings("dynamics")
 class DynamicsConfig:
     """The ensemble."""
 
@@ -29,7 +30,7 @@ class DynamicsConfig:
     """Units of the hidden layers."""
     activation: Activation = "silu"
     """Hidden nonlinearity."""
-    members: int = 7
+    members: Count = 7
     """Networks that are fitted."""
     elites: int = 5
     """Members with the smallest error on held-out data, which predictions are sampled from."""

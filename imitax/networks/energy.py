@@ -6,8 +6,8 @@ Actions enter f in unit coordinates, [-1, 1] over the range that is searched.
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass, replace
-from typing import Literal, get_args
+from dataclasses import replace
+from typing import Literal, NamedTuple, get_args
 
 import equinox as eqx
 import jax
@@ -17,10 +17,13 @@ from jaxtyping import Array, Float, Key, PRNGKeyArray
 
 from imitax.compiled import filter_jit
 from imitax.errors import ConfigError
+from imitax.networks.encoder import FlatEncoder
 from imitax.networks.inference import Inference, InferenceKind
 from imitax.networks.mlp import MLP, Activation, Precision, bounded
 from imitax.networks.policy import Policy, TanhGaussian
-from imitax.types import Spec
+from imitax.settings import Positive, settings
+from imitax.spaces import Spec
+from imitax.types import Obs
 
 NARROWEST = 0.01
 """Smallest width of a searched range, as a share of the action box: demonstrations may hold an action still."""
@@ -32,7 +35,7 @@ NORMALISERS = 2048
 """Uniform actions that estimate the normaliser of the implicit policy's density."""
 
 
-@dataclass(frozen=True)
+@settings("energy")
 class EnergyConfig:
     """Network of f."""
 
@@ -40,57 +43,81 @@ class EnergyConfig:
     """Units of the hidden layers."""
     activation: Activation = "relu"
     """Hidden nonlinearity."""
-    bound: float | None = None
+    bound: Positive | None = None
     """Outputs lie within +-bound; None leaves them free."""
     bound_kind: Literal["tanh", "clip"] = "tanh"
-    """tanh: bound * tanh(x / bound). clip (the reference system): outputs beyond the bound have no gradient."""
+    """tanh: bound * tanh(x / bound). clip (CleanIL): outputs beyond the bound have no gradient."""
     spectral_norm: bool = False
     """Divide every weight matrix by its largest singular value (Miyato et al. 2018)."""
 
-    def __post_init__(self):
-        if self.bound is not None and self.bound <= 0:
-            raise ConfigError(f"energy.bound must be positive or None, got {self.bound}")
+
+class EnergyInput(NamedTuple):
+    """What f sees."""
+
+    obs: Obs
+    """Normalised."""
+    action: Float[Array, "B A"]
+    """In unit coordinates."""
 
 
 class Energy(eqx.Module):
-    """`f`, `[B, O + A] -> [B]` on joined columns of normalised observations and unit actions."""
+    """`f`, `EnergyInput -> [B]`."""
 
     mlp: MLP
+    encoder: FlatEncoder
     cfg: EnergyConfig = eqx.field(static=True)
 
     def __init__(self, spec: Spec, cfg: EnergyConfig, *, key: PRNGKeyArray, precision: Precision = "float32"):
-        self.cfg = cfg
+        self.cfg, self.encoder = cfg, FlatEncoder(spec.observation)
         self.mlp = MLP(
-            (spec.obs_dim + spec.action_dim, *cfg.hidden, 1),
+            (self.encoder.size + spec.action_dim, *cfg.hidden, 1),
             key=key,
             activation=cfg.activation,
             spectral_norm=cfg.spectral_norm,
             precision=precision,
         )
 
-    def __call__(self, x: Float[Array, "B D"]) -> Float[Array, "B"]:
+    def __call__(self, x: EnergyInput) -> Float[Array, "B"]:
         """f; high for the expert's actions."""
-        return bounded(self.mlp(x)[:, 0], self.cfg.bound, self.cfg.bound_kind)
+        columns = jnp.concatenate([self.encoder(x.obs), x.action], axis=-1)
+        return bounded(self.mlp(columns)[:, 0], self.cfg.bound, self.cfg.bound_kind)
 
-    def at(self, obs: Float[Array, "B O"]) -> Callable[[Array], Array]:
+    def at(self, obs: Obs) -> Callable[[Array], Array]:
         """f of several unit actions in each of these states, `[B, N, A] -> [B, N]`."""
 
         def f(unit: Float[Array, "B N A"]) -> Float[Array, "B N"]:
-            x = join(obs, unit)
-            return self(x.reshape(-1, x.shape[-1])).reshape(x.shape[:-1])
+            return self(join(obs, unit)).reshape(unit.shape[:-1])
 
         return f
 
-    def at_one(self, obs: Float[Array, "O"]) -> Callable[[Array], Array]:
+    def at_one(self, obs: Obs) -> Callable[[Array], Array]:
         """f of several unit actions in one state, `[N, A] -> [N]`."""
-        f = self.at(obs[None])
+        f = self.at(jax.tree.map(lambda x: x[None], obs))
         return lambda unit: f(unit[None])[0]
 
 
-def join(obs: Float[Array, "B O"], unit: Float[Array, "B N A"]) -> Float[Array, "B N D"]:
-    """The columns that f takes, for several actions a state."""
-    states = jnp.broadcast_to(obs[:, None], (*unit.shape[:2], obs.shape[-1]))
-    return jnp.concatenate([states, unit], axis=-1)
+def join(obs: Obs, unit: Float[Array, "B N A"]) -> EnergyInput:
+    """What f takes for several actions in each state, the states' first: B * N examples."""
+    b, n, a = unit.shape
+
+    def repeated(x: Array) -> Array:
+        return jnp.broadcast_to(x[:, None], (b, n, *x.shape[1:])).reshape(b * n, *x.shape[1:])
+
+    return EnergyInput(jax.tree.map(repeated, obs), unit.reshape(b * n, a))
+
+
+def draw_actions(actor: TanhGaussian, obs: Obs, count: int, key: PRNGKeyArray) -> Float[Array, "B N A"]:
+    """Several actions in each state, for one pass of the network."""
+    loc, log_std = actor.gaussian(obs)
+    u = loc[:, None] + jnp.exp(log_std)[:, None] * jr.normal(key, (len(loc), count, loc.shape[1]))
+    return actor.squash(u.reshape(-1, u.shape[-1])).reshape(u.shape)
+
+
+def log_probs(actor: TanhGaussian, obs: Obs, action: Float[Array, "B N A"]) -> Float[Array, "B N"]:
+    """Log-density of several actions in each state, for one pass of the network."""
+    repeated = [jnp.broadcast_to(x[:, None], action.shape) for x in actor.gaussian(obs)]
+    loc, log_std, flat = (x.reshape(-1, action.shape[-1]) for x in (*repeated, action))
+    return actor.log_density(loc, log_std, flat).reshape(action.shape[:2])
 
 
 class ActionRange(eqx.Module):
@@ -113,10 +140,10 @@ class ActionRange(eqx.Module):
         """The range with these actions in it."""
         return ActionRange(jnp.minimum(self.low, action.min(0)), jnp.maximum(self.high, action.max(0)))
 
-    def widened(self, buffer: float, spec: Spec) -> "ActionRange":
+    def widened(self, share: float, spec: Spec) -> "ActionRange":
         """The range with a share of its width added at either end, at least `NARROWEST`, within the action box."""
         low, high = jnp.asarray(spec.action_low), jnp.asarray(spec.action_high)
-        margin = jnp.maximum(buffer * (self.high - self.low), NARROWEST * (high - low) / 2)
+        margin = jnp.maximum(share * (self.high - self.low), NARROWEST * (high - low) / 2)
         return ActionRange(jnp.maximum(self.low - margin, low), jnp.minimum(self.high + margin, high))
 
     @property
@@ -158,23 +185,18 @@ class EnergyActor(eqx.Module):
         """Of the task."""
         return self.amortised.spec
 
-    @property
-    def explained(self) -> int | None:
-        """Rows of the demonstrations that an evaluation compares with this policy; a search on all would take long."""
-        return None if self.inference.kind == "actor_mean" else 500
-
-    def mode(self, obs: Float[Array, "B O"]) -> Float[Array, "B A"]:
+    def mode(self, obs: Obs) -> Float[Array, "B A"]:
         """The deterministic action."""
         return self.amortised.mode(obs) if self.inference.kind == "actor_mean" else _best(self, obs)
 
-    def sample(self, obs: Float[Array, "B O"], key: PRNGKeyArray) -> tuple[Float[Array, "B A"], Float[Array, "B"]]:
+    def sample(self, obs: Obs, key: PRNGKeyArray) -> tuple[Float[Array, "B A"], Float[Array, "B"]]:
         """A random action and its log-probability as `log_prob` estimates it."""
         if self.inference.kind == "actor_mean":
             return self.amortised.sample(obs, key)
-        action = _drawn(self, obs, jr.split(key, len(obs)))
+        action = _drawn(self, obs, jr.split(key, len(jax.tree.leaves(obs)[0])))
         return action, self.log_prob(obs, action)
 
-    def log_prob(self, obs: Float[Array, "B O"], action: Float[Array, "B A"]) -> Float[Array, "B"]:
+    def log_prob(self, obs: Obs, action: Float[Array, "B A"]) -> Float[Array, "B"]:
         """Log-density of exp f, normalised over the range: `f(s, a) - log mean_u exp f(s, u) - log volume`.
 
         The mean is over uniform actions u, the same for every state. Where f has a narrow peak that none of them
@@ -185,12 +207,13 @@ class EnergyActor(eqx.Module):
             return self.amortised.log_prob(obs, action)
         return _log_density(self, obs, jnp.clip(self.range.unit(action), -1, 1))
 
-    def search(self, obs: Float[Array, "O"], key: PRNGKeyArray, *, greedy: bool) -> Float[Array, "A"]:
+    def search(self, obs: Obs, key: PRNGKeyArray, *, greedy: bool) -> Float[Array, "A"]:
         """The action that the search finds in one state."""
 
         def actor(key: PRNGKeyArray) -> Float[Array, "N A"]:
-            a = self.amortised.samples(obs[None], self.inference.actor_samples, key)[0]
-            a = a.at[0].set(self.amortised.mode(obs[None])[0])
+            one = jax.tree.map(lambda x: x[None], obs)
+            a = draw_actions(self.amortised, one, self.inference.actor_samples, key)[0]
+            a = a.at[0].set(self.amortised.mode(one)[0])
             return jnp.clip(self.range.unit(a), -1, 1)
 
         unit = self.inference.search(self.energy.at_one(obs), actor, self.spec.action_dim, key, greedy=greedy)
@@ -198,17 +221,17 @@ class EnergyActor(eqx.Module):
 
 
 @filter_jit
-def _best(actor: EnergyActor, obs: Float[Array, "B O"]) -> Float[Array, "B A"]:
+def _best(actor: EnergyActor, obs: Obs) -> Float[Array, "B A"]:
     return _by_state(lambda o: actor.search(o, jr.key(0), greedy=True), obs, actor.inference.carried)
 
 
 @filter_jit
-def _drawn(actor: EnergyActor, obs: Float[Array, "B O"], keys: Key[Array, "B"]) -> Float[Array, "B A"]:
+def _drawn(actor: EnergyActor, obs: Obs, keys: Key[Array, "B"]) -> Float[Array, "B A"]:
     return _by_state(lambda x: actor.search(*x, greedy=False), (obs, keys), actor.inference.carried)
 
 
 @filter_jit
-def _log_density(actor: EnergyActor, obs: Float[Array, "B O"], unit: Float[Array, "B A"]) -> Float[Array, "B"]:
+def _log_density(actor: EnergyActor, obs: Obs, unit: Float[Array, "B A"]) -> Float[Array, "B"]:
     uniform = jr.uniform(jr.key(0), (NORMALISERS, unit.shape[1]), minval=-1, maxval=1)
 
     def one(x: tuple[Array, Array]) -> Array:
@@ -243,3 +266,9 @@ def with_inference(policy: Policy, kind: str) -> Policy:
 def explicit(policy: Policy) -> Policy:
     """The policy without its search: an implicit one's amortised policy, any other as it is."""
     return Policy(policy.normalizer, policy.actor.amortised) if isinstance(policy.actor, EnergyActor) else policy
+
+
+def compared_transitions(policy: Policy) -> int | None:
+    """How many demonstrated transitions an evaluation compares with a policy: 500 where it searches, else None, all."""
+    actor = policy.actor
+    return 500 if isinstance(actor, EnergyActor) and actor.inference.kind != "actor_mean" else None

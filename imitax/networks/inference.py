@@ -1,7 +1,7 @@
 """Where a learned function of actions is high: searches over the unit box, [-1, 1] along every action dimension."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from typing import Literal
 
 import jax
@@ -9,12 +9,12 @@ import jax.numpy as jnp
 import jax.random as jr
 from jaxtyping import Array, Float, PRNGKeyArray
 
-from imitax.errors import require_not_negative, require_positive
+from imitax.settings import Count, CountOrZero, settings
 
 InferenceKind = Literal["dfo", "langevin", "actor_mean", "actor_polish"]
 
 
-@dataclass(frozen=True)
+@settings("langevin")
 class Langevin:
     """Noisy ascent of f over the unit box (Florence et al. 2021, appendix B.3, with the constants of their code).
 
@@ -22,7 +22,7 @@ class Langevin:
     `eta_k = (first - last) (1 - k / (K - 1))^power + last`, the outer clip to the box.
     """
 
-    iterations: int = 100
+    iterations: CountOrZero = 100
     """K, steps of the chain; 0 leaves the start as it is."""
     first: float = 0.5
     """Step size of the first step."""
@@ -34,9 +34,6 @@ class Langevin:
     """Standard deviation of the noise, before the step size scales it."""
     move: float = 0.5
     """Largest change of a coordinate in one step, in half-widths of the box."""
-
-    def __post_init__(self):
-        require_not_negative(self, "iterations", of="langevin")
 
     def steps(self) -> Float[Array, "K"]:
         """The step sizes eta_k."""
@@ -55,7 +52,7 @@ class Langevin:
         return jax.lax.scan(step, start, (self.steps(), jr.split(key, self.iterations)))[0]
 
 
-@dataclass(frozen=True)
+@settings("inference")
 class Inference:
     """How an implicit policy finds its action, argmax f(s, a)."""
 
@@ -63,13 +60,13 @@ class Inference:
     """dfo: uniform samples, resampled and shrunk (algorithm 1 of Florence et al. 2021). langevin: chains from uniform
     samples, and a second chain without noise to speak of. actor_mean: no search, the amortised policy's mode.
     actor_polish: chains from the amortised policy's mode and samples. Each but actor_mean ends with the best sample."""
-    samples: int = 256
+    samples: Count = 256
     """N, uniform actions that dfo and langevin start from."""
-    actor_samples: int = 32
+    actor_samples: Count = 32
     """Actions of the amortised policy that actor_polish starts from, its mode one of them."""
-    actor_steps: int = 0
+    actor_steps: CountOrZero = 0
     """Steps of actor_polish's chain; 0 takes the best of the amortised policy's actions as they are."""
-    iterations: int = 3
+    iterations: CountOrZero = 3
     """Rounds of dfo: resample in proportion to exp f, add noise, clip."""
     noise: float = 0.33
     """Standard deviation of the noise in dfo's first round, in half-widths of the box."""
@@ -79,10 +76,6 @@ class Inference:
     """The chain of langevin, and of actor_polish but for its number of steps."""
     polish: float = 1e-5
     """Step size at which langevin's second chain starts; it ends at `langevin.last`."""
-
-    def __post_init__(self):
-        require_positive(self, "samples", "actor_samples", of="inference")
-        require_not_negative(self, "iterations", "actor_steps", of="inference")
 
     @property
     def carried(self) -> int:

@@ -3,32 +3,33 @@
 from dataclasses import replace
 
 import equinox as eqx
+import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float
+from jaxtyping import Array, Float, PyTree
 
-from imitax.types import AnyArray, Batch, Transition
+from imitax.types import Batch, Obs, Transition, scaled
 
 
 class Normalizer(eqx.Module):
-    """`(obs - mean) / std` with statistics of the training demonstrations; the identity when there are none."""
+    """`(obs - mean) / std` with statistics of the training data; the identity when there are none."""
 
-    mean: Float[Array, "O"]
-    std: Float[Array, "O"]
+    mean: PyTree[Float[Array, "..."]]
+    std: PyTree[Float[Array, "..."]]
 
     @classmethod
     def identity(cls, obs_dim: int) -> "Normalizer":
-        """The normaliser that changes nothing."""
+        """The normaliser that changes nothing, for flat observations."""
         return cls(jnp.zeros(obs_dim), jnp.ones(obs_dim))
 
-    def __call__(self, obs: Float[AnyArray, "B O"]) -> Float[Array, "B O"]:
+    def __call__(self, obs: Obs) -> Obs:
         """Normalise observations."""
-        return (obs - self.mean[None]) / self.std[None]
+        return jax.tree.map(lambda x, mean, std: (x - mean[None]) / std[None], obs, self.mean, self.std)
 
     def batch(self, batch: Batch) -> Batch:
         """Normalise the observations of every part of a batch."""
         return Batch(*(None if part is None else self.transition(part) for part in batch))
 
     def transition(self, t: Transition) -> Transition:
-        """Normalise the observations of transitions."""
-        real = 1.0 - t.absorbing[:, None]  # the absorbing state is zero after normalisation too
-        return replace(t, obs=self(t.obs) * real, next_obs=self(t.next_obs) * real)
+        """Normalise the observations of transitions; the absorbing state is zero after it too."""
+        mask = 1.0 - t.absorbing  # [B]
+        return replace(t, obs=scaled(self(t.obs), mask), next_obs=scaled(self(t.next_obs), mask))

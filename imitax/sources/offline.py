@@ -1,43 +1,55 @@
-"""The offline source: demonstrations on the device, each seed with its own."""
+"""The offline source: recorded episodes on the device, each seed with its own."""
 
+import jax
 import numpy as np
 
 from imitax import seeding
+from imitax.buffers import Buffer, Stored, stack_data
 from imitax.datasets import Dataset
 from imitax.seeding import Purpose
-from imitax.sources.buffer import Buffer, pack, stack
+from imitax.types import Transition
 
 
 def episode_buffer(
-    recorded: list[Dataset], subsample: int, seeds: tuple[int, ...], absorbing_rows: bool = False
+    recorded: list[Dataset],
+    seeds: tuple[int, ...],
+    action_dim: int,
+    subsample: int = 1,
+    samples_absorbing: bool = False,
 ) -> Buffer:
     """The transitions of each seed's recorded episodes, demonstrations or not, stacked along a leading axis of seeds.
 
     Args:
-        recorded: one dataset a seed.
+        recorded: one dataset per seed.
+        seeds: decide the offsets of subsampling.
+        action_dim: A; episodes without actions get zeros.
         subsample: keep every `subsample`-th transition of an episode, from a random offset. Absorbing transitions are
             never dropped, and count 1 / `subsample` each instead (DAC, Kostrikov et al. 2019, appendix): so the end
             of an episode has its share of the samples whatever is kept.
-        seeds: decide the offsets.
-        absorbing_rows: samples contain absorbing transitions, one for each episode that terminated.
+        samples_absorbing: samples contain absorbing transitions, one for each episode that terminated.
     """
-    rows = [
-        pack(data.transitions(subsample, seed=_subsample_seed(seed)))
+    parts = [
+        host_data(data.transitions(subsample, seed=_subsample_seed(seed)), action_dim)
         for data, seed in zip(recorded, seeds, strict=True)
     ]
     absorbing = [sum(e.terminated for e in data.episodes) / subsample for data in recorded]
-    first = recorded[0]
-    return stack(rows, first.obs_dim, first.action_dim or 0, absorbing, absorbing_rows)
+    return stack_data(parts, absorbing, samples_absorbing)
 
 
-def initial_buffer(demonstrations: list[Dataset]) -> Buffer:
+def initial_buffer(demonstrations: list[Dataset], action_dim: int) -> Buffer:
     """The first transition of each episode of each seed's demonstrations, stacked along a leading axis of seeds."""
-    rows = []
+    parts = []
     for data in demonstrations:
         starts = np.concatenate([[0], np.cumsum(data.lengths)[:-1]])
-        rows.append(pack(data.transitions())[starts])
-    first = demonstrations[0]
-    return stack(rows, first.obs_dim, first.action_dim or 0, [0.0] * len(rows))
+        parts.append(jax.tree.map(lambda x, at=starts: x[at], host_data(data.transitions(), action_dim)))
+    return stack_data(parts, [0.0] * len(parts))
+
+
+def host_data(t: Transition, action_dim: int) -> Stored:
+    """Host transitions as a buffer stores them; floats become float32."""
+    action = np.zeros((len(t), action_dim)) if t.action.shape[1] != action_dim else t.action
+    data = Stored.of(t)._replace(action=action)
+    return jax.tree.map(lambda x: np.asarray(x, np.float32 if np.issubdtype(x.dtype, np.floating) else x.dtype), data)
 
 
 def _subsample_seed(seed: int) -> int:

@@ -1,9 +1,10 @@
-"""The online source: one environment a seed, whose transitions go into a replay on the device."""
+"""The online source: the environments of every seed, whose transitions go into a replay on the device."""
 
 import itertools
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -11,96 +12,126 @@ import numpy as np
 from jaxtyping import Array, Float, Int
 
 from imitax import seeding
+from imitax.buffers import Buffer, Stored
 from imitax.datasets import Episode
-from imitax.envs import Lanes, Task
 from imitax.errors import CheckpointError
 from imitax.files import load_arrays, save_arrays
 from imitax.seeding import Purpose
-from imitax.sources.buffer import Buffer, unpack
-from imitax.types import Spec, Transition
+from imitax.spaces import Spec
+from imitax.types import Transition
+from imitax.vector_envs import VectorEnv
 
 Act = Callable[[np.ndarray, int], np.ndarray]
-"""`(obs [S, O], step) -> actions [S, A]`, one row a seed."""
+"""`(obs [S, N, O], step) -> actions [S, N, A]`: N environments of each of S seeds."""
 
 Reward = Callable[[Transition], np.ndarray]
 """Rewards [N] of transitions, in place of the environment's."""
 
 
+class Chunk(NamedTuple):
+    """K consecutive steps of every seed, as NumPy arrays [S, K, ...]."""
+
+    obs: np.ndarray
+    action: np.ndarray
+    reward: np.ndarray
+    next_obs: np.ndarray
+    terminated: np.ndarray
+    ends: np.ndarray
+    """Whether the step is the last of its episode, for whatever reason."""
+
+
 class OnlineSource:
     """Steps environments and remembers what happened.
 
-    Every episode starts from a seed that the run's seed and the step decide, so no environment state needs saving:
-    `save` cuts the running episodes (a truncation, after which the environments start anew) whether or not the run
-    is ever interrupted, and a resumed run sees what an uninterrupted one would.
+    Each seed has N environments, and a step is one step of one environment. Steps are numbered in the order of the
+    replay: N consecutive numbers are one step of all N environments, in their order.
+
+    Every episode starts from a seed that the run's seed and the number of its first step decide, so no environment
+    state needs saving: `save` cuts the running episodes (a truncation, after which the environments start anew)
+    whether or not the run is ever interrupted, and a resumed run sees what an uninterrupted one would.
+
+    Args:
+        envs: the N environments of the first seed, then those of the second, and so on. The source closes them.
+        spec: of the task.
+        seeds: of the run.
+        buffer: one seed's replay, empty.
+        warmup: steps with uniformly random actions at the start; a multiple of N.
+        reward: replaces the environment's reward in the replay; files keep the environment's.
     """
 
     def __init__(
         self,
-        task: Task,
+        envs: VectorEnv,
+        spec: Spec,
         seeds: tuple[int, ...],
-        capacity: int,
+        buffer: Buffer,
         warmup: int,
-        absorbing_rows: bool = False,
         reward: Reward | None = None,
     ):
-        self.task, self.seeds, self.warmup, self.reward = task, seeds, warmup, reward
-        self.lanes = Lanes(task.make, len(seeds))
-        empty = Buffer.empty(capacity, task.spec.obs_dim, task.spec.action_dim, absorbing_rows)
-        self.buffer = jax.tree.map(lambda x: jnp.stack([x] * len(seeds)), empty)
-        self.fresh: list[np.ndarray] = []
-        """Chunks of rows [S, K, W + 1] since the last save; the last column marks the ends of episodes."""
+        self.envs, self.spec, self.seeds, self.warmup, self.reward = envs, spec, seeds, warmup, reward
+        self.num_envs = envs.num_envs // len(seeds)
+        self.buffer = jax.tree.map(lambda x: jnp.stack([x] * len(seeds)), buffer)
+        self.fresh: list[Chunk] = []
+        """What happened since the last save."""
         self.saved_to = 0
         self.shards: list[str] = []
-        self.returns = np.zeros(len(seeds))
+        self.returns = np.zeros(envs.num_envs)
         self.finished: list[list[tuple[float, bool]]] = [[] for _ in seeds]
-        """Return of each training episode that ended since they were last asked for, and whether it terminated."""
+        """Return of each training episode that ended since the last report, and whether it terminated."""
         self.start_episodes(0)
 
     def start_episodes(self, step: int) -> None:
-        """Start an episode in every environment from the seeds that belong to `step`."""
-        for lane, seed in enumerate(self.seeds):
-            self._reset(lane, seed, step)
+        """Start an episode in every environment, the first of a seed at `step`."""
+        self._reset(np.arange(self.envs.num_envs), step)
 
-    def _reset(self, lane: int, seed: int, step: int) -> None:
-        self.lanes.reset(lane, seeding.environment_seed(Purpose.TRAINING, seed, step))
-        self.returns[lane] = 0.0
+    def _reset(self, indices: np.ndarray, step: int) -> None:
+        """Start episodes in some environments, where `step` is the next step of every seed's first environment."""
+        seeds = {}
+        for i in indices.tolist():
+            seed, env = divmod(i, self.num_envs)
+            seeds[i] = seeding.environment_seed(Purpose.TRAINING, self.seeds[seed], step + env)
+        self.envs.reset(seeds)
+        self.returns[indices] = 0.0
 
     def advance(self, act: Act, step: int, count: int) -> None:
-        """Take `count` steps in every environment, numbered from `step`, and write them to the replay."""
-        spec = self.task.spec
-        o, a = spec.obs_dim, spec.action_dim
-        rows = np.zeros((len(self.seeds), count, 2 * o + a + 3), np.float32)
-        low, high = np.asarray(spec.action_low, np.float32), np.asarray(spec.action_high, np.float32)
+        """Take `count` steps of every seed (a multiple of N), numbered from `step`, and write them to the replay."""
+        s, n, o, a = len(self.seeds), self.num_envs, self.spec.obs_dim, self.spec.action_dim
+        low, high = np.asarray(self.spec.action_low, np.float32), np.asarray(self.spec.action_high, np.float32)
         noise = np.stack(
-            [seeding.generator(s, Purpose.WARMUP, step).random((count, a), np.float32) for s in self.seeds]
-        )
-        for i in range(count):
-            random = step + i < self.warmup
-            actions = low + (high - low) * noise[:, i] if random else act(self.lanes.obs, step + i)
-            for lane, seed in enumerate(self.seeds):
-                row = rows[lane, i]
-                row[:o], row[o : o + a] = self.lanes.obs[lane], actions[lane]
-                reward, terminated, truncated = self.lanes.step(lane, actions[lane])
-                row[o + a] = reward
-                row[o + a + 1 : 2 * o + a + 1] = self.lanes.obs[lane]
-                row[-2], row[-1] = terminated, terminated or truncated
-                self.returns[lane] += reward
-                if terminated or truncated:
-                    self.finished[lane].append((self.returns[lane], terminated))
-                    self._reset(lane, seed, step + i + 1)
-        self.fresh.append(rows)
-        self._remember(rows[..., :-1], step)
+            [seeding.generator(seed, Purpose.WARMUP, step).random((count, a), np.float32) for seed in self.seeds]
+        ).reshape(s, -1, n, a)
+        chunk = empty_chunk(s, count, self.spec)
+        by_env = Chunk(*(x.reshape(s, -1, n, *x.shape[2:]) for x in chunk))  # views: [S, K / N, N, ...]
+        for i in range(count // n):
+            number = step + i * n
+            obs = self.envs.obs.reshape(s, n, o)
+            action = low + (high - low) * noise[:, i] if number < self.warmup else act(obs, number)
+            by_env.obs[:, i], by_env.action[:, i] = obs, action
+            reward, terminated, truncated = self.envs.step(action.reshape(s * n, a))
+            ended = terminated | truncated
+            by_env.reward[:, i], by_env.next_obs[:, i] = reward.reshape(s, n), self.envs.obs.reshape(s, n, o)
+            by_env.terminated[:, i], by_env.ends[:, i] = terminated.reshape(s, n), ended.reshape(s, n)
+            self.returns += reward
+            if ended.any():
+                self._finish(np.flatnonzero(ended), terminated, number + n)
+        self.fresh.append(chunk)
+        self._remember(chunk, step)
 
-    def _remember(self, rows: np.ndarray, start: int) -> None:
-        """Put rows [S, K, W] on the device, with the rewards that count; files keep the environment's."""
+    def _finish(self, indices: np.ndarray, terminated: np.ndarray, step: int) -> None:
+        """Report the episodes that ended in some environments and start new ones."""
+        for i in indices.tolist():
+            self.finished[i // self.num_envs].append((float(self.returns[i]), bool(terminated[i])))
+        self._reset(indices, step)
+
+    def _remember(self, chunk: Chunk, start: int) -> None:
+        """Put a chunk on the device, with the rewards that count."""
         if self.reward is not None:
-            spec = self.task.spec
-            rows = rows.copy()
-            t = unpack(rows.reshape(-1, rows.shape[-1]), spec.obs_dim, spec.action_dim)
-            rows[..., spec.obs_dim + spec.action_dim] = self.reward(t).reshape(rows.shape[:2])
-        at = jnp.asarray(start)
-        replaced = _terminations(self.buffer, at, rows.shape[1])
-        self.buffer = _write(self.buffer, jnp.asarray(rows), at, replaced)
+            flat = (x.reshape(-1, *x.shape[2:]) for x in chunk[:5])
+            rewards = self.reward(Transition(*flat, absorbing=np.zeros(chunk.reward.size, bool)))
+            chunk = chunk._replace(reward=rewards.reshape(chunk.reward.shape))
+        data, at = jax.tree.map(jnp.asarray, Stored(*chunk[:5])), jnp.asarray(start)
+        replaced = _terminations(self.buffer, at, chunk.reward.shape[1])
+        self.buffer = _write(self.buffer, data, at, replaced)
 
     def episode_metrics(self) -> dict[str, np.ndarray]:
         """Of the training episodes since the last call, each seed's mean return and share that terminated.
@@ -114,16 +145,17 @@ class OnlineSource:
         return {"episode_return": returns, "episode_terminated": terminated}
 
     def save(self, folders: list[Path], step: int) -> list[str]:
-        """Write the rows since the last save as one shard a seed, and start new episodes.
+        """Write the steps since the last save as one shard for each seed, and start new episodes.
 
         Returns the names of all shards, oldest first; they are the same for every seed's folder.
         """
         if self.fresh:
-            rows = np.concatenate(self.fresh, axis=1)
-            rows[:, -1, -1] = 1.0  # the cut ends the episode, without terminating it
+            chunk = Chunk(*(np.concatenate(parts, axis=1) for parts in zip(*self.fresh, strict=True)))
+            chunk.ends[:, -self.num_envs :] = True  # the cut ends every episode, without terminating it
             name = f"{self.saved_to:09d}-{step:09d}.safetensors"
-            for folder, seed_rows in zip(folders, rows, strict=True):
-                save_arrays(folder / name, {"rows": seed_rows[:, :-1], "ends": seed_rows[:, -1] > 0.5})
+            about = {} if self.num_envs == 1 else {"num_envs": str(self.num_envs)}
+            for i, folder in enumerate(folders):
+                save_arrays(folder / name, {field: x[i] for field, x in chunk._asdict().items()}, about)
             self.shards.append(name)
             self.fresh, self.saved_to = [], step
         self.finished = [[] for _ in self.seeds]  # not saved, so forgotten whether or not the run is interrupted here
@@ -138,11 +170,12 @@ class OnlineSource:
         """
         start = 0
         for name in shards:
-            rows = np.stack([load_arrays(folder / name)[0]["rows"] for folder in folders])
-            capacity = self.buffer.rows.shape[1]
-            skip = max(0, rows.shape[1] - capacity)
-            self._remember(rows[:, skip:], start + skip)
-            start += rows.shape[1]
+            parts = [read_shard(folder / name)[0] for folder in folders]
+            chunk = Chunk(*(np.stack(x) for x in zip(*parts, strict=True)))
+            count, capacity = chunk.reward.shape[1], self.buffer.capacity
+            skip = max(0, count - capacity)
+            self._remember(Chunk(*(x[:, skip:] for x in chunk)), start + skip)
+            start += count
         if start != step:
             raise CheckpointError(f"the replay's shards hold {start} steps where the checkpoint has {step}")
         self.shards, self.fresh, self.saved_to = list(shards), [], step
@@ -150,12 +183,31 @@ class OnlineSource:
 
     def close(self) -> None:
         """Close the environments."""
-        self.lanes.close()
+        self.envs.close()
+
+
+def empty_chunk(seeds: int, count: int, spec: Spec) -> Chunk:
+    """Zeros for `count` steps of every seed."""
+    shape = (seeds, count)
+    obs, action = np.zeros((*shape, spec.obs_dim), np.float32), np.zeros((*shape, spec.action_dim), np.float32)
+    return Chunk(obs, action, np.zeros(shape, np.float32), obs.copy(), np.zeros(shape, bool), np.zeros(shape, bool))
+
+
+def read_shard(path: Path) -> tuple[Chunk, int]:
+    """One seed's steps [K, ...] in a shard, and how many environments took them in turn.
+
+    Raises:
+        CheckpointError: the shard is missing or damaged, or an older imitax wrote it.
+    """
+    arrays, about = load_arrays(path)
+    if set(arrays) != set(Chunk._fields):
+        raise CheckpointError(f"{path} is not a replay of this version: it holds {', '.join(sorted(arrays))}")
+    return Chunk(**arrays), int(about.get("num_envs", 1))
 
 
 @partial(jax.jit, donate_argnums=0)  # noqa: TID251  copies and counts, multiplies nothing
-def _write(buffer: Buffer, rows: Float[Array, "S K W"], start: Int[Array, ""], replaced: Float[Array, "S"]) -> Buffer:
-    return jax.vmap(Buffer.write, in_axes=(0, 0, None, 0))(buffer, rows, start, replaced)
+def _write(buffer: Buffer, data: Stored, start: Int[Array, ""], replaced: Float[Array, "S"]) -> Buffer:
+    return jax.vmap(Buffer.write, in_axes=(0, 0, None, 0))(buffer, data, start, replaced)
 
 
 @partial(jax.jit, static_argnums=2)  # noqa: TID251  copies and counts, multiplies nothing
@@ -163,22 +215,31 @@ def _terminations(buffer: Buffer, start: Int[Array, ""], count: int) -> Float[Ar
     return jax.vmap(lambda b: b.terminations(start, count))(buffer)
 
 
-def read_replay(folder: Path, spec: Spec) -> tuple[Episode, ...]:
-    """The episodes that a seed's shards hold, in their order; those that a checkpoint cut are truncated ones.
+def read_replay(folder: Path) -> tuple[Episode, ...]:
+    """The episodes that a seed's shards hold, ordered by their first steps; those cut by a checkpoint are truncated.
 
     Raises:
         CheckpointError: a shard is damaged.
     """
-    arrays = [load_arrays(shard)[0] for shard in sorted(folder.glob("*.safetensors"))]
-    rows, ends = (np.concatenate([a[name] for a in arrays]) for name in ("rows", "ends"))
-    t = unpack(rows, spec.obs_dim, spec.action_dim)
-    return tuple(
-        Episode(
-            np.concatenate([t.obs[first:stop], t.next_obs[stop - 1 : stop]]),
-            t.action[first:stop],
-            t.reward[first:stop],
-            terminated=bool(t.terminated[stop - 1]),
-            truncated=not t.terminated[stop - 1],
-        )
-        for first, stop in itertools.pairwise([0, *(np.flatnonzero(ends) + 1)])
+    episodes = []
+    for path in sorted(folder.glob("*.safetensors")):  # a shard ends all of its episodes
+        chunk, num_envs = read_shard(path)
+        started = []
+        for env in range(num_envs):
+            own = Chunk(*(x[env::num_envs] for x in chunk))
+            bounds = itertools.pairwise([0, *(np.flatnonzero(own.ends) + 1).tolist()])
+            started += [(first, env, _episode(own, first, stop)) for first, stop in bounds]
+        episodes += [episode for *_, episode in sorted(started, key=lambda entry: entry[:2])]
+    return tuple(episodes)
+
+
+def _episode(chunk: Chunk, first: int, stop: int) -> Episode:
+    """The steps `first` to `stop` of one environment."""
+    terminated = bool(chunk.terminated[stop - 1])
+    return Episode(
+        np.concatenate([chunk.obs[first:stop], chunk.next_obs[stop - 1 : stop]]),
+        chunk.action[first:stop],
+        chunk.reward[first:stop],
+        terminated=terminated,
+        truncated=not terminated,
     )

@@ -1,4 +1,4 @@
-"""Fits a dynamics ensemble: a supervised loop with early stop, the only loop beside `loop.py`."""
+"""Fits a dynamics ensemble: a supervised loop with early stopping, the only loop beside `loop.py`."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -10,13 +10,13 @@ import numpy as np
 from jaxtyping import Array, Float, Int, Shaped
 from scipy.stats import norm
 
+from imitax.buffers import Stored
 from imitax.choices.dynamics_loss import DynamicsFit
 from imitax.compiled import filter_jit
 from imitax.datasets import Dataset, Episode
 from imitax.learner import Learner
 from imitax.networks import Dynamics
-from imitax.sources.buffer import pack, unpack
-from imitax.types import Transition
+from imitax.types import AnyArray, Transition
 
 LEVELS = (0.1, 0.25, 0.5, 0.75, 0.9, 0.95, 0.99)
 """Probabilities of the central intervals whose coverage states the calibration."""
@@ -46,7 +46,7 @@ class FitReport:
 
 def fit(
     dynamics: Dynamics,
-    data: Transition,
+    data: Transition | Stored,
     cfg: DynamicsFit,
     rng: np.random.Generator,
     episodes: np.ndarray | None = None,
@@ -144,7 +144,7 @@ def split(
     return np.setdiff1d(np.arange(count), held_out), held_out
 
 
-def scaled_for(dynamics: Dynamics, data: Transition) -> Dynamics:
+def scaled_for(dynamics: Dynamics, data: Transition | Stored) -> Dynamics:
     """The ensemble with the scalers of its data; one that was fitted before predicts what it did."""
     inputs = np.concatenate([data.obs, data.action], 1)
     outputs = np.concatenate([data.next_obs - data.obs, np.asarray(data.reward)[:, None]], 1)
@@ -219,6 +219,20 @@ def calibration(dynamics: Dynamics, rows: Float[Array, "n W"], count: int) -> tu
     z = np.abs(error / np.exp(log_var / 2))[np.asarray(dynamics.elites)]
     coverage = {str(level): float((z <= norm.ppf((1 + level) / 2)).mean()) for level in LEVELS}
     return nll.tolist(), coverage
+
+
+def pack(t: Transition | Stored) -> np.ndarray:
+    """Flat transitions [N, W] of host transitions with flat observations: obs, action, reward, next_obs, terminated."""
+    columns = (t.obs, t.action, t.reward[:, None], t.next_obs, t.terminated[:, None])
+    return np.concatenate([np.asarray(c, np.float32) for c in columns], axis=1)
+
+
+def unpack(flat: Float[AnyArray, "N W"], obs_dim: int, action_dim: int) -> Transition:
+    """Transitions of flat ones."""
+    a, r = obs_dim, obs_dim + action_dim
+    n = r + 1
+    ended = flat[:, n + obs_dim] > 0.5
+    return Transition(flat[:, :a], flat[:, a:r], flat[:, r], flat[:, n : n + obs_dim], ended, absorbing=ended & False)
 
 
 def episode_numbers(data: Dataset) -> np.ndarray:

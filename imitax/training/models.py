@@ -7,17 +7,14 @@ from typing import Any
 import numpy as np
 
 from imitax import figures, seeding
-from imitax.artifacts import save_dynamics
+from imitax.artifacts import DYNAMICS, save_dynamics
+from imitax.buffers import Stored
 from imitax.choices.dynamics_loss import DynamicsFit
 from imitax.datasets import Dataset
-from imitax.dynamics_fit import episode_numbers, fit, rollout_errors
 from imitax.files import write_json
 from imitax.networks import Dynamics
 from imitax.seeding import Purpose
-from imitax.types import Transition
-
-DYNAMICS = "dynamics.safetensors"
-"""File of a run that another run can be given."""
+from imitax.training.dynamics_fit import episode_numbers, fit, rollout_errors
 
 HORIZON = 40
 """Steps of the rollouts whose error is reported."""
@@ -38,8 +35,8 @@ def fit_offline(
     return fitted
 
 
-def fit_replay(dynamics: Dynamics, data: Transition, cfg: DynamicsFit, seed: int, step: int) -> tuple[Dynamics, dict]:
-    """Fit one seed's model to what its environment went through so far; also metrics of the fit."""
+def fit_replay(dynamics: Dynamics, data: Stored, cfg: DynamicsFit, seed: int, step: int) -> tuple[Dynamics, dict]:
+    """Fit one seed's model to its replay; also metrics of the fit."""
     fitted, report = fit(dynamics, data, cfg, seeding.generator(seed, Purpose.MODEL, step))
     elite = np.asarray(report.error)[report.elites]
     return fitted, {"model_error": float(elite.mean()), "model_epochs": float(len(report.errors))}

@@ -1,0 +1,1 @@
+"""Steps that several papers improve a policy with: soft actor-critic, weighted cloning, the model-based step."""

@@ -1,0 +1,207 @@
+"""One step of soft actor-critic (Haarnoja et al. 2018b, arXiv:1812.05905), as pure functions.
+
+    critic       min_Q  E[(Q_i(s, a) - y)^2],  y = r + gamma (min_i Q'_i(s', a') - alpha log pi(a'|s'))
+    policy       min_pi E[alpha log pi(a|s) - min_i Q_i(s, a)]
+    temperature  min_alpha E[alpha (H - target)],  target = -|A|
+
+The absorbing state, where there is one, has the value of its critic at the zero action, without entropy; it takes no
+part in the policy's and the temperature's loss.
+"""
+
+import math
+from dataclasses import field
+
+import equinox as eqx
+import jax.numpy as jnp
+import jax.random as jr
+from jaxtyping import Array, Float, PRNGKeyArray
+
+from imitax.agents.start import Start
+from imitax.choices.td_loss import TdLoss
+from imitax.choices.temperature import LogScalar, Temperature
+from imitax.choices.terminal import Terminal
+from imitax.errors import ConfigError
+from imitax.learner import Learner, OptimizerConfig, polyak
+from imitax.networks import Critic, CriticConfig, PolicyConfig, Precision, TanhGaussian
+from imitax.settings import Share, ShareBelowOne, settings
+from imitax.types import Metrics, Obs, Transition
+
+
+@settings()
+class SoftActorCritic:
+    """Actor and critic."""
+
+    gamma: Share = 0.99
+    """Discount factor."""
+    polyak: Share = 0.005
+    """Share of the online critic in each update of the target (tau)."""
+    ema: ShareBelowOne = 0.0
+    """Decay of an exponential moving average of the policy's parameters (Polyak and Juditsky 1992), which is evaluated
+    and saved; 0 takes the parameters as they are, 0.999 averages about 1,000 updates. It changes nothing in training,
+    where the policy itself acts."""
+    policy: PolicyConfig = field(default_factory=PolicyConfig)
+    critic: CriticConfig = field(default_factory=CriticConfig)
+    policy_optimizer: OptimizerConfig = field(default_factory=OptimizerConfig)
+    critic_optimizer: OptimizerConfig = field(default_factory=lambda: OptimizerConfig(lr=1e-3))
+    td_loss: TdLoss = field(default_factory=TdLoss)
+    terminal: Terminal = field(default_factory=Terminal)
+    temperature: Temperature = field(default_factory=Temperature)
+    precision: Precision = "float32"
+    """Of matrix products: bfloat16 rounds their operands and accumulates in float32."""
+
+    def __post_init__(self):
+        if self.gamma == 1 and self.terminal.flagged:
+            raise ConfigError(
+                f"gamma=1 makes what follows the end infinite under terminal.kind={self.terminal.kind}: lower gamma, "
+                "or take mask"
+            )
+
+
+CLEANIL = SoftActorCritic(
+    policy=PolicyConfig(hidden=(256, 256, 256), activation="silu", log_std_min=math.log(1e-3), log_std_max=math.log(3)),
+    critic=CriticConfig(hidden=(256, 256, 256), activation="silu"),
+    policy_optimizer=OptimizerConfig(lr=3e-4, clip=1000.0),
+    critic_optimizer=OptimizerConfig(lr=3e-4, clip=1000.0),
+)
+"""Networks and rates of CleanIL, for the presets of that name."""
+
+
+class ActorCritic(eqx.Module):
+    """The state of an actor and its critics."""
+
+    actor: Learner[TanhGaussian]
+    critic: Learner[Critic]
+    target: Critic
+    temperature: Learner[LogScalar]
+    ema: TanhGaussian
+
+
+def create(cfg: SoftActorCritic, start: Start, key: PRNGKeyArray) -> ActorCritic:
+    """An agent before its first update."""
+    ka, kc = jr.split(key)
+    actor = start.actor or TanhGaussian(start.spec, cfg.policy, key=ka, precision=cfg.precision)
+    critic = Critic(start.spec, cfg.critic, flagged=cfg.terminal.kind == "absorbing", key=kc, precision=cfg.precision)
+    return ActorCritic(
+        actor=Learner.create(actor, cfg.policy_optimizer),
+        critic=Learner.create(critic, cfg.critic_optimizer),
+        target=critic,
+        temperature=cfg.temperature.create(),
+        ema=actor,
+    )
+
+
+def soft_value(
+    agent: ActorCritic, critic: Critic, obs: Obs, cfg: SoftActorCritic, key: PRNGKeyArray, entropy: bool = True
+) -> Float[Array, "B"]:
+    """`min_i Q_i(s, a) - alpha log pi(a|s)` with a sampled action, clipped to `td_loss.value_clip`."""
+    action, logp = agent.actor.net.sample(obs, key)
+    bonus = -agent.temperature.net() * logp if entropy else 0.0
+    return cfg.td_loss.clip(critic(obs, action).min(0) + bonus)
+
+
+def absorbing_value(critic: Critic) -> Float[Array, ""]:
+    """The critic's value of the absorbing state, at the zero action and without entropy."""
+    spec = critic.spec
+    return critic(spec.observation.zeros(1), jnp.zeros((1, spec.action_dim)), jnp.ones(1)).min()
+
+
+def next_value(
+    agent: ActorCritic,
+    t: Transition,
+    cfg: SoftActorCritic,
+    key: PRNGKeyArray,
+    absorbing_reward: Float[Array, ""] | float = 0.0,
+    entropy: bool = True,
+) -> Float[Array, "B"]:
+    """V(s') of the target critic as a bootstrap takes it, with the end of the episode as `cfg.terminal` says.
+
+    Args:
+        agent: whose target critic and policy value the next state.
+        t: transitions with normalised observations.
+        cfg: of the agent.
+        key: of the sampled actions.
+        absorbing_reward: reward of the absorbing state, for `closed_form`.
+        entropy: whether the value has its entropy bonus.
+    """
+    end: Float[Array, ""] | float = 0.0
+    if cfg.terminal.kind == "closed_form":
+        end = absorbing_reward / (1 - cfg.gamma)
+    elif cfg.terminal.kind == "absorbing":
+        end = absorbing_value(agent.target)
+    return cfg.terminal.next_value(soft_value(agent, agent.target, t.next_obs, cfg, key, entropy), t.terminated, end)
+
+
+def critic_mask(cfg: SoftActorCritic, t: Transition) -> Float[Array, "B"]:
+    """1 for transitions that take part in a critic's loss: absorbing ones do under `absorbing` only."""
+    return jnp.ones(len(t)) if cfg.terminal.kind == "absorbing" else 1.0 - t.absorbing
+
+
+def regression(
+    critic: Critic, t: Transition, target: Float[Array, "B"], cfg: SoftActorCritic
+) -> tuple[Float[Array, ""], Metrics]:
+    """Temporal-difference loss of all critics against given targets."""
+    q = critic(t.obs, t.action, t.absorbing)  # [N B]
+    mask = critic_mask(cfg, t)  # [B]
+    loss = masked_mean(cfg.td_loss(q - target[None]), mask)
+    return loss, {"critic_loss": loss, "q": masked_mean(q, mask), "q_max": q.max(), "target": masked_mean(target, mask)}
+
+
+def actor_loss(
+    actor: TanhGaussian,
+    critic: Critic,
+    obs: Obs,
+    mask: Float[Array, "B"],
+    alpha: Float[Array, ""],
+    key: PRNGKeyArray,
+) -> tuple[Float[Array, ""], Metrics]:
+    """`E[alpha log pi(a|s) - min_i Q_i(s, a)]` with reparametrised actions (equation 7).
+
+    Args:
+        actor: the network that the gradient is for.
+        critic: its smallest member is the value of an action.
+        obs: normalised observations.
+        mask: 1 for states that count, 0 for the absorbing one.
+        alpha: entropy weight.
+        key: of the actions.
+    """
+    action, logp = actor.sample(obs, key)
+    q = critic(obs, action).min(0)  # [B]
+    loss = ((alpha * logp - q) * mask).sum() / jnp.maximum(mask.sum(), 1.0)
+    return loss, {"entropy": -logp, "q_policy": q}
+
+
+def improve(agent: ActorCritic, t: Transition, cfg: SoftActorCritic, key: PRNGKeyArray) -> tuple[ActorCritic, Metrics]:
+    """The rest of an update after the critic's own step: policy, temperature, moving average, target critic."""
+    mask = 1.0 - t.absorbing  # [B]
+    alpha = agent.temperature.net()  # from before the update
+    actor, metrics = agent.actor.descend(actor_loss, agent.critic.net, t.obs, mask, alpha, key)
+    return follow(agent, actor, metrics, mask, cfg)
+
+
+def follow(
+    agent: ActorCritic, actor: Learner[TanhGaussian], metrics: Metrics, mask: Float[Array, "B"], cfg: SoftActorCritic
+) -> tuple[ActorCritic, Metrics]:
+    """What follows the steps of critic and actor: temperature, moving average, target critic.
+
+    Args:
+        agent: after the critic's step.
+        actor: after its own step.
+        metrics: of the actor's loss, [B] each, with the `entropy` of its actions.
+        mask: 1 for states that count in the actor's loss.
+        cfg: of the agent.
+    """
+    half = agent.actor.net.spec.half
+    new = ActorCritic(
+        actor=actor,
+        critic=agent.critic,
+        target=polyak(agent.target, agent.critic.net, cfg.polyak),
+        temperature=cfg.temperature.update(agent.temperature, metrics["entropy"], mask, half),
+        ema=polyak(agent.ema, actor.net, 1 - cfg.ema) if cfg.ema else actor.net,
+    )
+    return new, {k: masked_mean(v, mask) for k, v in metrics.items()} | {"alpha": agent.temperature.net()}
+
+
+def masked_mean(x: Float[Array, "*N B"], mask: Float[Array, "B"]) -> Float[Array, ""]:
+    """Mean over the examples whose mask is 1."""
+    share = mask / jnp.maximum(mask.sum(), 1.0)
+    return (x * jnp.broadcast_to(share, x.shape)).sum() / (x.size / x.shape[-1])

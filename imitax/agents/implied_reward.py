@@ -1,0 +1,39 @@
+"""The reward that a critic implies, `r = Q(s, a) - gamma V(s')`: inverse soft Q-learning has no other.
+
+Without an explicit reward the closed form of the end reads differently: a transition into the end is worth nothing
+further, so that its Q is the whole discounted reward `r / (1 - gamma)` of a step that recurs for ever (LS-IQ, Al-Hafez
+et al. 2023). A loss h of implied rewards, summed along that recurrence, is `h(r) / (1 - gamma)` with
+`r = (1 - gamma) Q`: linear terms keep their weight, squared ones are `(1 - gamma) Q^2`.
+"""
+
+import jax.numpy as jnp
+from jaxtyping import Array, Float, PRNGKeyArray
+
+from imitax.agents.actor_critic import ActorCritic, SoftActorCritic, masked_mean
+from imitax.types import Transition
+
+
+def step_share(cfg: SoftActorCritic, t: Transition) -> Float[Array, "B"]:
+    """What part of `Q - gamma V(s')` is the reward of one step: 1 - gamma at the ends of closed_form, else 1."""
+    ones = jnp.ones(len(t))
+    if cfg.terminal.kind != "closed_form":
+        return ones
+    return cfg.terminal.next_value(ones, t.terminated, 1 - cfg.gamma)
+
+
+def policy_actions(
+    agent: ActorCritic, t: Transition, key: PRNGKeyArray
+) -> tuple[Float[Array, "B A"], Float[Array, "B"]]:
+    """Sampled actions at the states of transitions, and their entropy bonus `-alpha log pi(a|s)`.
+
+    In the absorbing state both are zero.
+    """
+    action, logp = agent.actor.net.sample(t.obs, key)
+    mask = 1.0 - t.absorbing  # [B]
+    return action * mask[:, None], -agent.temperature.net() * logp * mask
+
+
+def half_means(x: Float[Array, "*N M"], mask: Float[Array, "M"]) -> tuple[Float[Array, ""], Float[Array, ""]]:
+    """Means over the first half of a batch, the expert's, and over the second, the others'."""
+    n = len(mask) // 2
+    return masked_mean(x[..., :n], mask[:n]), masked_mean(x[..., n:], mask[n:])

@@ -1,0 +1,185 @@
+"""The contract between an algorithm and the training loop, and the registry of algorithms.
+
+An algorithm is a module. It has
+
+    Config    a frozen dataclass, composed of parts
+    PRESETS   configurations by name, `default` among them
+    needs     cfg -> Needs
+    init      (cfg, Start) -> state, a pytree
+    update    (state, Batch, cfg, key) -> (state, metrics), pure, runs inside jit
+    policy    state -> Policy, which is evaluated and saved
+
+and, where the defaults below do not fit, any of `schedule`, `explorer`, `reward`, `alternatives`, `with_reward`.
+`imitax.register(module)` makes it known to `imitax.train` and the command line; a package can also name the module in
+its entry points, group `imitax.algorithms`.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, fields
+from importlib.metadata import entry_points
+from types import ModuleType
+from typing import Any, Protocol
+
+from jaxtyping import PRNGKeyArray
+
+from imitax.agents.learned_model import LearnedModel, ModelConfig
+from imitax.agents.start import Start
+from imitax.buffers import Buffers
+from imitax.choices.learned_reward import LearnedReward
+from imitax.choices.terminal import Terminal
+from imitax.errors import ConfigError
+from imitax.networks import Policy, Precision
+from imitax.types import Batch, Metrics
+
+GROUP = "imitax.algorithms"
+"""Entry-point group of packages that bring algorithms."""
+
+
+@dataclass(frozen=True)
+class Needs:
+    """What an algorithm learns from, under one configuration."""
+
+    expert: bool = False
+    """Demonstrations,"""
+    actions: bool = False
+    """with their actions."""
+    segments: bool = False
+    """Consecutive transitions of demonstrations: they must not be subsampled."""
+    initial: bool = False
+    """The first transitions of demonstrations, as `Batch.initial`."""
+    offline: bool = False
+    """Recorded data beside the demonstrations,"""
+    rewards: bool = False
+    """whose rewards are learned from."""
+    env: bool = False
+    """An environment to train in."""
+    absorbing: bool = False
+    """Batches contain absorbing transitions, one for each episode that terminated."""
+    normalize_obs: bool = False
+    """Observations are standardised with the statistics of the data."""
+    model: ModelConfig | None = None
+    """A learned model with these settings; the state has it as its field `model`."""
+    model_precision: Precision = "float32"
+    """Of the model's matrix products."""
+    demonstration_copies: Callable[[int, int], int] = lambda demonstrated, recorded: 1
+    """How often demonstrations are repeated in a model's data, given the transitions of both."""
+
+
+class Turn(Protocol):
+    """Slow work between chunks of updates, for one seed, inside jit."""
+
+    def __call__(self, state: Any, buffers: Buffers, cfg: Any, key: PRNGKeyArray) -> tuple[Any, Metrics]:
+        """The state after it, and metrics."""
+        ...
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """How much an algorithm learns, and when; a step is an environment step online, an update offline."""
+
+    batch_size: int = 256
+    """Transitions of each kind in an update."""
+    warmup_steps: int = 0
+    """Environment steps with random actions, and no updates, at the start."""
+    buffer_size: int = 1_000_000
+    """Transitions that the replay buffer holds."""
+    updates_per_step: int = 1
+    """Updates for each environment step."""
+    steps_per_update: int = 1
+    """Environment steps for each update."""
+    refit_every: int | None = None
+    """Environment steps between fits of a learned model; None fits once, before training."""
+    turns: tuple[tuple[int, Turn], ...] = ()
+    """Periods, in steps, and what runs at their end, in this order."""
+
+
+class StateWithModel(Protocol):
+    """What the loop asks of the state of an algorithm with a learned model."""
+
+    model: LearnedModel
+
+
+def no_alternatives(state: Any) -> Mapping[str, Policy]:
+    """The networks of a state can act in one way only."""
+    return {}
+
+
+@dataclass(frozen=True)
+class Algorithm:
+    """A module read once, with defaults for what it leaves out."""
+
+    name: str
+    Config: type
+    PRESETS: Mapping[str, Any]
+    needs: Callable[[Any], Needs]
+    init: Callable[[Any, Start], Any]
+    update: Callable[[Any, Batch, Any, PRNGKeyArray], tuple[Any, Metrics]]
+    policy: Callable[[Any], Policy]
+    explorer: Callable[[Any], Policy]
+    """`state -> Policy` that acts in training; by default the policy itself."""
+    schedule: Callable[[Any], Schedule] = lambda cfg: Schedule()
+    reward: Callable[[Any, Any], LearnedReward] | None = None
+    """`(state, cfg) -> LearnedReward`, where one is learned; it is saved with the policy."""
+    alternatives: Callable[[Any], Mapping[str, Policy]] = no_alternatives
+    """Other ways in which the networks can act, which evaluations measure too."""
+    with_reward: Callable[[Any, Terminal], tuple[Any, float]] | None = None
+    """`(cfg, terminal) -> (cfg, gamma)`: the configuration under which a learned reward stands in for the
+    environment's (`--reward`), its ends handled as `terminal`, and the discount factor."""
+    doc: str = ""
+
+
+ALGORITHMS: dict[str, Algorithm] = {}
+"""Registered algorithms by name."""
+
+
+def register(module: ModuleType, name: str | None = None) -> Algorithm:
+    """Make an algorithm known under a name, its module's by default.
+
+    Raises:
+        ConfigError: the module lacks a part of the contract, or another module has the name.
+    """
+    name = name or module.__name__.rpartition(".")[2]
+    members: dict[str, Any] = {"explorer": vars(module).get("policy"), **vars(module)}
+    given = {f.name: members[f.name] for f in fields(Algorithm) if f.name in members and f.name not in ("name", "doc")}
+    if missing := {"Config", "PRESETS", "needs", "init", "update", "policy"} - set(given):
+        raise ConfigError(f"{module.__name__} is not an algorithm: it has no {', '.join(sorted(missing))}")
+    if "default" not in module.PRESETS:
+        raise ConfigError(f"{module.__name__}.PRESETS has no preset `default`")
+    algorithm = Algorithm(name=name, doc=module.__doc__ or "", **given)
+    known = ALGORITHMS.get(name)
+    if known is not None and known.Config.__module__ != algorithm.Config.__module__:
+        raise ConfigError(f"an algorithm {name} is there already, {known.Config.__module__}: use another name")
+    ALGORITHMS[name] = algorithm
+    return algorithm
+
+
+def names() -> list[str]:
+    """Of all algorithms, those of installed packages included, without importing these."""
+    return list(dict.fromkeys([*ALGORITHMS, *(entry.name for entry in entry_points(group=GROUP))]))
+
+
+def find(name: str) -> Algorithm:
+    """The algorithm of a name; hyphens and underscores are the same.
+
+    Raises:
+        ConfigError: there is none.
+    """
+    name = name.replace("-", "_")
+    if name not in ALGORITHMS:
+        for entry in entry_points(group=GROUP):
+            if entry.name == name:
+                return register(entry.load(), name)
+        raise ConfigError(f"unknown algorithm {name!r}; there are {', '.join(names())}")
+    return ALGORITHMS[name]
+
+
+def algorithm_of(cfg: object) -> Algorithm:
+    """The algorithm that a configuration belongs to.
+
+    Raises:
+        ConfigError: none.
+    """
+    for algorithm in ALGORITHMS.values():
+        if type(cfg) is algorithm.Config:
+            return algorithm
+    raise ConfigError(f"{type(cfg).__name__} is not the configuration of an algorithm")

@@ -1,0 +1,1 @@
+"""Training: check everything, run the loop, write what comes of it."""

@@ -1,0 +1,142 @@
+"""The beginning of training: states before their first update, models, and the streams of data."""
+
+from functools import partial
+from typing import Any
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import jax.random as jr
+import numpy as np
+from jaxtyping import Array, PRNGKeyArray
+
+from imitax import seeding
+from imitax.agents.start import Start
+from imitax.buffers import Buffer
+from imitax.checkpoint import Checkpoint, fill_tree
+from imitax.choices.learned_reward import LearnedReward
+from imitax.compiled import filter_jit
+from imitax.evaluate import make_act
+from imitax.learner import Learner
+from imitax.networks import Dynamics
+from imitax.record import seed_folder
+from imitax.seeding import Purpose
+from imitax.sources import OnlineSource, RolloutSource, Streams, episode_buffer, initial_buffer
+from imitax.stacking import stack, unstack
+from imitax.training import models
+from imitax.training.setup import Setup
+from imitax.types import Metrics, Transition
+from imitax.vector_envs import make_vector_env
+
+
+def initial_state(setup: Setup) -> Any:
+    """The states of all seeds before their first update, stacked."""
+    states, policy = [], setup.given.policy
+    for seed, normalizer in zip(setup.training.seeds, setup.data.normalizers, strict=True):
+        key = seeding.key(seed, Purpose.INITIALISATION)
+        start = Start(setup.task.spec, normalizer, key, new_dynamics(setup, key))
+        if policy is not None:  # the data's normaliser gives way to the policy's own
+            start = start._replace(normalizer=policy.normalizer, actor=policy.actor)
+        states.append(setup.algorithm.init(setup.cfg, start))
+    return stack(states)
+
+
+def new_dynamics(setup: Setup, key: PRNGKeyArray) -> Dynamics | None:
+    """One seed's model: another run's, or one that is yet to be fitted; None where the algorithm has none."""
+    cfg, precision = setup.needs.model, setup.needs.model_precision
+    if cfg is None or setup.given.dynamics is not None:
+        return setup.given.dynamics
+    spec, termination = setup.task.spec, setup.termination
+    return Dynamics(spec, cfg.dynamics, termination, key=jr.fold_in(key, 1), precision=precision)
+
+
+def fit_recorded(setup: Setup, state: Any) -> Any:
+    """The state with every seed's model fitted to the recorded data and the demonstrations that belong to them."""
+    needs, seeds, fitted = setup.needs, setup.training.seeds, []
+    assert needs.model is not None
+    for i, seed in enumerate(seeds):
+        learner: Learner[Dynamics] = unstack(state.model.dynamics, i)
+        about, folder = setup.about(i, 0), seed_folder(setup.folder, seeds, seed)
+        dynamics = models.fit_offline(learner.net, setup.data.recorded(i, needs), needs.model.fit, seed, folder, about)
+        fitted.append(Learner.create(dynamics, learner.optimizer))
+    return eqx.tree_at(lambda s: s.model.dynamics, state, stack(fitted))
+
+
+def fit_replay(setup: Setup, state: Any, replay: Buffer, step: int) -> tuple[Any, Metrics]:
+    """The state with every seed's model fitted to its replay, and metrics [S] of the fits."""
+    cfg, fitted, metrics = setup.needs.model, [], []
+    assert cfg is not None
+    for i, seed in enumerate(setup.training.seeds):
+        learner: Learner[Dynamics] = unstack(state.model.dynamics, i)
+        own = unstack(replay, i)
+        data = jax.tree.map(lambda x, n=int(own.size): np.asarray(x)[:n], own.data)
+        dynamics, measured = models.fit_replay(learner.net, data, cfg.fit, seed, step)
+        fitted.append(Learner.create(dynamics, learner.optimizer))
+        metrics.append(measured)
+    state = unaliased(eqx.tree_at(lambda s: s.model.dynamics, state, stack(fitted)))
+    return state, jax.tree.map(lambda *x: np.stack(x), *metrics)
+
+
+def unaliased(state: Any) -> Any:
+    """The state with a buffer of its own for every array: chunks donate them."""
+    return jax.tree.map(lambda x: jnp.copy(x) if eqx.is_array(x) else x, state)
+
+
+def make_streams(setup: Setup, state: Any) -> Streams:
+    """All data of a run, before the first step."""
+    needs, seeds, task = setup.needs, setup.training.seeds, setup.task
+    absorbing, action_dim = needs.absorbing, task.spec.action_dim
+    expert, initial, offline, online, rollouts = None, None, None, None, None
+    if needs.expert:
+        train = [s.train for s in setup.data.selections]
+        expert = episode_buffer(train, seeds, action_dim, setup.training.subsample, absorbing)
+        initial = initial_buffer(train, action_dim) if needs.initial else None
+    if needs.offline:
+        recorded = [setup.data.recorded(i, needs) for i in range(len(seeds))]
+        offline = episode_buffer(recorded, seeds, action_dim, samples_absorbing=absorbing)
+    if needs.env:
+        online = online_source(setup)
+    if needs.model is not None:
+        rollouts = RolloutSource(needs.model, task.spec, len(seeds), absorbing)
+    act = make_act(setup.algorithm.explorer(state), seeding.keys(seeds, Purpose.ACTING), "sample")
+    return Streams(
+        expert=expert,
+        initial=initial,
+        offline=offline,
+        online=online,
+        rollouts=rollouts,
+        explorer=setup.algorithm.explorer,
+        act=act,
+        model_keys=seeding.keys(seeds, Purpose.MODEL),
+        fit=partial(fit_replay, setup),
+        refit_every=setup.schedule.refit_every,
+    )
+
+
+def online_source(setup: Setup) -> OnlineSource:
+    """The environments that a run trains in, and its replay."""
+    schedule, options, given = setup.schedule, setup.training, setup.given
+    reward = None if given.reward is None else partial(ended_rewards, given.reward, given.gamma)
+    empty = Buffer.empty(min(schedule.buffer_size, options.steps), setup.task.spec, setup.needs.absorbing)
+    envs = make_vector_env(setup.task, len(options.seeds) * options.num_envs, options.env_workers)
+    return OnlineSource(envs, setup.task.spec, options.seeds, empty, schedule.warmup_steps, reward)
+
+
+def ended_rewards(reward: LearnedReward, gamma: float, t: Transition) -> np.ndarray:
+    """Learned rewards [N] of host transitions, the terminating ones with everything that follows the end."""
+    return np.asarray(_ended_rewards(reward, gamma, t))
+
+
+@filter_jit
+def _ended_rewards(reward: LearnedReward, gamma: float, t: Transition) -> Array:
+    rewards = reward(t.obs, t.action, t.next_obs, t.terminated)
+    return reward.with_end(rewards, t.terminated, gamma)
+
+
+def continue_from(checkpoint: Checkpoint, setup: Setup, state: Any, streams: Streams) -> Any:
+    """The state of a checkpoint; the streams are restored in place."""
+    what = f"the checkpoint at step {checkpoint.step}"
+    state, ring = fill_tree((state, streams.device_state()), checkpoint.arrays, what)
+    folders = [seed_folder(setup.folder, setup.training.seeds, seed) / "replay" for seed in setup.training.seeds]
+    streams.restore(ring, folders, checkpoint.extra["shards"], checkpoint.step)
+    return state

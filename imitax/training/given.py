@@ -1,0 +1,120 @@
+"""What a run is given that other runs learned: a policy, a reward, a model."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from imitax.algorithm import Algorithm, Needs
+from imitax.artifacts import DYNAMICS, POLICY, REWARD, load_dynamics, load_policy, load_reward
+from imitax.choices.learned_reward import LearnedReward
+from imitax.choices.terminal import Terminal
+from imitax.config import Training
+from imitax.envs import Task
+from imitax.errors import CheckpointError, ConfigError
+from imitax.files import sha256
+from imitax.networks import Dynamics, Policy, Termination, explicit, known_termination
+from imitax.spaces import Spec
+
+
+@dataclass(frozen=True)
+class Given:
+    """What other runs learned; None where a run learns it itself."""
+
+    policy: Policy | None = None
+    reward: LearnedReward | None = None
+    """In place of the environment's."""
+    gamma: float = 0.0
+    """Discount factor of what follows the end, in a given reward."""
+    dynamics: Dynamics | None = None
+
+
+def load_given(algorithm: Algorithm, cfg: Any, options: Training, task: Task) -> tuple[Given, Any]:
+    """Load what the options name; also the configuration, with the handling of ends that a given reward wants.
+
+    Raises:
+        CheckpointError: a file is missing or damaged.
+        ConfigError: it does not fit the algorithm or the environment.
+    """
+    policy = None if options.init_from is None else warm_start(options.init_from, task)
+    dynamics = None if options.model_from is None else model(options.model_from, algorithm, cfg, task)
+    if options.reward is None:
+        return Given(policy, dynamics=dynamics), cfg
+    if algorithm.with_reward is None:
+        raise ConfigError(
+            f"--reward is for algorithms that learn from rewards, such as sac; {algorithm.name} learns its own"
+        )
+    why = "; only runs that learn a reward, such as adversarial, have one"
+    reward, about = load_reward(found("--reward", options.reward, REWARD, why))
+    check_fit("--reward", options.reward, "reward", (reward.net.spec, about), task)
+    # the end is handled as where the reward was learned; `LearnedReward.with_end` adds what follows it
+    kept = reward.terminal if reward.terminal.kind == "none" else Terminal("mask")
+    cfg, gamma = algorithm.with_reward(cfg, kept)
+    return Given(policy, reward, gamma, dynamics), cfg
+
+
+def warm_start(path: Path, task: Task) -> Policy:
+    """A policy to start from."""
+    policy, about = load_policy(found("--init-from", path, POLICY))
+    check_fit("--init-from", path, "policy", (policy.actor.spec, about), task)
+    return explicit(policy)
+
+
+def model(path: Path, algorithm: Algorithm, cfg: Any, task: Task) -> Dynamics:
+    """A fitted model, with this run's termination."""
+    needs = algorithm.needs(cfg)
+    if needs.model is None:
+        raise ConfigError(f"{algorithm.name} has no model: leave --model-from out")
+    if needs.env:
+        raise ConfigError(f"--model-from is for offline methods; {algorithm.name} fits its model as it goes")
+    file = found("--model-from", path, DYNAMICS, "; only offline runs with a model write one")
+    dynamics, about = load_dynamics(file, termination_of(needs, task))
+    check_fit("--model-from", path, "model", (dynamics.spec, about), task)
+    if needs.rewards and not dynamics.predicts_rewards:
+        raise ConfigError(
+            f"--model-from {path}: it was fitted to data without rewards, and {algorithm.name} learns from the "
+            "model's: leave --model-from out"
+        )
+    return dynamics
+
+
+def termination_of(needs: Needs, task: Task) -> Termination | None:
+    """The task's rule for learned models, where it is to be known."""
+    if needs.model is None or needs.model.dynamics.termination != "known":
+        return None
+    termination = known_termination(task.env_id, task.env_kwargs, task.spec.obs_dim)
+    if termination is None:
+        raise ConfigError(
+            f"where {task.env_id} ends is not known here: give --dynamics.termination learned, or, if it never ends, "
+            "the same"
+        )
+    return termination
+
+
+def artifact(path: Path, name: str) -> Path:
+    """The file that an option names: the file itself, or the one of this name in a run of one seed."""
+    return path if path.is_file() else path / name
+
+
+def digest(path: Path | None, name: str) -> str | None:
+    """Hash of the file that an option names, which the run's resumption checks; None without the option."""
+    return None if path is None else sha256(artifact(path, name))
+
+
+def found(option: str, path: Path, name: str, why: str = "") -> Path:
+    """The file that an option names; `why` says in the error what writes such files."""
+    file = artifact(path, name)
+    if not file.exists():
+        several = sorted(p.name for p in path.glob("seed-*"))
+        hint = f"; it has several seeds, name one: {path / several[0]}" if several else ""
+        raise CheckpointError(f"{option} {path}: there is no {name}{why}{hint}")
+    return file
+
+
+def check_fit(option: str, path: Path, what: str, origin: tuple[Spec, dict[str, Any]], task: Task) -> None:
+    """Refuse what was learned for other shapes or bounds."""
+    spec, about = origin
+    if spec != task.spec:
+        raise ConfigError(
+            f"{option} {path}: its {what} is for {about['env']} with {spec.obs_dim} observations and "
+            f"{spec.action_dim} actions, the environment {task.env_id} has other shapes or bounds"
+        )

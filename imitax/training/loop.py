@@ -1,0 +1,125 @@
+"""The one training loop: advance the streams, run a chunk of updates; between chunks evaluate, record and save.
+
+Nothing here knows an algorithm's name. Random keys are folded from the seed and the absolute step, so a step draws
+the same numbers whether or not the run was interrupted before it.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import equinox as eqx
+import jax.numpy as jnp
+
+from imitax import seeding
+from imitax.checkpoint import Checkpoint, save_checkpoint
+from imitax.evaluate import Evaluator
+from imitax.record import Recorder, seed_folder
+from imitax.seeding import Purpose
+from imitax.sources import Streams
+from imitax.training.begin import continue_from, fit_recorded, initial_state, make_streams, unaliased
+from imitax.training.chunk import make_chunk, make_turn
+from imitax.training.evaluation import evaluation_records
+from imitax.training.progress import Progress, recorder, save
+from imitax.training.schedule import Timeline
+from imitax.training.setup import Setup
+
+
+@dataclass(frozen=True)
+class Event:
+    """What a callback gets after an evaluation; returning False from the callback ends the run there."""
+
+    step: int
+    records: dict[int, dict[str, Any]]
+    """Each seed's evaluation: returns, return_mean, expert_fraction, d4rl, lengths and more."""
+    folder: Path
+
+
+Callback = Callable[[Event], bool | None]
+
+
+def train_loop(setup: Setup, checkpoint: Checkpoint | None, callbacks: Sequence[Callback]) -> Progress:
+    """Run to the last step; returns the best evaluations, the wall time and the step reached."""
+    options, seeds, schedule = setup.training, setup.training.seeds, setup.schedule
+    progress, (state, streams) = Progress.begin(seeds, checkpoint), begin(setup, checkpoint)
+    model = setup.needs.model
+    timeline = Timeline(options, schedule, None if model is None else model.model_rollouts.every)
+    arrays, static = eqx.partition(unaliased(state), eqx.is_array)
+    run_chunk = make_chunk(setup.algorithm, setup.cfg, static, len(seeds))
+    turns = [(every, make_turn(turn, setup.cfg, static, len(seeds))) for every, turn in schedule.turns]
+    update_keys, evaluator = seeding.keys(seeds, Purpose.UPDATES), new_evaluator(setup)
+
+    with recorder(setup, progress) as record:
+        for step, count in timeline.chunks(progress.step):
+            state = streams.advance(eqx.combine(arrays, static), step, count)
+            arrays = eqx.filter(state, eqx.is_array)
+            end = progress.step = step + count
+            first, updates = timeline.updates(step, count)
+            if timeline.learns(step) and updates:
+                arrays, metrics = run_chunk(arrays, streams.buffers, update_keys, jnp.asarray(first), updates)
+                progress.window.append(metrics)
+            for every, turn in turns:
+                if timeline.learns(step) and end % every == 0:
+                    arrays, metrics = turn(arrays, streams.buffers, streams.model_keys, jnp.asarray(end))
+                    streams.slow.append(metrics)
+            state, stop = eqx.combine(arrays, static), False
+            if progress.window and timeline.logs(end):
+                record.training(end, progress.means() | streams.metrics(), progress.wall_s)
+            if timeline.evaluates(end):
+                stop = not evaluate(setup, state, evaluator, progress, record, callbacks)
+            if timeline.saves(end) or stop:
+                write_checkpoint(setup, state, streams, progress)
+            if stop:
+                break
+    evaluator.close()
+    streams.close()
+    return progress
+
+
+def new_evaluator(setup: Setup) -> Evaluator:
+    """What rolls out the run's policies."""
+    options = setup.training
+    return Evaluator(setup.task, options.seeds, options.eval_episodes, workers=options.env_workers)
+
+
+def begin(setup: Setup, checkpoint: Checkpoint | None) -> tuple[Any, Streams]:
+    """State and streams before the first step, or where a checkpoint stands."""
+    state, needs = initial_state(setup), setup.needs
+    streams = make_streams(setup, state)
+    if checkpoint is not None:
+        return continue_from(checkpoint, setup, state, streams), streams
+    if needs.model is not None and not needs.env and setup.given.dynamics is None:
+        state = fit_recorded(setup, state)
+    return state, streams
+
+
+def evaluate(
+    setup: Setup,
+    state: Any,
+    evaluator: Evaluator,
+    progress: Progress,
+    record: Recorder,
+    callbacks: Sequence[Callback],
+) -> bool:
+    """Evaluate, record, and keep each seed's best policy; returns whether every callback wants the run to go on."""
+    records, seeds = evaluation_records(setup, evaluator, state), setup.training.seeds
+    for i, seed in enumerate(seeds):
+        record.evaluation(progress.step, seed, records[seed], progress.wall_s)
+        if records[seed]["return_mean"] > progress.best[i]["return_mean"]:
+            progress.best[i] = {"step": progress.step, "return_mean": records[seed]["return_mean"]}
+            save(setup, state, i, progress.step, seed_folder(setup.folder, seeds, seed), "-best")
+    event = Event(progress.step, records, setup.folder)
+    answers = [callback(event) for callback in callbacks]  # all of them are called
+    return all(answer is not False for answer in answers)
+
+
+def write_checkpoint(setup: Setup, state: Any, streams: Streams, progress: Progress) -> None:
+    """Write a checkpoint, and each seed's policy beside it."""
+    seeds = setup.training.seeds
+    folders = [seed_folder(setup.folder, seeds, seed) for seed in seeds]
+    shards = streams.save([f / "replay" for f in folders], progress.step)
+    extra = {"wall_s": progress.wall_s, "best": progress.best, "shards": shards}
+    save_checkpoint(setup.folder / "checkpoints", progress.step, (state, streams.device_state()), extra)
+    for i, folder in enumerate(folders):
+        save(setup, state, i, progress.step, folder)

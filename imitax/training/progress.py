@@ -1,0 +1,76 @@
+"""Where a run stands: metrics since the last line, best evaluations, seconds."""
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import jax
+import numpy as np
+
+from imitax.artifacts import save_policy, save_reward
+from imitax.checkpoint import Checkpoint
+from imitax.files import read_json
+from imitax.record import Recorder, SinkName
+from imitax.stacking import unstack
+from imitax.training.setup import Setup
+from imitax.types import Metrics
+
+
+@dataclass
+class Progress:
+    """The parts of a run that are neither its state nor its data."""
+
+    step: int
+    best: list[dict[str, Any]]
+    """Step and mean return of each seed's best evaluation."""
+    wall_before: float = 0.0
+    """Seconds of earlier sessions."""
+    started: float = field(default_factory=time.monotonic)
+    window: list[Metrics] = field(default_factory=list)
+    """Metrics of the chunks since they were last written, [S] each."""
+
+    @classmethod
+    def begin(cls, seeds: Sequence[int], checkpoint: Checkpoint | None) -> "Progress":
+        """Before the first step, or where a checkpoint stands."""
+        nothing = {"step": 0, "return_mean": -np.inf}
+        if checkpoint is None:
+            return cls(0, [dict(nothing) for _ in seeds])
+        best = [b if b["return_mean"] is not None else b | {"return_mean": -np.inf} for b in checkpoint.extra["best"]]
+        return cls(checkpoint.step, best, checkpoint.extra["wall_s"])
+
+    @property
+    def wall_s(self) -> float:
+        """Seconds of training over all sessions."""
+        return self.wall_before + time.monotonic() - self.started
+
+    def means(self) -> Metrics:
+        """Means of the metrics in the window, which begins anew."""
+        window, self.window = self.window, []
+        return jax.tree.map(lambda *x: np.mean(np.stack(x), 0), *window)
+
+
+def recorder(setup: Setup, progress: Progress) -> Recorder:
+    """What writes the run's metrics."""
+    options = setup.training
+    wanted: dict[SinkName, bool] = {"tensorboard": options.tensorboard, "wandb": options.wandb}
+    return Recorder(
+        setup.folder,
+        [name for name, on in wanted.items() if on],
+        options.seeds,
+        options.steps,
+        options.quiet,
+        f"{setup.algorithm.name} {setup.task.env_id}",
+        read_json(setup.folder / "config.json"),
+        resumed_at=progress.step,  # a run killed before its first checkpoint starts again at 0, and so do its records
+        unit="steps" if setup.needs.env else "updates",
+    )
+
+
+def save(setup: Setup, state: Any, index: int, step: int, folder: Path, suffix: str = "") -> None:
+    """Write one seed's policy, and the reward that it learned where the algorithm learns one."""
+    own, about = unstack(state, index), setup.about(index, step)
+    save_policy(folder / f"policy{suffix}.safetensors", setup.algorithm.policy(own), about)
+    if setup.algorithm.reward is not None:
+        save_reward(folder / f"reward{suffix}.safetensors", setup.algorithm.reward(own, setup.cfg), about)

@@ -1,0 +1,116 @@
+"""What a finished run writes: its summary, its figures, and lines of result files."""
+
+from pathlib import Path
+from typing import Any
+
+from imitax import figures
+from imitax.files import append_line, read_json, read_lines, write_atomic, write_json
+from imitax.files import line as line_bytes
+from imitax.record import seed_folder
+from imitax.statistics import summarise
+from imitax.training.progress import Progress
+from imitax.training.provenance import cores
+from imitax.training.setup import Setup
+
+Curve = list[dict[str, Any]]
+"""One seed's evaluations."""
+
+
+def summarise_run(setup: Setup, progress: Progress) -> None:
+    """Write `summary.json`, the figures, and result lines where they are wanted."""
+    options, folder = setup.training, setup.folder
+    lines = {seed: read_lines(seed_folder(folder, options.seeds, seed) / "metrics.jsonl") for seed in options.seeds}
+    curves = [[line for line in lines[seed] if line["kind"] == "eval"] for seed in options.seeds]
+    summary = summary_of(setup, progress, curves)
+    write_json(folder / "summary.json", summary)
+    label = setup.algorithm.name + (f" {options.variant}" if options.variant else "")
+    figures.learning_curve(
+        {label: [line for curve in curves for line in curve]},
+        folder / "figures" / "learning-curve.png",
+        expert_return=setup.data.expert_return,
+        title=setup.task.env_id,
+        x_label="environment steps" if setup.needs.env else "updates",
+    )
+    for seed in options.seeds:
+        path = seed_folder(folder, options.seeds, seed) / "figures" / "training.png"
+        figures.training_figure(lines[seed], path)
+    if options.results is not None:
+        for i, curve in enumerate(curves):
+            append_result(setup, summary, i, curve, options.results)
+
+
+def summary_of(setup: Setup, progress: Progress, curves: list[Curve]) -> dict[str, Any]:
+    """Scores of the last and the best evaluations."""
+    seeds, env_id, expert_return = setup.training.seeds, setup.task.env_id, setup.data.expert_return
+    last = {seed: curve[-1]["return_mean"] for seed, curve in zip(seeds, curves, strict=True)}
+    best = {seed: b["return_mean"] for seed, b in zip(seeds, progress.best, strict=True)}
+    return {
+        "algorithm": setup.algorithm.name,
+        "env": env_id,
+        "steps": progress.step,
+        "eval_episodes": setup.training.eval_episodes,
+        "expert_return": expert_return,
+        "last": summarise(last, env_id, expert_return),
+        "best": summarise(best, env_id, expert_return),
+        "best_steps": {str(s): b["step"] for s, b in zip(seeds, progress.best, strict=True)},
+        "wall_s": round(progress.wall_s, 1),
+        "commit": read_json(setup.folder / "config.json")["commit"],
+    }
+
+
+def append_result(setup: Setup, summary: dict[str, Any], index: int, curve: Curve, results: Path) -> None:
+    """One seed's line in a result file, and its curve beside it."""
+    config, options = read_json(setup.folder / "config.json"), setup.training
+    seed, data, offline = options.seeds[index], config["data"], config["offline_data"]
+    last, best = summary["last"]["per_seed"][index], summary["best"]["per_seed"][index]
+    curve_file = write_curve(setup, config, seed, curve, results)
+    append_line(
+        results,
+        {
+            "algorithm": config["algorithm"],
+            "regime": "online" if setup.needs.env else "offline",
+            "preset": config["preset"],
+            "variant": options.variant,
+            "env": setup.task.env_id,
+            "env_kwargs": setup.task.env_kwargs,
+            "data": None if data is None else data["name"],
+            "data_hash": None if data is None else data["hash"],
+            "offline_data": None if offline is None else f"{offline['name']}@{offline['hash'][:12]}",
+            "episodes": len(setup.data.selections[index].train.episodes) if setup.data.selections else None,
+            "steps": summary["steps"],
+            "seed": seed,
+            "eval_episodes": options.eval_episodes,
+            "return_mean": last["return_mean"],
+            "expert_fraction": last["expert_fraction"],
+            "d4rl": last["d4rl"],
+            "best_return_mean": best["return_mean"],
+            "best_expert_fraction": best["expert_fraction"],
+            "best_steps": summary["best_steps"][str(seed)],
+            "wall_s": summary["wall_s"],
+            "cores": cores(),
+            "seeds_in_run": len(options.seeds),
+            "commit": config["commit"],
+            "curve": _from_here(curve_file),
+        },
+    )
+
+
+def write_curve(setup: Setup, config: dict[str, Any], seed: int, curve: Curve, results: Path) -> Path:
+    """Write one seed's evaluations; a repeated run keeps both curves, since result files are never edited."""
+    options = setup.training
+    variant = f"-{options.variant}" if options.variant else ""
+    stem = f"{config['algorithm']}-{config['preset']}{variant}-{setup.task.env_id.replace('/', '-')}"
+    stem += f"-{options.steps}-seed{seed}-{config['commit'][:7]}"
+    path, number = results.parent / "curves" / f"{stem}.jsonl", 1
+    while path.exists():
+        number += 1
+        path = results.parent / "curves" / f"{stem}-{number}.jsonl"
+    lines = [{"seed": x["seed"], "steps": x["step"], "wall_s": x["wall_s"], "returns": x["returns"]} for x in curve]
+    write_atomic(path, b"".join(line_bytes(x) for x in lines))
+    return path
+
+
+def _from_here(path: Path) -> str:
+    """A path as seen from the working directory, so that result files do not depend on where the checkout is."""
+    full, here = path.resolve(), Path.cwd().resolve()
+    return str(full.relative_to(here) if full.is_relative_to(here) else path)

@@ -1,0 +1,240 @@
+"""Vector environments: copies of one environment that are stepped together, in this process or in worker processes."""
+
+import multiprocessing
+import pickle
+import signal
+import sys
+import traceback
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager, suppress
+from multiprocessing.connection import Connection
+from types import ModuleType
+from typing import Any
+
+import gymnasium as gym
+import numpy as np
+from gymnasium.vector.utils import CloudpickleWrapper
+from jaxtyping import Bool, Float, Float32, Int
+
+from imitax.envs import Task
+from imitax.errors import ConfigError
+
+Outcome = tuple[Float[np.ndarray, "N"], Bool[np.ndarray, "N"], Bool[np.ndarray, "N"]]
+"""Reward, terminated and truncated of one step of N environments."""
+
+
+class SerialVectorEnv:
+    """Copies of one environment, stepped one after another in this process.
+
+    Nothing resets by itself. The caller decides when and with which seed, so that a resumed run sees the same
+    episodes, and the last observation of an episode is always the true final one.
+
+    Gymnasium's `SyncVectorEnv` with autoreset disabled gives the same numbers, but it steps either all environments or
+    none, and refuses to step one whose episode has ended. An evaluation must leave finished environments alone until
+    the last one has finished.
+    """
+
+    def __init__(self, make: Callable[[], gym.Env], num_envs: int):
+        self.num_envs = num_envs
+        self.envs = [make() for _ in range(num_envs)]
+        self.obs = np.zeros((num_envs, *(self.envs[0].observation_space.shape or ())), np.float32)
+        """Latest observation of each environment, [N, O]."""
+
+    def reset(self, seeds: Mapping[int, int]) -> None:
+        """Start an episode in some environments; `seeds` maps an environment's index to its seed."""
+        for i, seed in seeds.items():
+            self.obs[i] = self.envs[i].reset(seed=seed)[0]
+
+    def step(self, actions: Float[np.ndarray, "N A"], running: Bool[np.ndarray, "N"] | None = None) -> Outcome:
+        """Step the environments where `running` is set (None: all). The others keep their observation; reward 0."""
+        reward, terminated, truncated = _no_outcome(self.num_envs)
+        for i in range(self.num_envs) if running is None else np.flatnonzero(running):
+            self.obs[i], reward[i], terminated[i], truncated[i], _ = self.envs[i].step(actions[i])
+        return reward, terminated, truncated
+
+    def close(self) -> None:
+        """Close all environments."""
+        for env in self.envs:
+            env.close()
+
+
+class ParallelVectorEnv:
+    """A `SerialVectorEnv` spread over worker processes, with the same numbers.
+
+    Gymnasium's `AsyncVectorEnv` has one process for each environment and pickles all actions and results, which takes
+    longer than a step of most environments. Here a worker steps several environments per message, and the message is
+    only a signal: the arrays are in shared memory.
+
+    Raises:
+        ConfigError: the environment cannot be sent to another process, or the processes do not start.
+    """
+
+    def __init__(self, task: Task, num_envs: int, workers: int):
+        check_sendable(task)
+        self.num_envs, self.workers = num_envs, min(workers, num_envs)
+        self.obs = np.zeros((num_envs, task.spec.obs_dim), np.float32)
+        """Latest observation of each environment, [N, O]."""
+        fields = [("action", np.float32, (task.spec.action_dim,)), ("running", bool)]
+        fields += [("obs", np.float32, (task.spec.obs_dim,)), ("reward", np.float64)]
+        layout = np.dtype([*fields, ("terminated", bool), ("truncated", bool)], align=True)
+        context = multiprocessing.get_context(_start_method())
+        buffer = context.RawArray("B", num_envs * layout.itemsize)
+        self.table = np.frombuffer(buffer, layout)
+        self.pipes, self.processes = [], []
+        for worker in range(self.workers):
+            # Every W-th environment, so that each worker has some of every seed.
+            share = (buffer, layout, slice(worker, None, self.workers))
+            pipe, end = context.Pipe()
+            process = context.Process(target=_work, args=(end, CloudpickleWrapper(task.make), share), daemon=True)
+            with _no_main_script():
+                process.start()
+            end.close()
+            self.pipes.append(pipe)
+            self.processes.append(process)
+        for pipe in self.pipes:
+            try:
+                _receive(pipe)
+            except (EOFError, ConnectionError) as e:
+                raise ConfigError("an environment worker did not start; its own error is printed above") from e
+
+    def reset(self, seeds: Mapping[int, int]) -> None:
+        """As `SerialVectorEnv.reset`."""
+        messages: dict[int, dict[int, int]] = {}
+        for i, seed in seeds.items():
+            messages.setdefault(i % self.workers, {})[i // self.workers] = seed
+        self._ask(messages)
+
+    def step(self, actions: Float32[np.ndarray, "N A"], running: Bool[np.ndarray, "N"] | None = None) -> Outcome:
+        """As `SerialVectorEnv.step`; actions must be float32."""
+        np.copyto(self.table["action"], actions, casting="no")
+        self.table["running"] = True if running is None else running
+        self._ask(dict.fromkeys(range(self.workers)))
+        return self.table["reward"].copy(), self.table["terminated"].copy(), self.table["truncated"].copy()
+
+    def _ask(self, messages: Mapping[int, dict[int, int] | None]) -> None:
+        """Send some workers the seeds of resets, or None for a step, and wait until all of them have answered."""
+        try:
+            for worker, message in messages.items():
+                self.pipes[worker].send(message)
+            for worker in messages:
+                _receive(self.pipes[worker])
+        except (EOFError, ConnectionError) as e:
+            raise RuntimeError("an environment worker died; was it killed because memory ran out?") from e
+        self.obs[:] = self.table["obs"]
+
+    def close(self) -> None:
+        """Close all environments and end the workers."""
+        for pipe in self.pipes:
+            pipe.close()
+        for process in self.processes:
+            process.join()
+
+
+VectorEnv = SerialVectorEnv | ParallelVectorEnv
+
+
+def _work(pipe: Connection, make: Callable[[], gym.Env], share: tuple[Any, np.dtype, slice]) -> None:
+    """A worker process: makes its share of the environments, and resets or steps them until the pipe is closed."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the main process, whose end closes the pipe
+    buffer, layout, own = share
+    table = np.frombuffer(buffer, layout)[own]
+    with suppress(EOFError, ConnectionError), ExitStack() as stack:
+        try:
+            envs = SerialVectorEnv(make, len(table))
+            stack.callback(envs.close)
+            pipe.send(None)
+            while True:
+                seeds = pipe.recv()
+                if seeds is None:
+                    outcome = envs.step(table["action"].copy(), table["running"])
+                    table["reward"], table["terminated"], table["truncated"] = outcome
+                else:
+                    envs.reset(seeds)
+                table["obs"] = envs.obs
+                pipe.send(None)
+        except (EOFError, ConnectionError):
+            raise
+        except Exception:
+            pipe.send(traceback.format_exc())
+
+
+def _receive(pipe: Connection) -> None:
+    """Wait for a worker's answer, which is the traceback of an error or None."""
+    error = pipe.recv()
+    if error is not None:
+        raise RuntimeError(f"an environment failed in a worker process:\n{error}")
+
+
+def _no_outcome(num_envs: int) -> Outcome:
+    return np.zeros(num_envs), np.zeros(num_envs, bool), np.zeros(num_envs, bool)
+
+
+def _start_method() -> str:
+    """How workers start: not by fork, which is unsafe in a process where JAX runs threads."""
+    if "forkserver" not in multiprocessing.get_all_start_methods():
+        return "spawn"
+    # The server imports this module once, without starting JAX's backends; workers are forked from the server.
+    multiprocessing.get_context("forkserver").set_forkserver_preload([__name__])
+    return "forkserver"
+
+
+@contextmanager
+def _no_main_script() -> Iterator[None]:
+    """Start processes that do not import the main script, which would train once more where it has no `__main__` guard.
+
+    They do not need it: cloudpickle sends functions and classes of the main script by value.
+    """
+    main = sys.modules["__main__"]
+    sys.modules["__main__"] = ModuleType("__main__")
+    try:
+        yield
+    finally:
+        sys.modules["__main__"] = main
+
+
+def check_sendable(task: Task) -> None:
+    """Refuse an environment that cannot be sent to a worker process.
+
+    Raises:
+        ConfigError: with the reason.
+    """
+    try:
+        pickle.dumps(CloudpickleWrapper(task.make))
+    except Exception as e:  # any class: it comes from the objects that the environment holds
+        raise ConfigError(
+            f"{task.env_id} cannot be sent to a worker process: {e}. Leave --env-workers out, or pass the environment "
+            "as an id or as a function that makes it"
+        ) from e
+
+
+def make_vector_env(task: Task, num_envs: int, workers: int = 0) -> VectorEnv:
+    """`num_envs` environments of a task, stepped by `workers` processes, or in this process when 0."""
+    return ParallelVectorEnv(task, num_envs, workers) if workers else SerialVectorEnv(task.make, num_envs)
+
+
+def rollout(
+    envs: VectorEnv, seeds: Sequence[int], act: Callable[[np.ndarray, int], np.ndarray], limit: int
+) -> tuple[Float[np.ndarray, "N"], Int[np.ndarray, "N"], Bool[np.ndarray, "N"]]:
+    """One episode in every environment.
+
+    Args:
+        envs: the environments.
+        seeds: one for each environment's reset.
+        act: `(obs [N, O], step) -> actions [N, A]`.
+        limit: steps after which an episode is cut when the environment has no end of its own.
+
+    Returns:
+        Returns [N] (undiscounted), lengths [N], and whether each episode terminated [N].
+    """
+    n = envs.num_envs
+    returns, lengths, terminations, running = np.zeros(n), np.zeros(n, int), np.zeros(n, bool), np.ones(n, bool)
+    envs.reset(dict(enumerate(seeds)))
+    for step in range(limit):
+        if not running.any():
+            break
+        reward, terminated, truncated = envs.step(act(envs.obs, step), running)
+        returns += reward
+        lengths += running
+        terminations |= terminated
+        running &= ~(terminated | truncated)
+    return returns, lengths, terminations
