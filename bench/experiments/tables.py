@@ -19,7 +19,7 @@ from typing import Any
 
 import numpy as np
 
-from bench.experiments.mountain_car import ENDS, TITLES
+from bench.experiments.mountain_car.learning import GOALS, TITLES
 from imitax.algorithms import ALGORITHMS
 from imitax.datasets.d4rl import load_d4rl
 from imitax.errors import DataError, ImitaxError
@@ -322,7 +322,7 @@ def mountain_car_section(lines: Sequence[Line]) -> str:
         s, greedy = group[0]["settings"], [line["greedy_optimal"] for line in group]
         rows = [
             [label.removeprefix("goal "), shown, *(span([line[end][m][key] for line in group], n) for m in TITLES)]
-            for end, label in ENDS.items()
+            for end, label in GOALS.items()
             for key, (shown, n) in MOUNTAIN_CAR.items()
         ]
         seeds, commits = sorted(groups[setting]), dict.fromkeys(_short(line["commit"]) for line in group)

@@ -1,7 +1,7 @@
 import pytest
 
 from bench.experiments import tables
-from bench.experiments.mountain_car import ENDS, TITLES
+from bench.experiments.mountain_car.learning import GOALS, TITLES
 from bench.experiments.tables import (
     BEGIN,
     END,
@@ -144,14 +144,14 @@ def mountain_car(seed, value, **settings):
     known = {"bins": 40, "demos": 10, "suboptimal": 1000, "episodes": 100, "seed": seed}
     measures = {method: dict.fromkeys(MOUNTAIN_CAR, value) for method in TITLES}
     greedy = {"gym_return_mean": -112.4 - seed, "gym_return_std": 1.0, "gym_reached_flag": 1.0}
-    ends = dict.fromkeys(ENDS, measures)
-    return {"settings": known | settings, "greedy_optimal": greedy, **ends, "commit": LINE["commit"]}
+    goals = dict.fromkeys(GOALS, measures)
+    return {"settings": known | settings, "greedy_optimal": greedy, **goals, "commit": LINE["commit"]}
 
 
 def test_mountain_car_shows_the_span_of_its_seeds():
     section = mountain_car_section([mountain_car(0, 7.0), mountain_car(1, -1.5), mountain_car(0, -0.001)])
     cells = rows(section)
-    assert len(cells) == len(ENDS) * len(MOUNTAIN_CAR)
+    assert len(cells) == len(GOALS) * len(MOUNTAIN_CAR)
     assert cells[0] == ["a state like others", "return in Gymnasium", *["-2 to 0"] * 3]
     assert cells[-1] == ["absorbing", "rank correlation with optimal V in suboptimal data", *["-1.50 to 0.00"] * 3]
     note = " ".join(section.splitlines())
@@ -206,7 +206,7 @@ def test_pages_are_stale_until_written(tmp_path):
     assert tables.update(tmp_path, write=True) == pages[:2]  # a result of BC is none of SAC's page
     append_line(tmp_path / tables.RESULTS / "mountain_car.jsonl", mountain_car(0, 1.0))
     assert tables.update(tmp_path, write=True) == pages[3:]
-    assert [len(rows(page.read_text())) for page in pages] == [2, 2, 0, len(ENDS) * len(MOUNTAIN_CAR)]
+    assert [len(rows(page.read_text())) for page in pages] == [2, 2, 0, len(GOALS) * len(MOUNTAIN_CAR)]
 
 
 def test_check_exits_with_one_when_stale(tmp_path, monkeypatch, capsys):
