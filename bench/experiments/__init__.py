@@ -1,1 +1,1 @@
-"""Experiments that one command each runs: the demo, and the tables that are made of result files."""
+"""Experiments, each run by one command, and the generators of the tables and figures in README and docs."""

@@ -2,20 +2,15 @@ import pytest
 
 from bench.experiments import tables
 from bench.experiments.mountain_car.learning import GOALS, TITLES
-from bench.experiments.tables import (
-    BEGIN,
-    END,
-    MOUNTAIN_CAR,
-    learning_section,
-    models_section,
-    mountain_car_section,
-    peers_section,
-    replace_section,
-    update_rate_section,
-)
+from bench.experiments.sections.learning import learning_section
+from bench.experiments.sections.models import models_section
+from bench.experiments.sections.mountain_car import MEASUREMENTS, mountain_car_section
+from bench.experiments.sections.speed import peers_section, update_rate_section
 from imitax.errors import DataError
 from imitax.files import append_line
 
+MARKERS = tables.MARKERS
+EMPTY = f"{MARKERS.begin}\n{MARKERS.end}\n"
 LINE = {
     "algorithm": "bc",
     "regime": "offline",
@@ -142,7 +137,7 @@ def test_speed():
 def mountain_car(seed, value, **settings):
     """A line whose measurements are all `value`."""
     known = {"bins": 40, "demos": 10, "suboptimal": 1000, "episodes": 100, "seed": seed}
-    measures = {method: dict.fromkeys(MOUNTAIN_CAR, value) for method in TITLES}
+    measures = {method: dict.fromkeys(MEASUREMENTS, value) for method in TITLES}
     greedy = {"gym_return_mean": -112.4 - seed, "gym_return_std": 1.0, "gym_reached_flag": 1.0}
     goals = dict.fromkeys(GOALS, measures)
     return {"settings": known | settings, "greedy_optimal": greedy, **goals, "commit": LINE["commit"]}
@@ -151,7 +146,7 @@ def mountain_car(seed, value, **settings):
 def test_mountain_car_shows_the_span_of_its_seeds():
     section = mountain_car_section([mountain_car(0, 7.0), mountain_car(1, -1.5), mountain_car(0, -0.001)])
     cells = rows(section)
-    assert len(cells) == len(GOALS) * len(MOUNTAIN_CAR)
+    assert len(cells) == len(GOALS) * len(MEASUREMENTS)
     assert cells[0] == ["a state like others", "return in Gymnasium", *["-2 to 0"] * 3]
     assert cells[-1] == ["absorbing", "rank correlation with optimal V in suboptimal data", *["-1.50 to 0.00"] * 3]
     note = " ".join(section.splitlines())
@@ -187,31 +182,32 @@ def test_without_results_a_section_says_what_makes_them():
 
 
 def test_only_what_stands_between_the_markers_changes():
-    assert replace_section(f"a\n{BEGIN}\nold\n{END}\nb", "new") == f"a\n{BEGIN}\nnew\n{END}\nb"
-    for text in ("", BEGIN, END, f"{END}{BEGIN}", f"{BEGIN}{BEGIN}{END}"):
+    begin, end = MARKERS.begin, MARKERS.end
+    assert MARKERS.replace(f"a\n{begin}\nold\n{end}\nb", "new") == f"a\n{begin}\nnew\n{end}\nb"
+    for text in ("", begin, end, f"{end}{begin}", f"{begin}{begin}{end}"):
         with pytest.raises(DataError, match="results:begin"):
-            replace_section(text, "new")
+            MARKERS.replace(text, "new")
 
 
 def test_pages_are_stale_until_written(tmp_path):
     (tmp_path / "docs").mkdir()
     pages = [tmp_path / "README.md", *(tmp_path / "docs" / name for name in ("bc.md", "sac.md", "tabular.md"))]
     for page in pages:
-        page.write_text(f"{BEGIN}\n{END}\n")
+        page.write_text(EMPTY)
     assert tables.update(tmp_path, write=False) == pages
-    assert pages[0].read_text() == f"{BEGIN}\n{END}\n"
+    assert pages[0].read_text() == EMPTY
     assert tables.update(tmp_path, write=True) == pages
     assert tables.update(tmp_path, write=False) == []
     append_line(tmp_path / tables.RESULTS / "learning.jsonl", LINE)
     assert tables.update(tmp_path, write=True) == pages[:2]  # a result of BC is none of SAC's page
     append_line(tmp_path / tables.RESULTS / "mountain_car.jsonl", mountain_car(0, 1.0))
     assert tables.update(tmp_path, write=True) == pages[3:]
-    assert [len(rows(page.read_text())) for page in pages] == [2, 2, 0, len(GOALS) * len(MOUNTAIN_CAR)]
+    assert [len(rows(page.read_text())) for page in pages] == [2, 2, 0, len(GOALS) * len(MEASUREMENTS)]
 
 
 def test_check_exits_with_one_when_stale(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(tables, "ROOT", tmp_path)
-    (tmp_path / "README.md").write_text(f"{BEGIN}\n{END}\n")
+    (tmp_path / "README.md").write_text(EMPTY)
     for arguments, status in ((["--check"], 1), ([], 0), (["--check"], 0)):
         with pytest.raises(SystemExit) as end:
             tables.main(arguments)
