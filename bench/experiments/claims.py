@@ -1,11 +1,10 @@
-"""Figures of the reference post's claims, drawn from the result files.
+"""Figures of the claims of the CleanIL post, drawn from the result files.
 
     python -m bench.experiments.claims     # bench/results/claims/cN.png, for every claim that has results
 
-Every setting is drawn as far as all of them were trained: budgets are equal.
-
-Trainings are those of the queues (`online`, `model_based`); claims of offline methods (C1 to C4) are drawn by
-`python -m bench.experiments.offline --figures`, from its runs' folders.
+All curves end at the shortest budget, so that settings are compared at equal budgets. The runs are those of the queues
+`online` and `model_based`. The claims about offline methods (C1 to C4) are drawn from run folders by
+`python -m bench.experiments.offline --figures`.
 """
 
 from collections.abc import Mapping
@@ -35,7 +34,7 @@ def _rmirl(variant: str) -> Setting:
 
 CLAIMS: dict[str, tuple[str, dict[str, Setting]]] = {
     "c5": (
-        "C5: TD loss of the reference system's GAIL, 2x256",
+        "C5: TD loss of CleanIL's GAIL, 2x256",
         {
             "squared": _cleanil("squared"),
             "Huber, delta 100": _cleanil("huber100"),
@@ -60,11 +59,11 @@ CLAIMS: dict[str, tuple[str, dict[str, Setting]]] = {
         },
     ),
 }
-"""Title and settings of each claim's figure."""
+"""Title of each claim's figure, and the settings it compares, by label."""
 
 
 def draw(root: Path) -> list[Path]:
-    """Draw the claims that have results under `root`; returns the files."""
+    """Draw the claims that have results under `root`, and return the files."""
     results = root / "bench" / "results"
     lines = read_lines(results / "learning.jsonl")
     drawn = []
@@ -72,7 +71,8 @@ def draw(root: Path) -> list[Path]:
         curves: dict[str, list[dict]] = {}
         expert, x_label = None, ""
         for label, setting in settings.items():
-            found = {x["seed"]: x for x in lines if all(x[k] == v for k, v in setting.items())}  # later lines count
+            # A seed's later line replaces an earlier one.
+            found = {x["seed"]: x for x in lines if all(x[k] == v for k, v in setting.items())}
             for line in found.values():
                 curves.setdefault(label, []).extend(read_lines(root / line["curve"]))
                 x_label = "environment steps" if line["regime"] == "online" else "updates"

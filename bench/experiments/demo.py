@@ -1,7 +1,7 @@
 """The demo: behaviour cloning of a hopper from ten demonstrations, three seeds at once.
 
-`make demo`, or `python -m bench.experiments.demo`. It trains, shows the scores, and says where the learning curve, the
-policies and the numbers are.
+`make demo`, or `python -m bench.experiments.demo`. It trains, prints the scores, and says where the learning curve, the
+policies and the summary are.
 """
 
 import sys
@@ -25,7 +25,7 @@ EVAL_EPISODES = 20
 
 
 def main() -> None:
-    """Run the demo; what goes wrong ends with a message and status 2."""
+    """Run the demo; an error ends it with a message and status 2."""
     try:
         demo()
     except ImitaxError as error:
@@ -44,14 +44,14 @@ def demo(
     console: Console | None = None,
     **training: Any,
 ) -> Run:
-    """Train, and print the scores and where everything is.
+    """Train, and print the scores and the locations of the files.
 
     Args:
-        demos: demonstrations of Hopper-v5, whatever `imitax.datasets.load` takes.
-        out: where the run goes; the first free one of `out`, `out-2`, `out-3`, ...
+        demos: demonstrations of Hopper-v5, anything that `imitax.datasets.load` accepts.
+        out: folder of the run; if it exists, `out-2`, `out-3`, ...
         steps: updates.
-        console: where to print.
-        training: other fields of `imitax.Training` that replace the demo's.
+        console: console to print to.
+        training: fields of `imitax.Training` that override those of the demo.
     """
     console = console or Console()
     folder = fresh_folder(out)
@@ -69,7 +69,7 @@ def demo(
 
 
 def fresh_folder(folder: Path) -> Path:
-    """`folder` if it does not exist, else the first free one of `folder-2`, `folder-3`, ..."""
+    """`folder` if it does not exist, else the first of `folder-2`, `folder-3`, ... that does not."""
     fresh, number = folder, 1
     while fresh.exists():
         number += 1
@@ -78,17 +78,17 @@ def fresh_folder(folder: Path) -> Path:
 
 
 def report(run: Run, console: Console) -> None:
-    """Print the scores of the last and the best policies of a run, and where its files are."""
+    """Print the scores of the last and the best policies of a run, and the locations of its files."""
     summary = run.summary
     console.print()
     console.print(
         score_table(
             list(score_rows(run)),
-            title=f"{summary['algorithm']} on {summary['env']}, {summary['eval_episodes']} episodes a seed",
+            title=f"{summary['algorithm']} on {summary['env']}, {summary['eval_episodes']} episodes per seed",
         )
     )
     lines = [
-        "last: the policy after the last update. best: the evaluation with the highest return, picked after the fact.",
+        "last: the policy after the last update. best: the evaluation with the highest return, chosen in hindsight.",
         "IQM: interquartile mean across seeds (the plain mean of three), with its 95 % bootstrap interval; three seeds",
         "say little about the tails, so the interval is too narrow.",
         f"of demonstrations: share of the demonstrations' mean return, {summary['expert_return']:,.0f}."
@@ -108,7 +108,7 @@ def report(run: Run, console: Console) -> None:
 
 
 def score_rows(run: Run) -> Iterator[dict[str, Any]]:
-    """The evaluations behind a run's scores, as `score_table` takes them: the last of each seed, then the best."""
+    """Rows for `score_table`: the last evaluation of each seed, then the best of each seed."""
     evaluations = {seed: [line for line in run.metrics(seed) if line["kind"] == "eval"] for seed in run.seeds}
     for lines in evaluations.values():
         yield lines[-1] | {"label": "last"}

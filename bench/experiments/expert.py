@@ -7,8 +7,8 @@
     python -m bench.experiments.expert --env HalfCheetah-v5 --name halfcheetah-medium --run runs/halfcheetah-medium \
         --preset frugal --steps 1500000 --stop-at 4000 --no-full-length-only --min-mean-return 0 --out data
 
-Sampled actions, as in D4RL's expert sets: they show how to recover from small errors. Of the run's seeds, the one with
-the best evaluation is collected from, at that evaluation's policy.
+Actions are sampled, as in D4RL's expert sets, so that the episodes show recoveries from small errors. The policy is the
+one with the best evaluation among all seeds of the run.
 """
 
 import os
@@ -33,51 +33,36 @@ class Recipe:
     env: str = "Hopper-v5"
     """Gymnasium id."""
     name: str = "hopper-expert"
-    """Of the dataset; the files are NAME.hdf5 and NAME.policy.safetensors."""
+    """Name of the dataset; the files are NAME.hdf5 and NAME.policy.safetensors."""
     run: Path = Path("runs/hopper-expert")
-    """Folder of the SAC run: opened if it is finished, resumed if it was interrupted, else started."""
+    """Folder of the SAC run: opened if it is finished, resumed if it was interrupted, started otherwise."""
     preset: str = "default"
-    """Of SAC."""
+    """Preset of SAC."""
     steps: int = 300_000
-    """Environment steps of training."""
+    """Environment steps to train for."""
     seeds: tuple[int, ...] = (0,)
     """Seeds to train."""
     eval_every: int = 5000
     """Environment steps between evaluations."""
     stop_at: float | None = None
-    """Mean return of an evaluation at which training stops; None trains to the end."""
+    """Stop training once an evaluation has this mean return; None trains to the end."""
     full_length_only: bool = True
-    """Collect anew where an episode ends early; a medium set keeps what its policy does."""
+    """Discard episodes that end before the time limit; a medium set keeps them."""
     episodes: int = 25
     """Episodes to collect."""
     min_mean_return: float = 3200.0
-    """Refuse to write an expert below this mean return."""
+    """Refuse to write a set with a lower mean return."""
     seed: int = 0
-    """Decides the environments' seeds and the noise of the sampled actions."""
+    """Seed of the environments and of the sampled actions."""
     out: Path = loading.BUNDLED
-    """Folder that the files go to."""
+    """Folder for the files."""
     minari: str | None = None
-    """Id of a Minari dataset that is written too, such as imitax/halfcheetah/expert-v0."""
+    """Also write a Minari dataset with this id, such as imitax/halfcheetah/expert-v0."""
 
 
 def main(recipe: Recipe) -> None:
-    """Follow the recipe."""
-    stop = [lambda event: not reached(recipe, event)]
-    if (recipe.run / "config.json").exists():
-        run = (
-            imitax.resume(recipe.run, callbacks=stop) if not (recipe.run / "summary.json").exists() else Run(recipe.run)
-        )
-    else:
-        run = imitax.train(
-            "sac",
-            preset=recipe.preset,
-            env=recipe.env,
-            steps=recipe.steps,
-            eval_every=recipe.eval_every,
-            seeds=recipe.seeds,
-            out=recipe.run,
-            callbacks=stop,
-        )
+    """Train where necessary, collect the episodes, and write the dataset and its policy."""
+    run = trained(recipe)
     scores = {entry["seed"]: entry["return_mean"] for entry in run.summary["best"]["per_seed"]}
     best = max(scores, key=lambda seed: scores[seed])
     data = collect(
@@ -115,8 +100,27 @@ def main(recipe: Recipe) -> None:
     )
 
 
+def trained(recipe: Recipe) -> Run:
+    """The finished run of the recipe: opened, resumed or started."""
+    stop = [lambda event: not reached(recipe, event)]
+    if not (recipe.run / "config.json").exists():
+        return imitax.train(
+            "sac",
+            preset=recipe.preset,
+            env=recipe.env,
+            steps=recipe.steps,
+            eval_every=recipe.eval_every,
+            seeds=recipe.seeds,
+            out=recipe.run,
+            callbacks=stop,
+        )
+    if not (recipe.run / "summary.json").exists():
+        return imitax.resume(recipe.run, callbacks=stop)
+    return Run(recipe.run)
+
+
 def command(recipe: Recipe) -> str:
-    """The command line that makes the same set again, folders aside."""
+    """The command line that reproduces the set, without folders."""
     flags = ["--env", recipe.env, "--name", recipe.name, "--preset", recipe.preset, "--steps", str(recipe.steps)]
     flags += ["--seeds", *map(str, recipe.seeds), "--eval-every", str(recipe.eval_every)]
     flags += [] if recipe.stop_at is None else ["--stop-at", f"{recipe.stop_at:g}"]
@@ -127,7 +131,7 @@ def command(recipe: Recipe) -> str:
 
 
 def reached(recipe: Recipe, event: Event) -> bool:
-    """Whether a seed's evaluation is as good as it is to be."""
+    """Whether a seed's evaluation has reached `stop_at`."""
     best = max(record["return_mean"] for record in event.records.values())
     return recipe.stop_at is not None and best >= recipe.stop_at
 

@@ -1,4 +1,4 @@
-"""How good the policies behind the bundled expert sets are: 100 fresh episodes each, without noise in their actions.
+"""Scores of the policies behind the bundled expert sets: 100 fresh episodes each, with deterministic actions.
 
 python -m bench.experiments.expert_scores --results bench/results/experts.jsonl
 """
@@ -17,11 +17,11 @@ from imitax.statistics import d4rl_score
 from imitax.train import commit
 
 FRESH = 1
-"""Number of the set of episodes; 0 is the one that the best policies were chosen on."""
+"""Index of the set of evaluation episodes; the best policies were chosen on set 0."""
 
 
 def score(policy: Path, episodes: int) -> dict[str, Any]:
-    """One line of the result: `policy` is NAME.policy.safetensors beside NAME.hdf5."""
+    """One line of the results, for the file NAME.policy.safetensors beside NAME.hdf5."""
     data = load(policy.with_name(policy.name.replace(".policy.safetensors", ".hdf5")))
     assert data.env_id is not None
     task = Task.create(data.env_id, data.env_kwargs)
@@ -44,7 +44,7 @@ def score(policy: Path, episodes: int) -> dict[str, Any]:
 
 
 def main() -> None:
-    """Measure, print, and append one line a set."""
+    """Measure and print one line per set, and append it to the results."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--episodes", type=int, default=100)
     parser.add_argument("--results", type=Path)

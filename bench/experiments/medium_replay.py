@@ -1,12 +1,13 @@
-"""Make a `medium-replay` set: what several trainings went through before their policies were any good.
+"""Make a `medium-replay` set: the early experience of several training runs, before their policies were good.
 
     python -m bench.experiments.medium_replay --runs runs/sac --expert hopper-expert --out hopper-medium-replay.hdf5
 
-Each seed's replay is cut at its last evaluation before the first one that reaches `below` of the expert's mean return.
-What lies before is pooled: whole episodes in random order, as many transitions from every seed, until there are
-`transitions` in all; the last episode drawn from a seed is cut to fit. (D4RL's sets end where one policy gets medium.)
+Each seed's replay is cut at its last evaluation before the first one that reaches `below` times the expert's mean
+return. The parts before the cuts are pooled: whole episodes in random order, equally many transitions from every seed,
+until there are `transitions` in total. The last episode drawn from a seed is truncated to fit. (D4RL's sets are
+different: the whole replay of one run that was stopped at a medium policy.)
 
-Replays that were exported as files stand in for run folders where their evaluation curves come with them:
+Replays that were exported to files can replace run folders if their evaluation curves are given too:
 `--runs a.hdf5 b.hdf5 --curves a.jsonl b.jsonl`.
 """
 
@@ -31,25 +32,25 @@ class Recipe:
     """Pool the early parts of replays."""
 
     runs: tuple[Path, ...]
-    """Run folders, or files of replays."""
+    """Run folders, or replay files."""
     out: Path
     """File to write."""
     expert: str
     """Demonstrations whose mean return is the expert's."""
     curves: tuple[Path, ...] = ()
-    """Evaluation curves (lines with `steps` and `returns`) of replays given as files, in their order."""
+    """Evaluation curves (lines with `steps` and `returns`) of the replay files, in the same order."""
     below: float = 0.4
-    """Fraction of the expert's return that the policies had not reached."""
+    """Fraction of the expert's return that the policies must not have reached."""
     transitions: int = 100_000
-    """Transitions in all."""
+    """Transitions in total."""
     seed: int = 0
-    """Decides the order in which episodes are drawn."""
+    """Seed of the order in which episodes are drawn."""
     minari: str | None = None
-    """Id of a Minari dataset that is written too, such as imitax/hopper/medium-replay-v0."""
+    """Also write a Minari dataset with this id, such as imitax/hopper/medium-replay-v0."""
 
 
 def main(recipe: Recipe) -> None:
-    """Follow the recipe and print the set's card."""
+    """Make and write the set, and print its card."""
     expert = float(imitax.load(recipe.expert).returns.mean())
     parts = replays(recipe)
     cuts = [cut_at(curve, recipe.below * expert) for _, curve in parts]
@@ -83,7 +84,7 @@ def main(recipe: Recipe) -> None:
 
 
 def known(data: Dataset, name: str) -> str:
-    """What a replay says of itself."""
+    """An attribute of a replay."""
     return data.attributes.get(name, "unknown")
 
 
@@ -92,7 +93,7 @@ Curve = list[tuple[int, float]]
 
 
 def replays(recipe: Recipe) -> list[tuple[Dataset, Curve]]:
-    """Replay and evaluations of every seed. Raises ConfigError when a file has no curve."""
+    """Replay and evaluations of every seed. Raises ConfigError if a file has no curve."""
     files = [path for path in recipe.runs if path.is_file()]
     if len(files) != len(recipe.curves):
         raise ConfigError(f"{len(files)} replays are files and need as many --curves, got {len(recipe.curves)}")
@@ -111,7 +112,7 @@ def replays(recipe: Recipe) -> list[tuple[Dataset, Curve]]:
 
 
 def cut_at(curve: Curve, threshold: float) -> int:
-    """Steps at the last evaluation before the first one that reaches the threshold. ConfigError where there is none."""
+    """Steps at the last evaluation before the first that reaches the threshold. Raises ConfigError if there is none."""
     steps = [step for step, _ in curve]
     reached = [mean >= threshold for _, mean in curve]
     first = reached.index(True) if any(reached) else len(reached)
@@ -121,7 +122,7 @@ def cut_at(curve: Curve, threshold: float) -> int:
 
 
 def first_steps(data: Dataset, steps: int) -> list[Episode]:
-    """The episodes of the first `steps` transitions, the last one cut there."""
+    """The episodes of the first `steps` transitions, the last one truncated."""
     kept, left = [], steps
     for episode in data.episodes:
         if left <= 0:
@@ -132,7 +133,7 @@ def first_steps(data: Dataset, steps: int) -> list[Episode]:
 
 
 def shorten(episode: Episode, steps: int) -> Episode:
-    """The first `steps` transitions of an episode, truncated if there are more."""
+    """The first `steps` transitions of an episode, marked as truncated if it is longer."""
     if len(episode) <= steps:
         return episode
     actions = None if episode.actions is None else episode.actions[:steps]
@@ -141,7 +142,7 @@ def shorten(episode: Episode, steps: int) -> Episode:
 
 
 def pool(parts: Sequence[list[Episode]], recipe: Recipe) -> list[Episode]:
-    """Whole episodes in random order, the same number of transitions from every part."""
+    """Whole episodes in random order, equally many transitions from every part."""
     rng = np.random.default_rng(recipe.seed)
     pooled: list[Episode] = []
     for i, part in enumerate(parts):

@@ -1,14 +1,14 @@
 """Learned dynamics: the table of the model-based methods, with rewards and with demonstrations.
 
-    make bench-model                                        # everything, one job at a time; interrupt it as you like
-    python -m bench.experiments.model_based --list         # what is unfinished
-    python -m bench.experiments.model_based --models       # draw and judge the models that runs have fitted
+    make bench-model                                       # all rows, one job at a time; can be interrupted
+    python -m bench.experiments.model_based --list         # list unfinished jobs
+    python -m bench.experiments.model_based --models       # draw and evaluate the models that runs have fitted
 
-Start it twice, each process on a core of its own, and both work on the same queue. Recorded data are
-data/TASK-medium-replay.hdf5, demonstrations ten episodes of the bundled TASK-expert, runs are 200,000 updates (300,000
-of imitation on HalfCheetah-v5 and Walker2d-v5, 100,000 of C8 and C9), unless the row says otherwise. Rows without a
-task's name are on Hopper-v5. The first row on some data fits their model, which the others of that seed take: the fit
-would be the same.
+Several processes, each bound to a core of its own, can work on the same queue. Unless a row says otherwise, the
+recorded data are data/TASK-medium-replay.hdf5, the demonstrations ten episodes of the bundled TASK-expert, and a run
+takes 200,000 updates (300,000 for imitation on HalfCheetah-v5 and Walker2d-v5, 100,000 for C8 and C9). Rows without a
+task name are on Hopper-v5. The first row on a dataset fits the model; the other rows of the same seed load it, because
+their fit would be the same.
 """
 
 import json
@@ -40,24 +40,24 @@ MBPO_CHOICES = {
     "halfcheetah": SINGLE_STEPS,
     "walker2d": SINGLE_STEPS,
 }
-"""Where the authors of MBPO want another entropy or horizon than our defaults: their choices for each task."""
+"""Target entropies and horizons that MBPO's authors chose for each task, where they differ from our defaults."""
 LONG = ("--steps", "200000")
 LONGER = ("--steps", "300000")
 SHORT = ("--steps", "100000")
 
 
 def recorded(task: str = "hopper") -> tuple[str, ...]:
-    """Arguments of a method that learns from recorded data."""
+    """Arguments for recorded data."""
     return ("--env", ENVIRONMENTS[task], "--offline-data", medium_replay(task))
 
 
 def demonstrated(task: str = "hopper") -> tuple[str, ...]:
-    """Arguments of a method that learns from demonstrations too."""
+    """Arguments for recorded data and demonstrations."""
     return (*recorded(task), "--demos", f"{task}-expert", "--episodes", "10")
 
 
 def with_rewards(task: str = "hopper", suffix: str = "", seeds: int = 3) -> list[Row]:
-    """Reinforcement learning in a model, and cloning of the same data."""
+    """Model-based reinforcement learning, and behaviour cloning of the same data."""
     env, model = ("--env", ENVIRONMENTS[task]), ("--model-from", "{folder}/mopo" + suffix + "-seed{seed}")
     return [
         Row(f"mopo{suffix}", ("mopo", *recorded(task), *LONG), seeds),
@@ -68,37 +68,37 @@ def with_rewards(task: str = "hopper", suffix: str = "", seeds: int = 3) -> list
 
 
 def with_demonstrations() -> list[Row]:
-    """Imitation in a model."""
+    """Model-based imitation."""
     model = ("--model-from", "{folder}/omlirl-seed{seed}")
     table = [Row("omlirl", ("omlirl", *demonstrated(), *LONG), seeds=3)]
     table += [Row(name, (name, *demonstrated(), *LONG, *model), seeds=3) for name in ("rmirl", "rmirl_implicit")]
     table += [
         Row(f"omlirl-{task}", ("omlirl", *demonstrated(task), *LONGER)) for task in ENVIRONMENTS if task != "hopper"
     ]
-    for kind in ("none", "mask"):  # claim C7, with the flags of this step
+    for kind in ("none", "mask"):  # claim C7
         args = ("omlirl", "--preset", "blog", "--terminal.kind", kind, "--variant", f"terminal={kind}")
         table.append(Row(f"c7-{kind}", (*args, *demonstrated(), *LONG, *model), seeds=3))
     args = ("rmirl", "--preset", "blog", *demonstrated("halfcheetah"), *SHORT)
-    for kind in ("none", "closed_form"):  # claim C8: there the only ends are observations beyond 100
+    for kind in ("none", "closed_form"):  # claim C8: episodes end only where an observation exceeds 100
         rest = () if kind == "none" else ("--model-from", "{folder}/c8-none-seed{seed}")
         table.append(Row(f"c8-{kind}", (*args, *rest, "--terminal.kind", kind, "--variant", f"terminal={kind}")))
-    for how in ("excluded", "upsampled"):  # claim C9; included is the row omlirl, up to the same number of updates
+    for how in ("excluded", "upsampled"):  # claim C9; "included" is the row omlirl, up to the same number of updates
         args = ("omlirl", "--demonstrations", how, "--variant", f"demonstrations={how}")
         table.append(Row(f"c9-{how}", (*args, *demonstrated(), *SHORT), seeds=3))
     return table
 
 
 def table() -> list[Row]:
-    """All rows in their order."""
-    plain = Row("mbpo-default", ("mbpo", "--env", "Hopper-v5", "--steps", "60000"))  # without the authors' entropy
+    """All rows in order. mbpo-default is MBPO without its authors' target entropy."""
+    plain = Row("mbpo-default", ("mbpo", "--env", "Hopper-v5", "--steps", "60000"))
     others = [row for task in ENVIRONMENTS if task != "hopper" for row in with_rewards(task, f"-{task}", seeds=1)]
     return [*with_rewards(), plain, *others, *with_demonstrations()]
 
 
 def write_models(rows: list[Row], folder: Path, out: Path) -> None:
-    """`dynamics.jsonl`: how good the models are that runs of these rows have fitted; `dynamics/ROW.png`: seed 0's.
+    """Write the errors of the fitted models to `dynamics.jsonl`, and figures for seed 0 to `dynamics/ROW.png`.
 
-    Models whose runs are not in the folder keep the lines that the file has of them.
+    If a run is not in the folder, the existing lines of its model are kept.
     """
     file = out / "dynamics.jsonl"
     lines = {(line["row"], line["seed"]): line for line in (read_lines(file) if file.exists() else [])}
@@ -119,9 +119,9 @@ def write_models(rows: list[Row], folder: Path, out: Path) -> None:
 
 
 def main() -> None:
-    """Work off the queue; what goes wrong ends with a message and status 2."""
+    """Run the queue; an error ends it with a message and status 2."""
     parser = options(__doc__, "runs/model_based")
-    parser.add_argument("--models", action="store_true", help="only draw the models and note their errors")
+    parser.add_argument("--models", action="store_true", help="only draw the models and write their errors")
     args = parser.parse_args()
     with reported():
         rows = chosen(table(), args.only)

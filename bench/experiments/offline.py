@@ -1,13 +1,13 @@
-"""Imitation from recorded data alone: the table of the offline methods, and claims C1 to C4 of the reference post.
+"""Imitation from recorded data alone: the table of the offline methods, and claims C1 to C4 of the CleanIL post.
 
-    make bench-offline                                      # Hopper-v5, one job at a time; interrupt it as you like
+    make bench-offline                                     # Hopper-v5, one job at a time; can be interrupted
     python -m bench.experiments.offline --halfcheetah FILE --walker2d FILE
-    python -m bench.experiments.offline --list             # what is unfinished
-    python -m bench.experiments.offline --figures          # draw and write the claims' curves from the runs there are
+    python -m bench.experiments.offline --list             # list unfinished jobs
+    python -m bench.experiments.offline --figures          # draw and write the claims' curves from the existing runs
 
-Start it twice, each process on a core of its own, and both work on the same queue. Demonstrations are twenty episodes
-of the bundled hopper-expert, runs are 100,000 updates, unless the row says otherwise. C1 holds two more episodes out,
-on which early stopping picks its policy.
+Several processes, each bound to a core of its own, can work on the same queue. Unless a row says otherwise, the
+demonstrations are twenty episodes of the bundled hopper-expert and a run takes 100,000 updates. C1 holds out two more
+episodes for early stopping.
 """
 
 import json
@@ -24,12 +24,12 @@ MEASURES = ("return_mean", "validation_action_error_mode", "validation_log_likel
 
 
 def medium_replay(task: str) -> str:
-    """File of the recorded data that are no demonstrations."""
+    """File of a task's suboptimal recorded data."""
     return f"data/{task}-medium-replay.hdf5"
 
 
 def rows(halfcheetah: Path | None = None, walker2d: Path | None = None, length: Sequence[str] = LENGTH) -> list[Row]:
-    """The table's rows in their order; those of the other tasks where their demonstrations are given."""
+    """The table's rows in order, with those of other tasks if their demonstrations are given."""
     hopper = ("--env", "Hopper-v5", "--demos", "hopper-expert", "--episodes", "20", *length)
     table = [
         Row("bc", ("bc", *hopper), seeds=3),
@@ -72,11 +72,11 @@ CLAIMS = {
     "c3": {"BC": "bc", "ReCOIL": "recoil", "ReCOIL, other data cloned too": "recoil-mixture"},
     "c4": {"cloning by advantage": "iq_learn", "climbing the critic": "iq_learn-sac", "BC": "bc"},
 }
-"""Rows that a claim's figure compares, by their labels."""
+"""Rows that a claim's figure compares, by label."""
 
 
 def evaluations(row: Row, folder: Path) -> list[dict]:
-    """Everything that the evaluations of a row's runs measured, without single episodes."""
+    """The evaluations of all runs of a row, without single episodes."""
     found = []
     for seed in range(row.seeds):
         file = folder_of(row, seed, folder) / "metrics.jsonl"
@@ -86,7 +86,7 @@ def evaluations(row: Row, folder: Path) -> list[dict]:
 
 
 def written(file: Path) -> dict[str, list[dict]]:
-    """The curves of a claim that were written before, by their labels."""
+    """The existing curves of a claim, by label."""
     curves: dict[str, list[dict]] = {}
     for line in read_lines(file) if file.exists() else []:
         curves.setdefault(line.pop("label"), []).append(line)
@@ -94,7 +94,7 @@ def written(file: Path) -> dict[str, list[dict]]:
 
 
 def early_stopped(lines: list[dict]) -> list[dict]:
-    """Of each seed, the evaluation at which the held-out likelihood was highest."""
+    """For each seed, the evaluation with the highest held-out likelihood."""
     seeds = sorted({line["seed"] for line in lines})
     return [
         max((x for x in lines if x["seed"] == seed), key=lambda x: x["validation_log_likelihood"]) for seed in seeds
@@ -102,9 +102,9 @@ def early_stopped(lines: list[dict]) -> list[dict]:
 
 
 def write_claims(table: list[Row], folder: Path, out: Path) -> None:
-    """Curves of every claim as `CLAIM.jsonl` and `CLAIM.png`, and what early stopping would have picked.
+    """Write the curves of every claim to `CLAIM.jsonl` and `CLAIM.png`, and the choices of early stopping.
 
-    Seeds whose runs are not in the folder keep the curves that `CLAIM.jsonl` has of them.
+    If a seed's run is not in the folder, its existing curve in `CLAIM.jsonl` is kept.
     """
     by_name = {row.name: row for row in table}
     for claim, members in CLAIMS.items():
@@ -127,11 +127,11 @@ def write_claims(table: list[Row], folder: Path, out: Path) -> None:
 
 
 def main() -> None:
-    """Work off the queue; what goes wrong ends with a message and status 2."""
+    """Run the queue; an error ends it with a message and status 2."""
     parser = options(__doc__, "runs/offline")
     parser.add_argument("--halfcheetah", type=Path, help="demonstrations of HalfCheetah-v5")
     parser.add_argument("--walker2d", type=Path, help="demonstrations of Walker2d-v5")
-    parser.add_argument("--figures", action="store_true", help="only draw the claims from the runs there are")
+    parser.add_argument("--figures", action="store_true", help="only draw the claims from the existing runs")
     args = parser.parse_args()
     with reported():
         table = rows(args.halfcheetah, args.walker2d)

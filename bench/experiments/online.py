@@ -1,12 +1,12 @@
 """Imitation with an environment: the table of the adversarial and implicit-Q methods on Hopper-v5.
 
-    make bench-online                                    # everything, one job at a time; interrupt it as you like
+    make bench-online                                   # all rows, one job at a time; can be interrupted
     python -m bench.experiments.online --minutes 60     # start no job after an hour
-    python -m bench.experiments.online --list           # what is unfinished
+    python -m bench.experiments.online --list           # list unfinished jobs
 
-Start it twice, each process on a core of its own, and both work on the same queue. Demonstrations are ten episodes of
-the bundled hopper-expert unless the row says otherwise; `--ant FILE` adds Ant-v5. When the table is done, the default
-preset follows with one choice changed at a time.
+Several processes, each bound to a core of its own, can work on the same queue. Demonstrations are ten episodes of the
+bundled hopper-expert unless a row says otherwise; `--ant FILE` adds Ant-v5. After the table come ablations of the
+default preset, with one choice changed at a time.
 """
 
 import time
@@ -20,7 +20,7 @@ SMALL = ("--policy.hidden", "256", "256", "--critic.hidden", "256", "256", "--re
 
 
 def rows(ant: Path | None = None) -> list[Row]:
-    """The table's rows in their order."""
+    """The table's rows in order."""
     long, short = ("--steps", "200000"), ("--steps", "100000")
     table = [Row("adversarial", ("adversarial", *TEN, *long), seeds=3)]
     table += [Row(name, (name, *TEN, *long), seeds=3) for name in ("ls_iq", "recoil_online", "iq_learn")]
@@ -50,7 +50,7 @@ def rows(ant: Path | None = None) -> list[Row]:
 
 
 def ablations() -> list[Row]:
-    """What the adversarial default needs to be stable: one choice changed at a time."""
+    """Ablations of the adversarial default: one choice changed at a time."""
     changes = (
         ("critic=plain", ("--critic.no-layer-norm",)),
         ("terminal=mask", ("--terminal.kind", "mask")),
@@ -63,7 +63,7 @@ def ablations() -> list[Row]:
 
 
 def main() -> None:
-    """Work off the queue; what goes wrong ends with a message and status 2."""
+    """Run the queue; an error ends it with a message and status 2."""
     parser = options(__doc__, "runs/online")
     parser.add_argument("--ant", type=Path, help="demonstrations of Ant-v5")
     args = parser.parse_args()

@@ -1,8 +1,8 @@
-"""A queue of trainings that can be interrupted, resumed, and worked off by several processes at once.
+"""A queue of training runs that can be interrupted and resumed, and shared by several processes.
 
-One seed of every row runs before a second seed of any. A job whose run is finished is passed over; one that was
-interrupted continues from its checkpoint. A worker locks a job's file, so that a second worker, on another core, takes
-the next one. The training inherits the lock: a job stays taken while either of them lives.
+One seed of every row runs before a second seed of any. Finished jobs are skipped; interrupted ones continue from their
+checkpoint. A worker locks a file per job, so that another worker takes the next job. The training process inherits the
+lock, which is held until both have ended.
 """
 
 import argparse
@@ -20,30 +20,30 @@ from imitax.errors import ConfigError, ImitaxError
 
 @dataclass(frozen=True)
 class Row:
-    """One setting of a table of results."""
+    """One row of a table of results: a setting, with its seeds."""
 
     name: str
-    """Names the folder of its runs."""
+    """Prefix of its runs' folders."""
     args: tuple[str, ...]
-    """Of `imitax train`, without seeds, out and results; `{folder}` stands for the queue's folder, `{seed}` for the
-    job's seed."""
+    """Arguments of `imitax train`, without seeds, out and results; `{folder}` stands for the queue's folder, `{seed}`
+    for the job's seed."""
     seeds: int = 1
-    """Seeds 0, 1, ... of the row."""
+    """Number of seeds: 0, 1, ..."""
 
 
 def order(rows: Sequence[Row], seeds: Sequence[int] | None = None) -> list[tuple[Row, int]]:
-    """Jobs: the first seed of every row in their order, then the second seeds, and so on; of `seeds` alone if given."""
+    """The jobs in order: the first seed of every row, then the second seeds, and so on; only `seeds` if given."""
     numbers = range(max((row.seeds for row in rows), default=0))
     return [(row, n) for n in numbers if seeds is None or n in seeds for row in rows if n < row.seeds]
 
 
 def folder_of(row: Row, seed: int, folder: Path) -> Path:
-    """Where a job's run is."""
+    """Folder of a job's run."""
     return folder / f"{row.name}-seed{seed}"
 
 
 def unfinished(rows: Sequence[Row], folder: Path, seeds: Sequence[int] | None = None) -> list[tuple[Row, int]]:
-    """Jobs that have no finished run yet."""
+    """Jobs without a finished run."""
     return [
         (row, seed) for row, seed in order(rows, seeds) if not (folder_of(row, seed, folder) / "summary.json").exists()
     ]
@@ -57,16 +57,16 @@ def work(
     minutes: float | None = None,
     seeds: Sequence[int] | None = None,
 ) -> list[tuple[Row, int]]:
-    """Run jobs until none is left to take, or no job may start any more; returns what is unfinished.
+    """Run jobs until none is left or the time is up, and return the unfinished ones.
 
     Args:
-        rows: of the table.
-        folder: of the runs.
+        rows: rows of the table.
+        folder: folder for the runs.
         results: file that finished runs append their lines to.
-        minutes: time after which no further job starts; None runs all.
-        seeds: run these alone; None runs all.
+        minutes: start no job after this time; None runs all.
+        seeds: run only these; None runs all.
 
-    Raises ConfigError when a job fails; its output stays in the terminal.
+    Raises ConfigError if a job fails; its output is in the terminal.
     """
     folder.mkdir(parents=True, exist_ok=True)
     started = time.monotonic()
@@ -90,19 +90,19 @@ def work(
 
 
 def options(description: str | None, folder: str) -> argparse.ArgumentParser:
-    """The command line that every table's queue has; `folder` is its runs' default."""
+    """The command line that all queues share; `folder` is the default folder for the runs."""
     parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--folder", type=Path, default=Path(folder), help="of the runs")
+    parser.add_argument("--folder", type=Path, default=Path(folder), help="folder for the runs")
     parser.add_argument("--results", type=Path, default=Path("bench/results/learning.jsonl"), help="file of results")
-    parser.add_argument("--minutes", type=float, help="start no job after so many minutes")
-    parser.add_argument("--only", nargs="+", metavar="ROW", help="these rows alone")
-    parser.add_argument("--seeds", type=int, nargs="+", metavar="SEED", help="these seeds alone")
-    parser.add_argument("--list", action="store_true", help="only say what is unfinished")
+    parser.add_argument("--minutes", type=float, help="start no job after this many minutes")
+    parser.add_argument("--only", nargs="+", metavar="ROW", help="only these rows")
+    parser.add_argument("--seeds", type=int, nargs="+", metavar="SEED", help="only these seeds")
+    parser.add_argument("--list", action="store_true", help="only list unfinished jobs")
     return parser
 
 
 def chosen(rows: Sequence[Row], only: Sequence[str] | None) -> list[Row]:
-    """The rows of these names, all if none are given. Raises ConfigError where a name is no row's."""
+    """The rows with these names, or all if None. Raises ConfigError if there is no row with a name."""
     names = [row.name for row in rows]
     if unknown := sorted(set(only or ()) - set(names)):
         raise ConfigError(f"no row is named {unknown[0]}; there are {', '.join(names)}")
@@ -111,7 +111,7 @@ def chosen(rows: Sequence[Row], only: Sequence[str] | None) -> list[Row]:
 
 @contextmanager
 def reported() -> Iterator[None]:
-    """Ends the program with a message and status 2 where the block raises an error of imitax."""
+    """Exit with a message and status 2 if the block raises an imitax error."""
     try:
         yield
     except ImitaxError as error:
@@ -120,16 +120,16 @@ def reported() -> Iterator[None]:
 
 
 def report_unfinished(jobs: Sequence[tuple[Row, int]]) -> None:
-    """Print what is left."""
+    """Print the jobs."""
     for row, seed in jobs:
         print(f"unfinished: {row.name} seed {seed}")
 
 
 @contextmanager
 def claimed(path: Path) -> Iterator[int | None]:
-    """The descriptor of a locked file, for the block; None if another process holds the lock.
+    """Lock a file for the block, and give its descriptor, or None if another process holds the lock.
 
-    The lock belongs to the open file: it ends when the last process that has the descriptor closes it or dies.
+    The lock belongs to the open file: it is released when the last process with the descriptor closes it or exits.
     """
     with path.open("w") as file:
         try:

@@ -1,4 +1,4 @@
-"""The score of uniformly random actions, the floor that results stand on.
+"""The score of uniformly random actions, a lower bound for comparison.
 
 python -m bench.experiments.random_policy --env Hopper-v5 --demos hopper-expert --results bench/results/learning.jsonl
 """
@@ -21,7 +21,7 @@ from imitax.train import commit, cores
 
 
 def random_score(task: Task, seed: int, episodes: int) -> np.ndarray:
-    """Returns [E] of random actions on the environment seeds that an evaluation of this seed takes."""
+    """Returns [E] of random actions on the environment seeds that evaluations with this seed use."""
     low, high = (np.asarray(x, np.float32) for x in (task.spec.action_low, task.spec.action_high))
     lanes = Lanes(task.make, episodes)
     rng = seeding.generator(seed, Purpose.WARMUP)
@@ -37,10 +37,10 @@ def random_score(task: Task, seed: int, episodes: int) -> np.ndarray:
 
 
 def main() -> None:
-    """Measure, and append one line a seed."""
+    """Measure, and append one line per seed."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--env", required=True)
-    parser.add_argument("--demos", help="what scores are a fraction of")
+    parser.add_argument("--demos", help="demonstrations whose mean return the scores are divided by")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--episodes", type=int, default=20)
     parser.add_argument("--results", type=Path)
