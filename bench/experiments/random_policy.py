@@ -1,6 +1,6 @@
 """The score of uniformly random actions, a lower bound for comparison.
 
-python -m bench.experiments.random_policy --env Hopper-v5 --demos hopper-expert --results bench/results/learning.jsonl
+python -m bench.experiments.random_policy --env Hopper-v5 --demos hopper-expert --results FILE
 """
 
 import argparse
