@@ -112,7 +112,7 @@ def _draw_label(axes: Axes, label: str, seeds: Mapping[int, Curve], index: int, 
 
 
 def seed_curves(records: Records) -> dict[int, Curve]:
-    """Steps and mean returns [T] of each seed, in order of steps. A later record replaces an earlier of the same step."""
+    """Steps and mean returns [T] of each seed, by step. A later record replaces an earlier one of the same step."""
     points: dict[int, dict[int, float]] = {}
     for record in records:
         if record.get("returns"):
