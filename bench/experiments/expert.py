@@ -1,0 +1,141 @@
+"""Make an expert or a medium set: train SAC, collect episodes with sampled actions, write dataset and policy.
+
+    python -m bench.experiments.expert                      # train first; an interrupted training is resumed
+    python -m bench.experiments.expert --run runs/sac       # collect from a run that exists
+    python -m bench.experiments.expert --env HalfCheetah-v5 --name halfcheetah-expert --run runs/halfcheetah \
+        --preset frugal --steps 1500000 --eval-every 20000 --stop-at 10000 --min-mean-return 9000
+    python -m bench.experiments.expert --env HalfCheetah-v5 --name halfcheetah-medium --run runs/halfcheetah-medium \
+        --preset frugal --steps 1500000 --stop-at 4000 --no-full-length-only --min-mean-return 0 --out data
+
+Actions are sampled, as in D4RL's expert sets, so that the episodes show recoveries from small errors. The policy is the
+one with the best evaluation among all seeds of the run.
+"""
+
+import os
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import tyro
+
+import imitax
+from imitax.datasets import collect, loading, save_d4rl, save_minari
+from imitax.files import write_atomic
+from imitax.loop import Event
+from imitax.run import Run
+from imitax.statistics import reference_scores
+from imitax.train import commit
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """Train an expert and write its demonstrations."""
+
+    env: str = "Hopper-v5"
+    """Gymnasium id."""
+    name: str = "hopper-expert"
+    """Name of the dataset; the files are NAME.hdf5 and NAME.policy.safetensors."""
+    run: Path = Path("runs/hopper-expert")
+    """Folder of the SAC run: opened if it is finished, resumed if it was interrupted, started otherwise."""
+    preset: str = "default"
+    """Preset of SAC."""
+    steps: int = 300_000
+    """Environment steps to train for."""
+    seeds: tuple[int, ...] = (0,)
+    """Seeds to train."""
+    eval_every: int = 5000
+    """Environment steps between evaluations."""
+    stop_at: float | None = None
+    """Stop training once an evaluation has this mean return; None trains to the end."""
+    full_length_only: bool = True
+    """Discard episodes that end before the time limit; a medium set keeps them."""
+    episodes: int = 25
+    """Episodes to collect."""
+    min_mean_return: float = 3200.0
+    """Refuse to write a set with a lower mean return."""
+    seed: int = 0
+    """Seed of the environments and of the sampled actions."""
+    out: Path = loading.BUNDLED
+    """Folder for the files."""
+    minari: str | None = None
+    """Also write a Minari dataset with this id, such as imitax/halfcheetah/expert-v0."""
+
+
+def main(recipe: Recipe) -> None:
+    """Train where necessary, collect the episodes, and write the dataset and its policy."""
+    run = trained(recipe)
+    scores = {entry["seed"]: entry["return_mean"] for entry in run.summary["best"]["per_seed"]}
+    best = max(scores, key=lambda seed: scores[seed])
+    data = collect(
+        run.actor(best, "best", recipe.seed),
+        run.task.make,
+        episodes=recipe.episodes,
+        seed=recipe.seed,
+        full_length_only=recipe.full_length_only,
+        name=recipe.name,
+    )
+    if data.returns.mean() < recipe.min_mean_return:
+        raise SystemExit(f"mean return {data.returns.mean():,.0f} is below {recipe.min_mean_return:,.0f}: not written")
+    about = {
+        "algorithm": "sac",
+        "actions": "sampled",
+        "recipe": command(recipe),
+        "training_seed": str(best),
+        "training_steps": str(run.summary["best_steps"][str(best)]),
+        "training_commit": run.config["commit"],
+        "collection_commit": commit(),
+        "return_mean": f"{data.returns.mean():.2f}",
+        "return_sd": f"{data.returns.std():.2f}",
+        "mujoco": str(run.config["versions"]["mujoco"]),
+        "license": "MIT",
+        **reference_scores(run.task.env_id),
+    }
+    data = replace(data, attributes=data.attributes | about)
+    save_d4rl(data, recipe.out / f"{recipe.name}.hdf5", compact=True)
+    if recipe.minari is not None:
+        save_minari(data, recipe.minari)
+    policy = run.seed_folder(best) / "policy-best.safetensors"
+    write_atomic(recipe.out / f"{recipe.name}.policy.safetensors", policy.read_bytes())
+    print(
+        f"{recipe.name}: {len(data.episodes)} episodes, return {data.returns.mean():,.1f} ± {data.returns.std():,.1f}"
+    )
+
+
+def trained(recipe: Recipe) -> Run:
+    """The finished run of the recipe: opened, resumed or started."""
+    stop = [lambda event: not reached(recipe, event)]
+    if not (recipe.run / "config.json").exists():
+        return imitax.train(
+            "sac",
+            preset=recipe.preset,
+            env=recipe.env,
+            steps=recipe.steps,
+            eval_every=recipe.eval_every,
+            seeds=recipe.seeds,
+            out=recipe.run,
+            callbacks=stop,
+        )
+    if not (recipe.run / "summary.json").exists():
+        return imitax.resume(recipe.run, callbacks=stop)
+    return Run(recipe.run)
+
+
+def command(recipe: Recipe) -> str:
+    """The command line that reproduces the set, without folders."""
+    flags = ["--env", recipe.env, "--name", recipe.name, "--preset", recipe.preset, "--steps", str(recipe.steps)]
+    flags += ["--seeds", *map(str, recipe.seeds), "--eval-every", str(recipe.eval_every)]
+    flags += [] if recipe.stop_at is None else ["--stop-at", f"{recipe.stop_at:g}"]
+    flags += [] if recipe.full_length_only else ["--no-full-length-only"]
+    flags += ["--episodes", str(recipe.episodes), "--min-mean-return", f"{recipe.min_mean_return:g}"]
+    flags += ["--seed", str(recipe.seed)]
+    return " ".join(["python -m bench.experiments.expert", *flags])
+
+
+def reached(recipe: Recipe, event: Event) -> bool:
+    """Whether a seed's evaluation has reached `stop_at`."""
+    best = max(record["return_mean"] for record in event.records.values())
+    return recipe.stop_at is not None and best >= recipe.stop_at
+
+
+if __name__ == "__main__":
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    main(tyro.cli(Recipe))

@@ -1,1 +1,0 @@
-"""Experiments that one command each runs: the demo, and the tables that are made of result files."""

@@ -1,0 +1,62 @@
+"""What all figures share: colours, styles, the axis of steps, and how a figure is written."""
+
+import io
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter, MaxNLocator
+
+from imitax.files import write_atomic
+
+Records = Sequence[Mapping[str, Any]]
+"""Lines of a `metrics.jsonl`, or of a curve in `bench/results/curves`."""
+
+COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
+GREY = "#666666"
+STYLE: dict[Any, Any] = {
+    "font.size": 11,
+    "axes.titlesize": 13,
+    "axes.titleweight": "bold",
+    "axes.titlelocation": "left",
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.edgecolor": "#888888",
+    "axes.grid": True,
+    "axes.axisbelow": True,
+    "grid.color": "#E6E6E6",
+    "grid.linewidth": 0.8,
+    "xtick.color": GREY,
+    "ytick.color": GREY,
+    "xtick.labelcolor": "black",
+    "ytick.labelcolor": "black",
+    "lines.solid_capstyle": "round",
+    "legend.frameon": False,
+    "svg.hashsalt": "imitax",  # makes SVG files reproducible
+}
+SMALL: dict[Any, Any] = STYLE | {"font.size": 9, "axes.titlesize": 10, "axes.titleweight": "normal"}
+"""For figures of several panels."""
+
+
+def format_steps(axes: Axes, ticks: int) -> None:
+    """Label the x axis with at most `ticks` round step counts."""
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: thousands(value)))
+    axes.xaxis.set_major_locator(MaxNLocator(ticks, integer=True, min_n_ticks=1, steps=[1, 2, 2.5, 5, 10]))
+
+
+def thousands(value: float) -> str:
+    """A step count for an axis: 500, 20k, 1.5M."""
+    for unit, suffix in ((1e6, "M"), (1e3, "k")):
+        if abs(value) >= unit:
+            return f"{value / unit:g}{suffix}"
+    return f"{value:g}"
+
+
+def save(figure: Figure, path: Path | str) -> None:
+    """Write a figure atomically, as a PNG or an SVG depending on the ending of `path`."""
+    kind = Path(path).suffix.lstrip(".") or "png"
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format=kind, dpi=150, metadata={"Date": None} if kind == "svg" else None)
+    write_atomic(path, buffer.getvalue())

@@ -1,0 +1,80 @@
+"""What a training run shows while it runs: a progress bar in a terminal, one line per evaluation anywhere else."""
+
+import time
+from collections.abc import Mapping, Sequence
+from datetime import timedelta
+from typing import Any
+
+import numpy as np
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+from imitax.record.scores import format_return
+
+
+class Display:
+    """The progress of a run that goes from step `start` to step `total`, both counted in `unit`.
+
+    A terminal shows a progress bar; any other output gets one line per evaluation; a quiet console prints nothing.
+    """
+
+    def __init__(self, title: str, start: int, total: int, unit: str, console: Console):
+        self.title, self.start, self.total, self.unit, self.console = title, start, total, unit, console
+        self.start_time = time.monotonic()
+        self.progress = Progress(
+            TextColumn("[bold]{task.description}"),
+            BarColumn(bar_width=24),
+            TextColumn("{task.completed:,.0f}/{task.total:,.0f} {task.fields[unit]}"),
+            TextColumn("[cyan]{task.fields[rate]}"),
+            TimeElapsedColumn(),
+            TextColumn("[dim]left"),
+            TimeRemainingColumn(),
+            TextColumn("[green]{task.fields[score]}"),
+            console=console,
+            speed_estimate_period=120,
+            refresh_per_second=2,
+            disable=console.quiet or not console.is_terminal,
+        )
+        self.task = self.progress.add_task(escape(title), total=total, completed=start, unit=unit, rate="", score="")
+        self.progress.start()
+
+    def advance(self, step: int) -> None:
+        """Show that training has reached `step`."""
+        self.progress.update(self.task, completed=step, rate=self._rate(step))
+
+    def score(self, step: int, records: Sequence[Mapping[str, Any]]) -> None:
+        """Show the mean score of the evaluations at `step`, one record per seed."""
+        score = _score(records)
+        self.progress.update(self.task, completed=step, score=score)
+        if not self.console.is_terminal:
+            elapsed = time.monotonic() - self.start_time
+            left = elapsed / max(step - self.start, 1) * max(self.total - step, 0)
+            timing = f"{self._rate(step)}  elapsed {_clock(elapsed)}  left {_clock(left)}"
+            self.message(f"{self.title}  {step:,}/{self.total:,} {self.unit}  {score}  {timing}")
+
+    def message(self, text: str) -> None:
+        """Print one line, above the progress bar if there is one."""
+        self.console.print(text, markup=False, highlight=False, soft_wrap=True)
+
+    def close(self) -> None:
+        """Remove the progress bar."""
+        self.progress.stop()
+
+    def _rate(self, step: int) -> str:
+        elapsed = time.monotonic() - self.start_time
+        return f"{(step - self.start) / max(elapsed, 1e-9):,.0f} {self.unit}/s"
+
+
+def _score(records: Sequence[Mapping[str, Any]]) -> str:
+    """`return 3,391 (98 % of the demonstrations)`, the means over seeds."""
+    mean = float(np.mean(np.asarray([record["return_mean"] for record in records], np.float64)))
+    fractions = [record["expert_fraction"] for record in records if record.get("expert_fraction") is not None]
+    known = len(fractions) == len(records)
+    return f"return {format_return(mean)}" + (
+        f" ({100 * np.mean(fractions):.0f} % of the demonstrations)" if known else ""
+    )
+
+
+def _clock(seconds: float) -> str:
+    return str(timedelta(seconds=round(seconds)))

@@ -1,0 +1,68 @@
+"""The table of evaluation scores that the terminal shows."""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from rich.table import Table
+
+from imitax.statistics import interval, iqm
+
+
+def score_table(rows: Sequence[Mapping[str, Any]], title: str = "") -> Table:
+    """A table of evaluation scores, with one row per seed and, for several seeds, the IQM with its 95 % interval.
+
+    Each row holds `seed`, `returns`, `lengths` and, where known, `expert_fraction` and `d4rl`; rows are grouped by
+    `label` ("last", "best") if they have one. ± is the standard deviation over a seed's episodes. The brackets hold the
+    bootstrap interval across seeds, from three seeds on.
+    """
+    labels = list(dict.fromkeys(row.get("label") for row in rows))
+    table = Table(title=title or None, title_justify="left", title_style="bold")
+    if labels != [None]:
+        table.add_column("policy")
+    table.add_column("seed", justify="right")
+    for column in ("return ± sd", "length", "of demonstrations", "D4RL"):
+        table.add_column(column, justify="right")
+
+    for label in labels:
+        group = [row for row in rows if row.get("label") == label]
+        first = [] if labels == [None] else [label or ""]
+        for row in group:
+            returns = np.asarray(row["returns"], np.float64)
+            spread = f" ± {format_return(returns.std(ddof=1))}" if len(returns) > 1 else ""
+            table.add_row(
+                *first,
+                str(row["seed"]),
+                format_return(returns.mean()) + spread,
+                f"{np.mean(row['lengths']):,.0f}",
+                _cell([row.get("expert_fraction")], "{:.1%}".format),
+                _cell([row.get("d4rl")], "{:.1f}".format),
+            )
+        if len(group) == 1:
+            continue
+        table.add_section()
+        table.add_row(
+            *first,
+            "IQM",
+            _cell([float(np.mean(row["returns"])) for row in group], format_return),
+            "",
+            _cell([row.get("expert_fraction") for row in group], "{:.1%}".format),
+            _cell([row.get("d4rl") for row in group], "{:.1f}".format),
+            style="bold",
+            end_section=True,
+        )
+    return table
+
+
+def format_return(value: float) -> str:
+    """A return, with decimals only below 100."""
+    return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.1f}"
+
+
+def _cell(values: Sequence[float | None], form: Callable[[float], str]) -> str:
+    """The IQM of the values, with its interval if there is one; a dash if a value is unknown."""
+    known = [value for value in values if value is not None]
+    if len(known) < len(values):
+        return "-"
+    low, high = interval(known)
+    return form(iqm(known)) + ("" if np.isnan(low) else f" [{form(low)}, {form(high)}]")

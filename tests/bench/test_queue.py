@@ -1,0 +1,183 @@
+"""The queue of trainings: its order, and what interruption and company do to it."""
+
+import contextlib
+import json
+import os
+import subprocess
+import types
+
+import pytest
+
+from bench.experiments import model_based, offline, online, queue
+from bench.experiments.queue import Row
+from imitax.errors import ConfigError
+
+ROWS = [Row("a", ("bc", "--init-from", "{folder}/x{seed}"), seeds=2), Row("b", ("sac",)), Row("c", ("sac",), seeds=3)]
+
+
+@pytest.fixture
+def started(monkeypatch):
+    """Commands that the queue ran; each leaves a finished run, but where its name is in `failing`."""
+    calls = types.SimpleNamespace(args=[], failing=set())
+
+    def run(command, **_):
+        args = command[command.index("train") + 1 :]
+        calls.args.append(args)
+        out = args[args.index("--out" if "--out" in args else "--resume") + 1]
+        os.makedirs(out, exist_ok=True)
+        open(f"{out}/config.json", "w").close()
+        failed = os.path.basename(out) in calls.failing
+        if not failed:
+            open(f"{out}/summary.json", "w").close()
+        return types.SimpleNamespace(returncode=int(failed))
+
+    monkeypatch.setattr(subprocess, "run", run)
+    return calls
+
+
+def test_first_seeds_come_first():
+    assert [(row.name, seed) for row, seed in queue.order(ROWS)] == [
+        ("a", 0), ("b", 0), ("c", 0), ("a", 1), ("c", 1), ("c", 2),
+    ]  # fmt: skip
+
+
+def test_a_queue_is_worked_off_once(started, tmp_path):
+    assert queue.work(ROWS, tmp_path, tmp_path / "results") == []
+    assert len(started.args) == 6
+    first = [str(x) for x in started.args[0]]
+    assert first[:3] == ["bc", "--init-from", f"{tmp_path}/x0"]
+    assert first[3:5] == ["--seeds", "0"]
+    assert first[5:] == ["--out", f"{tmp_path}/a-seed0", "--results", f"{tmp_path}/results", "--quiet"]
+    assert queue.work(ROWS, tmp_path, tmp_path / "results") == []
+    assert len(started.args) == 6
+
+
+def test_some_seeds_alone(started, tmp_path):
+    assert queue.work(ROWS, tmp_path, tmp_path / "results", seeds=[1]) == []
+    assert [args[args.index("--seeds") + 1] for args in started.args] == ["1", "1"]
+    assert [(row.name, seed) for row, seed in queue.unfinished(ROWS, tmp_path)] == [
+        ("a", 0),
+        ("b", 0),
+        ("c", 0),
+        ("c", 2),
+    ]
+
+
+def test_what_failed_is_resumed(started, tmp_path):
+    started.failing.add("b-seed0")
+    with pytest.raises(ConfigError, match="b-seed0 failed: imitax train sac"):
+        queue.work(ROWS, tmp_path, tmp_path / "results")
+    assert [row.name for row, _ in queue.unfinished(ROWS, tmp_path)] == ["b", "c", "a", "c", "c"]
+    started.failing.clear()
+    queue.work(ROWS, tmp_path, tmp_path / "results")
+    assert started.args[2][:2] == ["--resume", f"{tmp_path}/b-seed0"]
+
+
+def test_a_second_worker_takes_the_next_job(started, tmp_path):
+    (tmp_path / "b-seed0.lock").touch()  # somebody who is gone was at it
+    with queue.claimed(tmp_path / "a-seed0.lock") as mine:
+        assert mine is not None
+        left = queue.work(ROWS, tmp_path, tmp_path / "results")
+    assert [(row.name, seed) for row, seed in left] == [("a", 0)]
+    assert len(started.args) == 5
+    assert queue.work(ROWS, tmp_path, tmp_path / "results") == []
+
+
+def test_a_job_stays_taken_while_its_training_lives(tmp_path):
+    lock = tmp_path / "lock"
+    with queue.claimed(lock) as descriptor:
+        training = subprocess.Popen(["cat"], stdin=subprocess.PIPE, pass_fds=(descriptor,))
+    with queue.claimed(lock) as second:  # the worker is gone, what it started is not
+        assert second is None
+    training.communicate()
+    with queue.claimed(lock) as third:
+        assert third is not None
+
+
+def test_no_job_starts_after_its_time(started, tmp_path):
+    assert len(queue.work(ROWS, tmp_path, tmp_path / "results", minutes=-1.0)) == 6
+    assert started.args == []
+
+
+def test_rows_are_chosen_by_name():
+    assert queue.chosen(ROWS, None) == ROWS
+    assert [row.name for row in queue.chosen(ROWS, ["c", "a"])] == ["a", "c"]
+    with pytest.raises(ConfigError, match="no row is named x; there are a, b, c"):
+        queue.chosen(ROWS, ["a", "x"])
+
+
+TABLES = {
+    "online": lambda folder: online.rows(folder / "ant.hdf5") + online.ablations(),
+    "model_based": lambda _: model_based.table(),
+    "offline": lambda folder: offline.rows(folder / "halfcheetah.hdf5", folder / "walker2d.hdf5"),
+}
+
+
+@pytest.mark.parametrize("name", TABLES)
+def test_tables_are_made_of_commands_that_exist(name, monkeypatch, tmp_path):
+    from imitax import cli
+
+    asked, table = [], TABLES[name](tmp_path)
+    module = __import__("importlib").import_module("imitax.train")
+    monkeypatch.setattr(module, "train", lambda cfg, **_: asked.append(cfg))
+    monkeypatch.setattr(cli, "_print_scores", lambda *_: None)
+    for row in table:
+        args = [a.replace("{folder}", str(tmp_path)) for a in row.args]
+        with contextlib.suppress(AttributeError):  # the stand-in returns no run
+            cli.dispatch(["train", *args, "--seeds", "0", "--out", str(tmp_path / "x"), "--quiet"])
+    assert len(asked) == len(table)
+
+
+def test_claims_are_written_from_the_runs_there_are(tmp_path):
+    table = offline.rows(tmp_path / "halfcheetah.hdf5")
+    row = next(row for row in table if row.name == "c1-10-l2=0")
+    for seed, likelihoods in enumerate(([0.5, 2.0, -7.0], [3.0, 1.0, 0.0])):
+        folder = queue.folder_of(row, seed, tmp_path)
+        folder.mkdir()
+        lines = [
+            {"kind": "eval", "step": i, "seed": seed, "return_mean": 10.0 * i, "returns": [1.0, 2.0]}
+            | {"validation_log_likelihood": value, "validation_action_error_mode": 0.1}
+            for i, value in enumerate(likelihoods)
+        ]
+        (folder / "metrics.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    offline.write_claims(table, tmp_path, tmp_path / "claims")
+    stopped = json.loads((tmp_path / "claims" / "c1-early-stop.json").read_text())["10 episodes, l2=0"]
+    assert [(x["seed"], x["step"], x["return_mean"]) for x in stopped] == [(0, 1, 10.0), (1, 0, 0.0)]
+    assert len((tmp_path / "claims" / "c1.jsonl").read_text().splitlines()) == 6
+    assert (tmp_path / "claims" / "c1.png").stat().st_size > 0
+    assert not (tmp_path / "claims" / "c4.png").exists()
+
+    (queue.folder_of(row, 1, tmp_path) / "metrics.jsonl").unlink()
+    offline.write_claims(table, tmp_path, tmp_path / "claims")  # what was written stays
+    assert len((tmp_path / "claims" / "c1.jsonl").read_text().splitlines()) == 6
+    assert json.loads((tmp_path / "claims" / "c1-early-stop.json").read_text())["10 episodes, l2=0"] == stopped
+
+
+def test_models_are_noted_where_a_run_has_fitted_one(tmp_path):
+    table = [row for row in model_based.table() if row.name in ("mopo", "rambo", "omlirl")]
+    report = {
+        "transitions": 9,
+        "held_out": 2,
+        "errors": [[0.2, 0.1], [0.1, 0.2]],
+        "error": [0.1, 0.1],
+        "nll": [1.0, 2.0],
+    }
+    report |= {"elites": [1], "coverage": {"0.5": 0.4, "0.9": 0.9}, "rollout_errors": [0.1, 0.2], "episodes": [3]}
+    config = {"algorithm": "mopo", "env": {"id": "Hopper-v5"}, "offline_data": {"name": "x@y"}, "commit": "abc"}
+    for row in table:
+        folder = queue.folder_of(row, 0, tmp_path)
+        folder.mkdir()
+        demonstrations = {"demonstrations": "included"} if row.name == "omlirl" else {}
+        (folder / "config.json").write_text(json.dumps(config | {"config": demonstrations}))
+        (folder / "dynamics.json").write_text(json.dumps(report))
+    model_based.write_models(table, tmp_path, tmp_path / "out")
+    lines = [json.loads(line) for line in (tmp_path / "out" / "dynamics.jsonl").read_text().splitlines()]
+    assert [(x["row"], x["epochs"], x["demonstrations"]) for x in lines] == [
+        ("mopo", 2, None),
+        ("omlirl", 2, "included"),
+    ]
+    assert sorted(x.name for x in (tmp_path / "out" / "dynamics").iterdir()) == ["mopo.png", "omlirl.png"]
+
+    (queue.folder_of(table[0], 0, tmp_path) / "dynamics.json").unlink()
+    model_based.write_models(table, tmp_path, tmp_path / "out")  # what was noted stays
+    assert [json.loads(x) for x in (tmp_path / "out" / "dynamics.jsonl").read_text().splitlines()] == lines
