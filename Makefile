@@ -14,7 +14,7 @@ help:  ## list the targets
 	@touch $@
 
 demo: .venv/.installed  ## learn to hop from ten demonstrations: a plot, a score table and a saved policy
-	$(BIN)/python -m imitax.experiments.demo
+	$(BIN)/python -m bench.experiments.demo
 
 test: .venv/.installed  ## the test suite
 	$(BIN)/python -m pytest -n 2
@@ -38,23 +38,23 @@ bench-resume: .venv/.installed  ## kill runs at random moments, resume them, com
 	$(BIN)/python bench/resume.py
 
 bench-online: .venv/.installed  ## imitation with an environment: every row of its table, resumable
-	$(BIN)/python -m imitax.experiments.online
+	$(BIN)/python -m bench.experiments.online
 
 bench-offline: .venv/.installed  ## imitation from recorded data alone: every row of its table, resumable
-	$(BIN)/python -m imitax.experiments.offline
+	$(BIN)/python -m bench.experiments.offline
 
 bench-model: .venv/.installed  ## learned dynamics, with rewards and with demonstrations: every row of the table, resumable
-	$(BIN)/python -m imitax.experiments.model_based
+	$(BIN)/python -m bench.experiments.model_based
 
 mountain-car: .venv/.installed  ## tabular IQ-Learn and ReCOIL on MountainCar: a figure and a line of results for each of three seeds
-	for seed in 0 1 2; do $(BIN)/python -m imitax.experiments.mountain_car --seed $$seed --out runs/mountain_car/seed-$$seed --results bench/results/mountain_car.jsonl || exit 1; done
+	for seed in 0 1 2; do $(BIN)/python -m bench.experiments.mountain_car --seed $$seed --out runs/mountain_car/seed-$$seed --results bench/results/mountain_car.jsonl || exit 1; done
 
 expert: .venv/.installed  ## train the bundled Hopper expert anew and collect its demonstrations
-	$(BIN)/python -m imitax.experiments.expert
+	$(BIN)/python -m bench.experiments.expert
 
 tables: .venv/.installed  ## regenerate the tables of README and docs, and the claims' figures, from bench/results
-	$(BIN)/python -m imitax.experiments.tables
-	$(BIN)/python -m imitax.experiments.claims
+	$(BIN)/python -m bench.experiments.tables
+	$(BIN)/python -m bench.experiments.claims
 
 clean:  ## remove the environment and the caches
 	rm -rf .venv .pytest_cache .ruff_cache

@@ -14,7 +14,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter
 
-from imitax.figures import COLOURS, GREY, STYLE, align, seed_curves, thousands
+from imitax.figures import COLOURS, STYLE, align, seed_curves, thousands
 from imitax.files import read_lines
 from imitax.statistics import interval, iqm
 
@@ -57,7 +57,7 @@ def main() -> None:
         axes = figure.subplots()
         for name, colour in zip(ONLINE, COLOURS, strict=False):
             draw_online(axes, name, colour)
-        draw_level(axes, GREY)
+        draw_level(axes, "#666666")
         axes.set(xlabel="environment steps", ylabel="return", xlim=(0, 200_000), ylim=(0, 4_000))
         axes.xaxis.set_major_formatter(FuncFormatter(lambda x, _: thousands(x)))
         axes.yaxis.set_major_formatter(FuncFormatter(lambda y, _: f"{y:,.0f}"))

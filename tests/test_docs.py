@@ -12,13 +12,13 @@ import pytest
 from rich.console import Console
 
 import imitax
+from bench.experiments import demo, tables
+from bench.experiments.model_based import ENVIRONMENTS
+from bench.experiments.offline import medium_replay
 from imitax import cli, datasets
 from imitax.algorithms import ALGORITHMS
 from imitax.datasets import collect, loading, save_d4rl
 from imitax.envs import make_env
-from imitax.experiments import demo, tables
-from imitax.experiments.model_based import ENVIRONMENTS
-from imitax.experiments.offline import medium_replay
 
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]

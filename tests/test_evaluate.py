@@ -6,7 +6,6 @@ import toy
 from imitax import seeding
 from imitax.envs import Lanes, Task, rollout
 from imitax.evaluate import Evaluator
-from imitax.experiments.random_policy import random_score
 from imitax.networks import Normalizer, Policy, PolicyConfig, TanhGaussian
 from imitax.seeding import ENVIRONMENT_SEEDS, Purpose
 from imitax.stacking import stack
@@ -82,9 +81,3 @@ def test_each_seed_is_evaluated_as_if_alone():
         (alone,) = Evaluator(task, (seed,), 4)(stack([one]))
         np.testing.assert_allclose(result.returns, alone.returns, rtol=1e-4)
         np.testing.assert_array_equal(result.lengths, alone.lengths)
-
-
-def test_the_score_of_random_actions():
-    assert random_score(Task.create("ImitaxCounter-v0"), 0, 3).tolist() == [15.0] * 3
-    first, again, other = (random_score(Task.create(toy.ENV), seed, 4).tolist() for seed in (0, 0, 1))
-    assert first == again != other

@@ -1,11 +1,11 @@
 """README's table of scores, from made-up result lines."""
 
 import json
-from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parents[2]
+from bench import scores_table as scores
+
 SETS = frozenset({"hopper-medium-replay", "walker2d-medium-replay"})
 LINE = {
     "algorithm": "bc",
@@ -25,42 +25,34 @@ LINE = {
 }
 
 
-@pytest.fixture
-def scores(monkeypatch):
-    monkeypatch.syspath_prepend(str(ROOT / "bench"))
-    import scores_table
-
-    return scores_table
-
-
-def rows(scores, *lines):
+def rows(*lines):
     return [
         [cell.strip() for cell in row.strip("|").split("|")]
         for row in scores.scores_table([LINE | line for line in lines], SETS).splitlines()[2:]
     ]
 
 
-def test_a_cell_is_the_mean_over_seeds_with_their_number(scores):
-    table = rows(scores, {"seed": 0}, {"seed": 1, "return_mean": 2000.0}, {"seed": 1, "return_mean": 1000.0})
+def test_a_cell_is_the_mean_over_seeds_with_their_number():
+    table = rows({"seed": 0}, {"seed": 1, "return_mean": 2000.0}, {"seed": 1, "return_mean": 1000.0})
     assert table == [
         ["*demonstrations*", "", "", "3,600", "-", "-"],
         ["`bc`", "10 expert", "30k updates", "1,400 (2)", "-", "-"],
     ]
 
 
-def test_tasks_stand_side_by_side_and_a_range_of_lengths_is_shown(scores):
+def test_tasks_stand_side_by_side_and_a_range_of_lengths_is_shown():
     walker = {"env": "Walker2d-v5", "data": "imitax/walker2d-expert", "data_hash": "bb", "steps": 50_000}
     recorded = {"algorithm": "recoil", "offline_data": "hopper-medium-replay@cc"}
-    assert rows(scores, {}, walker, recorded)[1:] == [
+    assert rows({}, walker, recorded)[1:] == [
         ["`bc`", "10 expert", "30k to 50k updates", "1,800 (1)", "-", "1,800 (1)"],
         ["`recoil`", "10 expert + medium-replay", "30k updates", "1,800 (1)", "-", "-"],
     ]
 
 
-def test_more_seeds_count_before_a_longer_run(scores):
+def test_more_seeds_count_before_a_longer_run():
     two = [{"seed": 0, "return_mean": 10.0}, {"seed": 1, "return_mean": 20.0}]
-    assert rows(scores, {"steps": 90_000}, *two)[1][2:4] == ["30k updates", "15 (2)"]
-    assert rows(scores, {"steps": 90_000, "return_mean": 7.0}, two[0])[1][2:4] == ["90k updates", "7 (1)"]
+    assert rows({"steps": 90_000}, *two)[1][2:4] == ["30k updates", "15 (2)"]
+    assert rows({"steps": 90_000, "return_mean": 7.0}, two[0])[1][2:4] == ["90k updates", "7 (1)"]
 
 
 @pytest.mark.parametrize(
@@ -73,14 +65,14 @@ def test_more_seeds_count_before_a_longer_run(scores):
         {"env": "Ant-v5", "data": "imitax/ant-expert"},
     ],
 )
-def test_what_is_not_shipped_or_not_our_preset_is_left_out(scores, line):
-    assert [row[0] for row in rows(scores, line)] == ["*demonstrations*"]
+def test_what_is_not_shipped_or_not_our_preset_is_left_out(line):
+    assert [row[0] for row in rows(line)] == ["*demonstrations*"]
 
 
-def test_rewards_random_actions_and_divergence(scores):
+def test_rewards_random_actions_and_divergence():
     sac = {"algorithm": "sac", "regime": "online", "data": None, "data_hash": None, "episodes": None}
     nothing = {"algorithm": "random", "preset": "", "episodes": 0, "steps": 0, "return_mean": 17.0}
-    table = rows(scores, sac | {"expert_fraction": None, "return_mean": None}, nothing | {"expert_fraction": 0.005})
+    table = rows(sac | {"expert_fraction": None, "return_mean": None}, nothing | {"expert_fraction": 0.005})
     assert table[1] == ["`random`", "", "", "17 (1)", "-", "-"]
     assert table[2] == ["`sac`", "rewards", "30k steps", "not finite (1)", "-", "-"]
 
@@ -90,7 +82,7 @@ def curve(path, *points):
     return {"curve": path.name}
 
 
-def test_choices_are_grouped_by_what_one_has_with_the_steps_to_95_percent(scores, tmp_path):
+def test_choices_are_grouped_by_what_one_has_with_the_steps_to_95_percent(tmp_path):
     reached = curve(tmp_path / "a.jsonl", (5000, 3000, 3000), (10000, 3400, 3500), (15000, 0, 0))
     never = curve(tmp_path / "b.jsonl", (5000, 3419, 3419))
     lines = [
@@ -109,21 +101,21 @@ def test_choices_are_grouped_by_what_one_has_with_the_steps_to_95_percent(scores
     ]
 
 
-def test_a_line_on_speed_for_each_algorithm(scores):
+def test_a_line_on_speed_for_each_algorithm():
     sac = {"comparison": "sac-2x256", "peer": "sbx", "peer_version": "1", "ours_ms": 2.0, "peer_ms": 5.0, "ratio": 2.5}
     lines = [{"round": 0, "ms": 9.9}, sac | {"ratio": 9.0}, sac, sac | {"peer": "sb3", "ratio": 3.0, "peer_ms": 6.0}]
     shown = "- `sac`: 2 ms. sbx 1 takes 2.5 times as long (5 ms), sb3 1 takes 3.0 times as long (6 ms)."
     assert scores.speed_lines(lines) == shown
 
 
-def test_markers_are_replaced_and_missing_ones_refused(scores):
+def test_markers_are_replaced_and_missing_ones_refused():
     text = "a\n<!-- speed:begin -->\nold\n<!-- speed:end -->\nb"
     assert scores.replace(text, "speed", "new") == text.replace("old", "new")
     with pytest.raises(ValueError, match="once each"):
         scores.replace(text, "scores", "new")
 
 
-def test_pages_are_up_to_date(scores):
+def test_pages_are_up_to_date():
     with pytest.raises(SystemExit) as end:
         scores.main(["--check"])
     assert end.value.code == 0

@@ -1,6 +1,6 @@
 """The score of uniformly random actions, the floor that results stand on.
 
-python -m imitax.experiments.random_policy --env Hopper-v5 --demos hopper-expert --results bench/results/learning.jsonl
+python -m bench.experiments.random_policy --env Hopper-v5 --demos hopper-expert --results bench/results/learning.jsonl
 """
 
 import argparse

@@ -8,9 +8,9 @@ import types
 
 import pytest
 
+from bench.experiments import model_based, offline, online, queue
+from bench.experiments.queue import Row
 from imitax.errors import ConfigError
-from imitax.experiments import model_based, offline, online, queue
-from imitax.experiments.queue import Row
 
 ROWS = [Row("a", ("bc", "--init-from", "{folder}/x{seed}"), seeds=2), Row("b", ("sac",)), Row("c", ("sac",), seeds=3)]
 

@@ -1,8 +1,8 @@
 """Learned dynamics: the table of the model-based methods, with rewards and with demonstrations.
 
     make bench-model                                        # everything, one job at a time; interrupt it as you like
-    python -m imitax.experiments.model_based --list         # what is unfinished
-    python -m imitax.experiments.model_based --models       # draw and judge the models that runs have fitted
+    python -m bench.experiments.model_based --list         # what is unfinished
+    python -m bench.experiments.model_based --models       # draw and judge the models that runs have fitted
 
 Start it twice, each process on a core of its own, and both work on the same queue. Recorded data are
 data/TASK-medium-replay.hdf5, demonstrations ten episodes of the bundled TASK-expert, runs are 200,000 updates (300,000
@@ -14,9 +14,8 @@ would be the same.
 import json
 from pathlib import Path
 
-from imitax import figures
-from imitax.experiments.offline import medium_replay
-from imitax.experiments.queue import (
+from bench.experiments.offline import medium_replay
+from bench.experiments.queue import (
     Row,
     chosen,
     folder_of,
@@ -27,6 +26,7 @@ from imitax.experiments.queue import (
     unfinished,
     work,
 )
+from imitax import figures
 from imitax.files import line as line_bytes
 from imitax.files import read_lines, write_atomic
 

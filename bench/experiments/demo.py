@@ -1,6 +1,6 @@
 """The demo: behaviour cloning of a hopper from ten demonstrations, three seeds at once.
 
-`make demo`, or `python -m imitax.experiments.demo`. It trains, shows the scores, and says where the learning curve, the
+`make demo`, or `python -m bench.experiments.demo`. It trains, shows the scores, and says where the learning curve, the
 policies and the numbers are.
 """
 

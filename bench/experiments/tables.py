@@ -1,7 +1,7 @@
 """The result tables of README and docs, generated from the result files so that no number is typed.
 
-    python -m imitax.experiments.tables           # rewrite what stands between the markers
-    python -m imitax.experiments.tables --check   # change nothing; status 1 if a page is stale
+    python -m bench.experiments.tables           # rewrite what stands between the markers
+    python -m bench.experiments.tables --check   # change nothing; status 1 if a page is stale
 
 A page takes part when it has the markers `results:begin` and `results:end` as HTML comments. README gets the tables of
 learning, our own presets only, and of speed; the page `docs/NAME.md` of an algorithm all learning results of that
@@ -19,10 +19,10 @@ from typing import Any
 
 import numpy as np
 
+from bench.experiments.mountain_car import ENDS, TITLES
 from imitax.algorithms import ALGORITHMS
 from imitax.datasets.d4rl import load_d4rl
 from imitax.errors import DataError, ImitaxError
-from imitax.experiments.mountain_car import ENDS, TITLES
 from imitax.files import read_lines, write_atomic
 from imitax.statistics import d4rl_score, interval, iqm
 

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from imitax.experiments import claims
+from bench.experiments import claims
 
 
 @pytest.fixture

@@ -1,11 +1,11 @@
 """Figures of the reference post's claims, drawn from the result files.
 
-    python -m imitax.experiments.claims     # bench/results/claims/cN.png, for every claim that has results
+    python -m bench.experiments.claims     # bench/results/claims/cN.png, for every claim that has results
 
 Every setting is drawn as far as all of them were trained: budgets are equal.
 
 Trainings are those of the queues (`online`, `model_based`); claims of offline methods (C1 to C4) are drawn by
-`python -m imitax.experiments.offline --figures`, from its runs' folders.
+`python -m bench.experiments.offline --figures`, from its runs' folders.
 """
 
 from collections.abc import Mapping

@@ -1,9 +1,8 @@
 import pytest
 
-from imitax.errors import DataError
-from imitax.experiments import tables
-from imitax.experiments.mountain_car import ENDS, TITLES
-from imitax.experiments.tables import (
+from bench.experiments import tables
+from bench.experiments.mountain_car import ENDS, TITLES
+from bench.experiments.tables import (
     BEGIN,
     END,
     MOUNTAIN_CAR,
@@ -14,6 +13,7 @@ from imitax.experiments.tables import (
     replace_section,
     update_rate_section,
 )
+from imitax.errors import DataError
 from imitax.files import append_line
 
 LINE = {

@@ -1,8 +1,8 @@
 """Imitation with an environment: the table of the adversarial and implicit-Q methods on Hopper-v5.
 
     make bench-online                                    # everything, one job at a time; interrupt it as you like
-    python -m imitax.experiments.online --minutes 60     # start no job after an hour
-    python -m imitax.experiments.online --list           # what is unfinished
+    python -m bench.experiments.online --minutes 60     # start no job after an hour
+    python -m bench.experiments.online --list           # what is unfinished
 
 Start it twice, each process on a core of its own, and both work on the same queue. Demonstrations are ten episodes of
 the bundled hopper-expert unless the row says otherwise; `--ant FILE` adds Ant-v5. When the table is done, the default
@@ -12,7 +12,7 @@ preset follows with one choice changed at a time.
 import time
 from pathlib import Path
 
-from imitax.experiments.queue import Row, chosen, options, report_unfinished, reported, unfinished, work
+from bench.experiments.queue import Row, chosen, options, report_unfinished, reported, unfinished, work
 
 HOPPER = ("--env", "Hopper-v5", "--demos", "hopper-expert")
 TEN = (*HOPPER, "--episodes", "10")

@@ -1,9 +1,9 @@
 """Imitation from recorded data alone: the table of the offline methods, and claims C1 to C4 of the reference post.
 
     make bench-offline                                      # Hopper-v5, one job at a time; interrupt it as you like
-    python -m imitax.experiments.offline --halfcheetah FILE --walker2d FILE
-    python -m imitax.experiments.offline --list             # what is unfinished
-    python -m imitax.experiments.offline --figures          # draw and write the claims' curves from the runs there are
+    python -m bench.experiments.offline --halfcheetah FILE --walker2d FILE
+    python -m bench.experiments.offline --list             # what is unfinished
+    python -m bench.experiments.offline --figures          # draw and write the claims' curves from the runs there are
 
 Start it twice, each process on a core of its own, and both work on the same queue. Demonstrations are twenty episodes
 of the bundled hopper-expert, runs are 100,000 updates, unless the row says otherwise. C1 holds two more episodes out,
@@ -14,8 +14,8 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 
+from bench.experiments.queue import Row, chosen, folder_of, options, report_unfinished, reported, unfinished, work
 from imitax import figures
-from imitax.experiments.queue import Row, chosen, folder_of, options, report_unfinished, reported, unfinished, work
 from imitax.files import line as line_bytes
 from imitax.files import read_lines, write_atomic
 

@@ -1,10 +1,10 @@
 """Make an expert or a medium set: train SAC, collect episodes with sampled actions, write dataset and policy.
 
-    python -m imitax.experiments.expert                      # train first; an interrupted training is resumed
-    python -m imitax.experiments.expert --run runs/sac       # collect from a run that exists
-    python -m imitax.experiments.expert --env HalfCheetah-v5 --name halfcheetah-expert --run runs/halfcheetah \
+    python -m bench.experiments.expert                      # train first; an interrupted training is resumed
+    python -m bench.experiments.expert --run runs/sac       # collect from a run that exists
+    python -m bench.experiments.expert --env HalfCheetah-v5 --name halfcheetah-expert --run runs/halfcheetah \
         --preset frugal --steps 1500000 --eval-every 20000 --stop-at 10000 --min-mean-return 9000
-    python -m imitax.experiments.expert --env HalfCheetah-v5 --name halfcheetah-medium --run runs/halfcheetah-medium \
+    python -m bench.experiments.expert --env HalfCheetah-v5 --name halfcheetah-medium --run runs/halfcheetah-medium \
         --preset frugal --steps 1500000 --stop-at 4000 --no-full-length-only --min-mean-return 0 --out data
 
 Sampled actions, as in D4RL's expert sets: they show how to recover from small errors. Of the run's seeds, the one with
@@ -123,7 +123,7 @@ def command(recipe: Recipe) -> str:
     flags += [] if recipe.full_length_only else ["--no-full-length-only"]
     flags += ["--episodes", str(recipe.episodes), "--min-mean-return", f"{recipe.min_mean_return:g}"]
     flags += ["--seed", str(recipe.seed)]
-    return " ".join(["python -m imitax.experiments.expert", *flags])
+    return " ".join(["python -m bench.experiments.expert", *flags])
 
 
 def reached(recipe: Recipe, event: Event) -> bool:

@@ -1,6 +1,6 @@
 """How good the policies behind the bundled expert sets are: 100 fresh episodes each, without noise in their actions.
 
-python -m imitax.experiments.expert_scores --results bench/results/experts.jsonl
+python -m bench.experiments.expert_scores --results bench/results/experts.jsonl
 """
 
 import argparse

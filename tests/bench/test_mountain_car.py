@@ -7,7 +7,7 @@ import matplotlib.image
 import numpy as np
 import pytest
 
-from imitax.experiments import mountain_car
+from bench.experiments import mountain_car
 from imitax.files import read_lines
 from imitax.tabular import soft_value_iteration
 

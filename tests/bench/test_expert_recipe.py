@@ -9,8 +9,8 @@ import toy
 import tyro
 
 import imitax
+from bench.experiments import expert, expert_scores
 from imitax.algorithms import sac
-from imitax.experiments import expert, expert_scores
 
 pytestmark = pytest.mark.usefixtures("no_figures")
 
@@ -45,7 +45,7 @@ def test_a_medium_set_comes_from_a_training_that_stopped(recipe):
     data = imitax.load(recipe.out / "set.hdf5")
     assert len(data.episodes) == 3
     python, _, module, *flags = shlex.split(data.attributes["recipe"])
-    assert (python, module) == ("python", "imitax.experiments.expert")
+    assert (python, module) == ("python", "bench.experiments.expert")
     again = tyro.cli(expert.Recipe, args=flags)
     assert replace(again, run=recipe.run, out=recipe.out) == replace(recipe, stop_at=-1.0, full_length_only=False)
     line = expert_scores.score(recipe.out / "set.policy.safetensors", 3)

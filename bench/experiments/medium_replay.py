@@ -1,6 +1,6 @@
 """Make a `medium-replay` set: what several trainings went through before their policies were any good.
 
-    python -m imitax.experiments.medium_replay --runs runs/sac --expert hopper-expert --out hopper-medium-replay.hdf5
+    python -m bench.experiments.medium_replay --runs runs/sac --expert hopper-expert --out hopper-medium-replay.hdf5
 
 Each seed's replay is cut at its last evaluation before the first one that reaches `below` of the expert's mean return.
 What lies before is pooled: whole episodes in random order, as many transitions from every seed, until there are

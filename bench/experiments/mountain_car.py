@@ -1,6 +1,6 @@
 """Tabular inverse RL on a discretised MountainCar: what IQ-Learn and ReCOIL learn on and off their demonstrations.
 
-`python -m imitax.experiments.mountain_car` draws `mountain_car.png` and writes `mountain_car.json`. With `--results F`
+`python -m bench.experiments.mountain_car` draws `mountain_car.png` and writes `mountain_car.json`. With `--results F`
 it also appends the figures as a line; the table in docs/tabular.md is generated from such lines (`make mountain-car`).
 
 Gymnasium's MountainCar-v0 on a grid of positions and velocities. Transitions are deterministic: from the centre of a

@@ -5,10 +5,10 @@ import numpy as np
 import pytest
 
 import imitax
+from bench.experiments import medium_replay
+from bench.experiments.medium_replay import Recipe, cut_at, first_steps, main, pool, replays, shorten
 from imitax.datasets import Dataset, Episode, save_d4rl
 from imitax.errors import ConfigError
-from imitax.experiments import medium_replay
-from imitax.experiments.medium_replay import Recipe, cut_at, first_steps, main, pool, replays, shorten
 from imitax.files import append_line
 
 RECIPE = Recipe(runs=(), out=medium_replay.Path("out.hdf5"), expert="hopper-expert")
