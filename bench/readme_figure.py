@@ -52,6 +52,7 @@ def draw_level(axes: Axes, colour: str) -> None:
 
 
 def main() -> None:
+    """Draw the picture."""
     with matplotlib.rc_context(STYLE):
         figure = Figure(figsize=(8, 4), layout="constrained")
         axes = figure.subplots()
