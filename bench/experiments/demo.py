@@ -15,7 +15,7 @@ from imitax.datasets import Source
 from imitax.errors import ImitaxError
 from imitax.record import score_table
 from imitax.run import Run
-from imitax.train import train
+from imitax.training.entry import train
 
 FOLDER = Path("runs/demo")
 STEPS = 20_000

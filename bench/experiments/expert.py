@@ -20,10 +20,10 @@ import tyro
 import imitax
 from imitax.datasets import collect, loading, save_d4rl, save_minari
 from imitax.files import write_atomic
-from imitax.loop import Event
 from imitax.run import Run
 from imitax.statistics import reference_scores
-from imitax.train import commit
+from imitax.training.loop import Event
+from imitax.training.provenance import commit
 
 
 @dataclass(frozen=True)

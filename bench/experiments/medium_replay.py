@@ -24,7 +24,7 @@ from imitax.errors import ConfigError
 from imitax.files import read_lines
 from imitax.run import Run
 from imitax.statistics import reference_scores
-from imitax.train import commit
+from imitax.training.provenance import commit
 
 
 @dataclass(frozen=True)
