@@ -118,4 +118,5 @@ def type_name(hint: Any) -> str:
         return f"{type_name(args[0])} ..." if args[1:] == (...,) else " ".join(type_name(arg) for arg in args)
     if origin is dict:
         return "JSON"
-    return {type(None): "None", str: "text"}.get(hint, hint.__name__.lower())
+    names: dict[Any, str] = {type(None): "None", str: "text"}
+    return names.get(hint) or hint.__name__.lower()
