@@ -3,8 +3,8 @@
     python -m bench.experiments.tables           # rewrite the sections between the markers
     python -m bench.experiments.tables --check   # change nothing; exit with status 1 if a page is stale
 
-A page takes part if it has the markers `results:begin` and `results:end` as HTML comments. README gets the learning
-results of our own presets and the tables of speed; `docs/NAME.md` all learning results of that algorithm;
+A page takes part if it has the markers `results:begin` and `results:end` as HTML comments. `docs/results.md` or
+README gets the learning results of our own presets and the tables of speed; `docs/NAME.md` all results of the algorithm;
 `docs/tabular.md` the results on MountainCar; `docs/data.md` the datasets in the repository; `docs/dynamics.md` the
 models that runs have fitted. `flags.py` describes the pages with tables of flags.
 """
@@ -23,7 +23,7 @@ from bench.experiments.sections.models import models_section
 from bench.experiments.sections.mountain_car import mountain_car_section
 from bench.experiments.sections.speed import peers_section, update_rate_section
 from imitax.algorithms import ALGORITHMS
-from imitax.errors import ImitaxError
+from imitax.errors import DataError, ImitaxError
 from imitax.files import read_lines
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -49,8 +49,8 @@ def main(argv: Sequence[str] | None = None) -> None:
 def update(root: Path, *, write: bool) -> list[Path]:
     """The pages under `root` whose result tables do not match the result files; `write` brings them up to date.
 
-    Raises DataError if README has no markers or a page has one without the other, CheckpointError if a result file is
-    damaged.
+    Raises DataError if no page has the markers of the overview or a page has one without the other, CheckpointError if
+    a result file is damaged.
     """
     return MARKERS.update(sections(root), root, write=write)
 
@@ -71,7 +71,11 @@ def sections(root: Path) -> dict[Path, str]:
         "### Time of one update\n\n" + update_rate_section(results("update_rate")),
         "### Beside other libraries\n\n" + peers_section(results("peers")),
     ]
-    found = {
+    overviews = [page for page in (root / "README.md", docs / "results.md") if MARKERS.on(page)]
+    if not overviews:
+        raise DataError(f"README.md or docs/results.md must hold {MARKERS.begin} and, after it, {MARKERS.end}")
+    found = dict.fromkeys(overviews, "\n\n".join(overview))
+    found |= {
         docs / f"{name}.md": learning_section([line for line in learning if line["algorithm"] == name])
         for name in ALGORITHMS
     }
@@ -79,8 +83,7 @@ def sections(root: Path) -> dict[Path, str]:
     found[docs / "tabular.md"] = mountain_car_section(results("mountain_car"))
     if MARKERS.on(docs / "data.md"):
         found[docs / "data.md"] = datasets_section(datasets, results("experts"))
-    present = {page: section for page, section in found.items() if MARKERS.on(page)}
-    return {root / "README.md": "\n\n".join(overview)} | present
+    return {page: section for page, section in found.items() if MARKERS.on(page)}
 
 
 if __name__ == "__main__":
