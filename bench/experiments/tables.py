@@ -4,7 +4,7 @@
     python -m bench.experiments.tables --check   # change nothing; exit with status 1 if a page is stale
 
 A page takes part if it has the markers `results:begin` and `results:end` as HTML comments. `docs/results.md` or
-README gets the learning results of our own presets and the tables of speed; `docs/NAME.md` all results of the algorithm;
+README gets the learning results of our own presets and the tables of speed; `docs/NAME.md` all those of an algorithm;
 `docs/tabular.md` the results on MountainCar; `docs/data.md` the datasets in the repository; `docs/dynamics.md` the
 models that runs have fitted. `flags.py` describes the pages with tables of flags.
 """
