@@ -14,10 +14,10 @@ from typing import Any
 
 import jax
 import numpy as np
-
 from accelerator_parts import programs
 from accelerator_parts.part import Part
-from imitax.train import cores
+
+from imitax.training.provenance import cores
 
 TOLERANCE = 1e-3
 TOY = [("bc", "default"), ("rambo", "default")]
