@@ -1,0 +1,140 @@
+"""Updates with a learned model.
+
+Each function takes a precision, and returns a function that runs a number of updates and waits for the result.
+"""
+
+import itertools
+from collections.abc import Callable
+from dataclasses import replace
+
+from .flops import ACT, BATCH, DEMONSTRATIONS, HORIZON, MEMBERS, OBS, REPLAY, STARTS
+from .harness import buffer, new_state, spec, stacked
+
+
+def _model(cfg):
+    """A new ensemble and a policy at the benchmark's sizes."""
+    import jax.random as jr
+
+    from imitax.networks import Dynamics, Normalizer, Policy, TanhGaussian, known_termination
+
+    sizes = spec()
+    ends = known_termination("HalfCheetah-v5", {}, OBS)
+    dynamics = Dynamics(sizes, cfg.dynamics, ends, key=jr.key(0), precision=cfg.precision)
+    actor = TanhGaussian(sizes, cfg.policy, key=jr.key(1), precision=cfg.precision)
+    return sizes, dynamics, Policy(Normalizer.identity(OBS), actor)
+
+
+def ensemble_block(precision: str) -> Callable[[int], object]:
+    """Epochs of an ensemble's fit."""
+    import jax
+    import jax.numpy as jnp
+    import numpy as np
+
+    from imitax.algorithms import mopo
+    from imitax.dynamics_fit import descend, padded
+    from imitax.learner import Learner
+
+    cfg = replace(mopo.PRESETS["default"], precision=precision)
+    _, dynamics, _ = _model(cfg)
+    rows = jnp.asarray(np.random.default_rng(0).standard_normal((REPLAY, 2 * OBS + ACT + 2), np.float32))
+    steps = -(-REPLAY // BATCH)
+    order = padded(np.random.default_rng(1).integers(REPLAY, size=(steps, MEMBERS, BATCH)))
+    held = [Learner.create(dynamics, cfg.fit.optimizer)]
+
+    def run(epochs: int) -> object:
+        for _ in range(epochs):
+            held[0] = descend(held[0], cfg.fit, rows, order, jnp.asarray(steps))
+        return jax.block_until_ready(jax.tree.leaves(held[0].net.mlp.weights))
+
+    return run
+
+
+def _rollouts(cfg):
+    """A source of model transitions, and a function that makes a number of sets of rollouts."""
+    import jax
+    import jax.numpy as jnp
+
+    from imitax import seeding
+    from imitax.loop import Buffers
+    from imitax.seeding import Purpose
+    from imitax.sources import ImaginedSource
+
+    sizes, dynamics, policy = _model(cfg)
+    source = ImaginedSource(cfg.imagination, cfg.pessimism, sizes, 1, absorbing_rows=False)
+    given, keys = (stacked(dynamics), stacked(policy)), seeding.keys((0,), Purpose.MODEL)
+    real, count = Buffers(None, None, None, buffer(REPLAY, absorbing_rows=False)), itertools.count()
+
+    def run(times: int) -> object:
+        for _ in range(times):
+            source.advance(*given, real, keys, next(count))
+        return jax.block_until_ready(jnp.asarray(source.buffer.written))
+
+    return source, run
+
+
+def rollout_block(precision: str) -> Callable[[int], object]:
+    """Sets of branched rollouts, with the ensemble's uncertainty at every step."""
+    from imitax.algorithms import mopo
+    from imitax.choices.imagination import Imagination
+
+    cfg = replace(
+        mopo.PRESETS["default"],
+        precision=precision,
+        imagination=Imagination(starts=STARTS, horizon=HORIZON, keep=1_000_000, limit=None),
+    )
+    return _rollouts(cfg)[1]
+
+
+def omlirl_block(precision: str) -> Callable[[int], object]:
+    """Policy updates of OMLIRL, with rollouts every 250 updates and a step of the reward every 10."""
+    import jax
+    import jax.numpy as jnp
+
+    from imitax.algorithms import omlirl
+    from imitax.loop import Buffers, make_chunk, make_periodic
+
+    cfg = replace(omlirl.PRESETS["head"], precision=precision)
+    cfg = replace(cfg, imagination=replace(cfg.imagination, limit=None))
+    source, roll_out = _rollouts(cfg)
+    held, static, keys = new_state(omlirl, cfg, dynamics=_model(cfg)[1])
+    run_chunk = make_chunk(omlirl, cfg, static, 1)
+    run_turns = [(turn.every, make_periodic(turn, cfg, static, 1)) for turn in omlirl.periodic(cfg)]
+    expert, offline = (buffer(n, absorbing_rows=False) for n in (DEMONSTRATIONS, REPLAY))
+
+    def run(updates: int) -> object:
+        metrics = None
+        for _ in range(updates // 10):
+            if held[1] % cfg.imagination.every == 0:
+                roll_out(1)
+            buffers = Buffers(expert, None, None, offline, source.buffer)
+            held[0], metrics = run_chunk(held[0], buffers, keys, jnp.asarray(held[1]), 10)
+            held[1] += 10
+            for every, run_turn in run_turns:
+                if held[1] % every == 0:
+                    held[0], _ = run_turn(held[0], buffers, keys, jnp.asarray(held[1]))
+        return jax.block_until_ready(metrics)
+
+    return run
+
+
+def rmirl_block(precision: str) -> Callable[[int], object]:
+    """Phases of adversarial model steps, without the policy's updates between them."""
+    import jax
+    import jax.numpy as jnp
+
+    from imitax.algorithms import rmirl
+    from imitax.loop import Buffers, make_periodic
+
+    cfg = replace(rmirl.PRESETS["head"], precision=precision)
+    held, static, keys = new_state(rmirl, cfg, dynamics=_model(cfg)[1])
+    run_turn = make_periodic(rmirl.periodic(cfg)[0], cfg, static, 1)
+    expert, offline = (buffer(n, absorbing_rows=False) for n in (DEMONSTRATIONS, REPLAY))
+
+    def run(steps: int) -> object:
+        metrics = None
+        for _ in range(steps // cfg.adversary.steps):
+            held[0], metrics = run_turn(held[0], Buffers(expert, None, None, offline), keys, jnp.asarray(held[1]))
+            held[1] += 1
+        return jax.block_until_ready(metrics)
+
+    return run
