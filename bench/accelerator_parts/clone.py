@@ -16,8 +16,8 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-import update_rate as rate
 from accelerator_parts.part import Part
+from updates import flops, harness
 
 from imitax import seeding
 from imitax.agents.start import Start
@@ -79,12 +79,12 @@ def train(part: Part, data: Any, seeds: int, updates: int, scan: int) -> tuple[A
     numbers, cfg = tuple(range(seeds)), bc.PRESETS["default"]
     drawn = [select(data, episodes=12, validation_episodes=2, seed=seed) for seed in numbers]
     normalizers = stack([Normalizer(*map(jnp.asarray, normalization(some.train))) for some in drawn])
-    buffers = Buffers(episode_buffer([some.train for some in drawn], numbers, rate.ACT))
+    buffers = Buffers(episode_buffer([some.train for some in drawn], numbers, flops.ACT))
     keys = seeding.keys(numbers, Purpose.INITIALISATION)
 
     @eqx.filter_jit
     def init(normalizers: Normalizer, keys: Any) -> Any:
-        return eqx.filter_vmap(lambda normalizer, key: bc.init(cfg, Start(rate._spec(), normalizer, key)))(
+        return eqx.filter_vmap(lambda normalizer, key: bc.init(cfg, Start(harness.spec(), normalizer, key)))(
             normalizers, keys
         )
 

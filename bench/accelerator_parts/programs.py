@@ -11,12 +11,12 @@ from functools import partial
 from typing import Any
 
 import equinox as eqx
-import gflop
 import jax
 import jax.numpy as jnp
 import jax.random as jr
 import numpy as np
-import update_rate as rate
+from update_rate import SCAN
+from updates import flops, harness, model_based
 
 from imitax import seeding
 from imitax.agents.model_rollouts import ModelRollouts
@@ -40,13 +40,13 @@ from imitax.types import Batch
 class Sizes:
     """Amounts of data; networks and batches are those of the presets."""
 
-    replay: int = rate.REPLAY
-    demonstrations: int = rate.DEMONSTRATIONS
-    fitted: int = rate.REPLAY // 4
+    replay: int = flops.REPLAY
+    demonstrations: int = flops.DEMONSTRATIONS
+    fitted: int = flops.REPLAY // 4
     """Transitions that an ensemble is fitted to."""
-    starts: int = rate.STARTS
-    horizon: int = rate.HORIZON
-    scan: int = rate.SCAN
+    starts: int = flops.STARTS
+    horizon: int = flops.HORIZON
+    scan: int = SCAN
     """Updates in one jitted scan."""
 
 
@@ -102,12 +102,12 @@ def _chunk(algorithm: Any, precision: str, sizes: Sizes, preset: str = "default"
     """A scan over the updates of an algorithm."""
     cfg = _config(algorithm, preset, precision)
     needs = algorithm.needs(cfg)
-    dynamics = None if needs.model is None else rate._model(cfg)[1]
-    (arrays, _), static, keys = rate._state(algorithm, cfg, dynamics)
+    dynamics = None if needs.model is None else model_based.model(cfg)[1]
+    (arrays, _), static, keys = harness.new_state(algorithm, cfg, dynamics)
     buffers = Buffers(
-        expert=rate._buffer(sizes.demonstrations, needs.absorbing) if needs.expert else None,
-        replay=rate._buffer(sizes.replay, needs.absorbing) if needs.env else None,
-        offline=rate._buffer(sizes.replay, needs.absorbing) if needs.offline else None,
+        expert=harness.buffer(sizes.demonstrations, needs.absorbing) if needs.expert else None,
+        replay=harness.buffer(sizes.replay, needs.absorbing) if needs.env else None,
+        offline=harness.buffer(sizes.replay, needs.absorbing) if needs.offline else None,
         rollouts=None if needs.model is None else _model_data(sizes, needs.absorbing),
     )
     scan = partial(make_chunk, algorithm_of(cfg), cfg, static)
@@ -125,8 +125,8 @@ def _config(algorithm: Any, preset: str, precision: str) -> Any:
 def _model_data(sizes: Sizes, absorbing: bool) -> RolloutBuffer:
     """A full ring of random model transitions, with a leading axis of one seed."""
     count = sizes.demonstrations
-    ring = RolloutBuffer.empty(count, rate._spec(), absorbing)
-    t = unstack(rate._buffer(count, False), 0).take(jnp.arange(count))
+    ring = RolloutBuffer.empty(count, harness.spec(), absorbing)
+    t = unstack(harness.buffer(count, False), 0).take(jnp.arange(count))
     data = Stored.of(t)._replace(uncertainty=jnp.linspace(0.1, 2.0, count))
     return stack([ring.write(data, jnp.ones(count, bool))])
 
@@ -134,11 +134,11 @@ def _model_data(sizes: Sizes, absorbing: bool) -> RolloutBuffer:
 def _fit(precision: str, sizes: Sizes) -> list[Call]:
     """One epoch of an ensemble's fit."""
     cfg = _config(mopo, "default", precision)
-    learner = stack([Learner.create(rate._model(cfg)[1], cfg.model.fit.optimizer)])
+    learner = stack([Learner.create(model_based.model(cfg)[1], cfg.model.fit.optimizer)])
     arrays, static = eqx.partition(learner, eqx.is_array)
-    rng, steps = np.random.default_rng(0), -(-sizes.fitted // rate.BATCH)
-    rows = rng.standard_normal((sizes.fitted, 2 * rate.OBS + rate.ACT + 2), np.float32)
-    order = padded(rng.integers(sizes.fitted, size=(steps, rate.MEMBERS, rate.BATCH)).astype(np.int32))
+    rng, steps = np.random.default_rng(0), -(-sizes.fitted // flops.BATCH)
+    rows = rng.standard_normal((sizes.fitted, 2 * flops.OBS + flops.ACT + 2), np.float32)
+    order = padded(rng.integers(sizes.fitted, size=(steps, flops.MEMBERS, flops.BATCH)).astype(np.int32))
 
     def one(arrays: Any, rows: Any, order: Any, steps: Any) -> tuple[Any, Any]:
         learner = descend(eqx.combine(arrays, static), cfg.model.fit, rows, order, steps)
@@ -155,7 +155,7 @@ def _rollouts(precision: str, sizes: Sizes, algorithm: Any = mopo, preset: str =
     cfg = _config(algorithm, preset, precision)
     keep = sizes.starts * sizes.horizon
     rollouts = ModelRollouts(starts=sizes.starts, horizon=sizes.horizon, keep=keep, limit=None)
-    spec, dynamics, policy = rate._model(cfg)
+    spec, dynamics, policy = model_based.model(cfg)
     source = RolloutSource(replace(cfg.model, model_rollouts=rollouts), spec, 1, samples_absorbing=False)
     given, static = eqx.partition((stack([dynamics]), stack([policy])), eqx.is_array)
 
@@ -163,7 +163,7 @@ def _rollouts(precision: str, sizes: Sizes, algorithm: Any = mopo, preset: str =
         source.seeds = seeds
         return source._compile(static, sizes.horizon)
 
-    real = Buffers(offline=rate._buffer(sizes.replay, absorbing=False))
+    real = Buffers(offline=harness.buffer(sizes.replay, absorbing=False))
     return [Call(make, source.buffer, (given, real, seeding.keys((0,), Purpose.MODEL)), (jnp.asarray(0),))]
 
 
@@ -186,22 +186,22 @@ class Program:
 
 
 def _share(s: Sizes) -> float:
-    return s.starts * s.horizon / (rate.STARTS * rate.HORIZON)
+    return s.starts * s.horizon / (flops.STARTS * flops.HORIZON)
 
 
 def _omlirl_gflop(s: Sizes) -> float:
-    return gflop.omlirl_gflop() - (1 - _share(s)) * gflop.rollout_gflop((256, 256, 256)) / 250
+    return flops.omlirl() - (1 - _share(s)) * flops.rollout((256, 256, 256)) / 250
 
 
 PROGRAMS = {
-    "bc-2x256": Program(lambda p, s: _chunk(bc, p, s), lambda s: gflop.bc_gflop()),
-    "sac-default": Program(lambda p, s: _chunk(sac, p, s), lambda s: gflop.sac_gflop()),
-    "adversarial-default": Program(lambda p, s: _chunk(adversarial, p, s), lambda s: gflop.adversarial_default_gflop()),
+    "bc-2x256": Program(lambda p, s: _chunk(bc, p, s), lambda s: flops.bc()),
+    "sac-default": Program(lambda p, s: _chunk(sac, p, s), lambda s: flops.sac()),
+    "adversarial-default": Program(lambda p, s: _chunk(adversarial, p, s), lambda s: flops.adversarial_default()),
     # as many products as SAC's: the default has 128 demonstrated and 128 replayed transitions in a batch
-    "ls_iq-default": Program(lambda p, s: _chunk(ls_iq, p, s), lambda s: gflop.sac_gflop()),
+    "ls_iq-default": Program(lambda p, s: _chunk(ls_iq, p, s), lambda s: flops.sac()),
     "omlirl-head": Program(_omlirl, _omlirl_gflop),
-    "ensemble-7x200": Program(_fit, lambda s: gflop.ensemble_gflop() * s.fitted / rate.REPLAY, lambda s: s.fitted),
-    "rollout-7x200": Program(_rollouts, lambda s: gflop.rollout_gflop() * _share(s), lambda s: s.starts * s.horizon),
+    "ensemble-7x200": Program(_fit, lambda s: flops.ensemble() * s.fitted / flops.REPLAY, lambda s: s.fitted),
+    "rollout-7x200": Program(_rollouts, lambda s: flops.rollout() * _share(s), lambda s: s.starts * s.horizon),
 }
 
 
@@ -213,10 +213,10 @@ def checks(algorithm: str, preset: str) -> Iterator[tuple[str, Any, tuple[Any, .
         if "adversary" in setting_names(type(cfg)):  # rounding errors grow with the steps
             cfg = override(cfg, **{"adversary.steps": 2})
         needs = module.needs(cfg)
-        dynamics = None if needs.model is None else rate._model(cfg)[1]
-        state = module.init(cfg, Start(rate._spec(), Normalizer.identity(rate.OBS), jr.key(0), dynamics))
+        dynamics = None if needs.model is None else model_based.model(cfg)[1]
+        state = module.init(cfg, Start(harness.spec(), Normalizer.identity(flops.OBS), jr.key(0), dynamics))
         real, ring = (
-            unstack(b, 0) for b in (rate._buffer(sizes.replay, needs.absorbing), _model_data(sizes, needs.absorbing))
+            unstack(b, 0) for b in (harness.buffer(sizes.replay, needs.absorbing), _model_data(sizes, needs.absorbing))
         )
         buffers = Buffers(
             expert=real if needs.expert else None,
