@@ -105,7 +105,8 @@ def group(path: str) -> str:
     if not path.startswith("[0]."):
         return "metrics"
     moment = next((name for name in (".mu", ".nu") if name in path), "")
-    return path.removeprefix("[0].").split(".")[0] + moment
+    names = [name for name in path.removeprefix("[0].").split(".") if name not in ("agent", "model")]
+    return names[0] + moment
 
 
 def relative_errors(found: Arrays, expected: Arrays) -> dict[str, float]:
