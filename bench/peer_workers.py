@@ -4,8 +4,8 @@ A worker runs in its peer's environment, so this file imports only the standard 
 library samples its batches from its own buffer and is called through its own training method.
 
 sac-2x256: critic, actor, temperature and Polyak step on one batch from a replay of 100,000 random transitions.
-- sb3, sbx: `model.train(gradient_steps=n, batch_size=256)`, where n is one timed block of 100 updates. This favours SBX,
-  which draws the n batches in one call and runs one compiled loop over them. Online, with one gradient step per
+- sb3, sbx: `model.train(gradient_steps=n, batch_size=256)`, where n is one timed block of 100 updates. This favours
+  SBX, which draws the n batches in one call and runs one compiled loop over them. Online, with one gradient step per
   environment step, it dispatches every update separately.
 
 bc-2x256: one step on 10,000 demonstrated transitions, in ten episodes of 1000. The hidden layers are the same, the

@@ -22,7 +22,7 @@ from typing import Any
 
 from jaxtyping import PRNGKeyArray
 
-from imitax.agents.learned_model import LearnedModel, ModelConfig
+from imitax.agents.learned_model import ModelConfig
 from imitax.agents.start import Start
 from imitax.buffers import Buffers
 from imitax.choices.learned_reward import LearnedReward
