@@ -7,11 +7,11 @@ import jax
 import numpy as np
 import pytest
 import toy
+from imitax.choices.policy_update import PolicyUpdate
 
 import imitax
 from imitax.algorithms import iq_learn, recoil
 from imitax.choices.implicit_maximum import ImplicitMaximum
-from imitax.choices.policy_update import PolicyUpdate
 from imitax.datasets import collect, save_d4rl
 from imitax.errors import ConfigError, DataError
 from imitax.learner import OptimizerConfig

@@ -10,6 +10,8 @@ import jax.random as jr
 import numpy as np
 import pytest
 import toy
+from imitax.loop import pay
+from imitax.sources.buffer import unpack
 
 import imitax
 from imitax.algorithms import adversarial, bc, sac
@@ -17,9 +19,7 @@ from imitax.artifacts import load_reward, save_reward
 from imitax.choices.terminal import Terminal
 from imitax.errors import CheckpointError, ConfigError
 from imitax.files import load_arrays
-from imitax.loop import pay
 from imitax.networks import Normalizer
-from imitax.sources.buffer import unpack
 from imitax.types import Spec
 
 pytestmark = pytest.mark.usefixtures("no_figures")
