@@ -8,13 +8,13 @@ import jax.random as jr
 import numpy as np
 import pytest
 import toy
-from imitax.choices.reward_learning import policy_reward, reward_loss
 
 from imitax.algorithms import adversarial
 from imitax.algorithms.adversarial import Config, log_policy
 from imitax.choices.discriminator import Discrimination, RewardHead
 from imitax.choices.gradient_penalty import GradientPenalty
 from imitax.choices.learned_reward import LearnedReward
+from imitax.choices.reward_learning import policy_reward, reward_loss
 from imitax.choices.temperature import Temperature
 from imitax.choices.terminal import Terminal, absorbing_transition
 from imitax.errors import ConfigError

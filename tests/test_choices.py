@@ -6,8 +6,8 @@ import jax.numpy as jnp
 import jax.random as jr
 import numpy as np
 import pytest
-from imitax.choices.policy_update import sac_policy_loss
 
+from imitax.choices.policy_update import sac_policy_loss
 from imitax.choices.td_loss import TdLoss
 from imitax.choices.temperature import Temperature, temperature_loss
 from imitax.choices.terminal import Terminal

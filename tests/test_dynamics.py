@@ -8,13 +8,13 @@ import jax.numpy as jnp
 import jax.random as jr
 import numpy as np
 import pytest
-from imitax.dynamics_fit import episode_numbers, fit, moments, rescaled, rollout_errors, split
 from scipy.stats import norm
 
 from imitax.artifacts import load_dynamics, save_dynamics
 from imitax.choices.dynamics_loss import DynamicsFit
 from imitax.choices.pessimism import Pessimism
 from imitax.datasets import Dataset, Episode
+from imitax.dynamics_fit import episode_numbers, fit, moments, rescaled, rollout_errors, split
 from imitax.errors import CheckpointError, ConfigError
 from imitax.learner import OptimizerConfig
 from imitax.networks import Dynamics, DynamicsConfig, Prediction, Termination

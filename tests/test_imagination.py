@@ -9,11 +9,11 @@ import jax.numpy as jnp
 import jax.random as jr
 import numpy as np
 import pytest
-from imitax.choices.adversarial_model import AdversarialModel, normalised
-from imitax.choices.imagination import Imagination
 
 from imitax.choices import imagination
+from imitax.choices.adversarial_model import AdversarialModel, normalised
 from imitax.choices.dynamics_loss import DynamicsFit
+from imitax.choices.imagination import Imagination
 from imitax.choices.pessimism import Pessimism
 from imitax.datasets import pool
 from imitax.errors import ConfigError

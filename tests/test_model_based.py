@@ -9,14 +9,14 @@ import jax.random as jr
 import numpy as np
 import pytest
 import toy
-from imitax.choices.imagination import Imagination
-from imitax.choices.model_based import mixed, penalised
 from test_resume import Interrupted, assert_equal_runs, stop_at
 
 import imitax
 from imitax import loop
 from imitax.algorithms import mbpo, mopo, omlirl, rambo, rmirl, rmirl_implicit
 from imitax.artifacts import load_dynamics, save_dynamics
+from imitax.choices.imagination import Imagination
+from imitax.choices.model_based import mixed, penalised
 from imitax.choices.pessimism import Pessimism
 from imitax.choices.terminal import Terminal
 from imitax.datasets import Dataset

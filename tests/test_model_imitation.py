@@ -10,10 +10,6 @@ import jax.random as jr
 import numpy as np
 import pytest
 import toy
-from imitax.choices.adversarial_model import AdversarialModel
-from imitax.choices.imagination import Imagination
-from imitax.choices.model_imitation import marginal, policy_step, reward_turn, trajectories
-from imitax.loop import Buffers
 from implied import STILL, transitions
 from test_imagination import NEVER, counting
 from test_imagination import SPEC as LINE
@@ -22,8 +18,11 @@ import imitax
 from imitax.algorithms import omlirl, rmirl, sac
 from imitax.artifacts import load_reward, save_reward
 from imitax.choices import model_imitation
+from imitax.choices.adversarial_model import AdversarialModel
 from imitax.choices.discriminator import Discrimination, RewardHead
 from imitax.choices.gradient_penalty import GradientPenalty
+from imitax.choices.imagination import Imagination
+from imitax.choices.model_imitation import marginal, policy_step, reward_turn, trajectories
 from imitax.choices.pessimism import Pessimism
 from imitax.choices.td_loss import TdLoss
 from imitax.choices.temperature import Temperature
@@ -31,6 +30,7 @@ from imitax.choices.terminal import Terminal
 from imitax.datasets import pool
 from imitax.errors import ConfigError
 from imitax.learner import OptimizerConfig
+from imitax.loop import Buffers
 from imitax.networks import CriticConfig, Dynamics, DynamicsConfig, Normalizer, RewardConfig, Termination
 from imitax.sources import Buffer, ImaginedBuffer
 from imitax.types import Batch, Spec, Transition

@@ -3,9 +3,9 @@ import jax.numpy as jnp
 import jax.random as jr
 import numpy as np
 import pytest
-from imitax.choices.policy_update import PolicyUpdate, sac_policy_loss
 from implied import SPEC, constant, transitions
 
+from imitax.choices.policy_update import PolicyUpdate, sac_policy_loss
 from imitax.errors import ConfigError
 from imitax.networks import Critic, CriticConfig, PolicyConfig, TanhGaussian
 

@@ -6,11 +6,11 @@ import jax.numpy as jnp
 import jax.random as jr
 import numpy as np
 import pytest
-from imitax.choices.policy_update import PolicyUpdate
 from implied import transitions
 
 from imitax.algorithms import recoil
 from imitax.choices.implicit_maximum import ImplicitMaximum
+from imitax.choices.policy_update import PolicyUpdate
 from imitax.choices.temperature import Temperature
 from imitax.choices.terminal import Terminal
 from imitax.errors import ConfigError

@@ -7,21 +7,21 @@ import jax.numpy as jnp
 import jax.random as jr
 import numpy as np
 import pytest
-from imitax.choices.adversarial_model import AdversarialModel
-from imitax.choices.imagination import Imagination
-from imitax.loop import Buffers
-from imitax.sources.buffer import pack
 from implied import STILL, transitions
 
 from imitax.algorithms import rmirl_implicit
+from imitax.choices.adversarial_model import AdversarialModel
 from imitax.choices.gradient_penalty import GradientPenalty
+from imitax.choices.imagination import Imagination
 from imitax.choices.pessimism import Pessimism
 from imitax.choices.td_loss import TdLoss
 from imitax.choices.temperature import Temperature
 from imitax.choices.terminal import Terminal
 from imitax.errors import ConfigError
+from imitax.loop import Buffers
 from imitax.networks import CriticConfig, Dynamics, DynamicsConfig, Normalizer
 from imitax.sources import Buffer
+from imitax.sources.buffer import pack
 from imitax.types import Batch
 
 MODEL = DynamicsConfig(hidden=(8,), members=2, elites=2, termination="learned")

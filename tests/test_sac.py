@@ -7,11 +7,11 @@ import jax.random as jr
 import numpy as np
 import pytest
 import toy
-from imitax.choices.actor_critic import soft_q_loss
 
 import imitax
 from imitax.algorithms import sac
 from imitax.checkpoint import checkpoints, load_checkpoint
+from imitax.choices.actor_critic import soft_q_loss
 from imitax.choices.td_loss import TdLoss
 from imitax.choices.temperature import Temperature
 from imitax.choices.terminal import Terminal

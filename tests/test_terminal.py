@@ -9,15 +9,15 @@ import jax.numpy as jnp
 import jax.random as jr
 import numpy as np
 import pytest
-from imitax.choices.actor_critic import ActorCriticConfig, improve, soft_q_loss
-from imitax.sources.buffer import pack
 
 from imitax.choices import actor_critic
+from imitax.choices.actor_critic import ActorCriticConfig, improve, soft_q_loss
 from imitax.choices.temperature import Temperature
 from imitax.choices.terminal import Terminal, absorbing_transition
 from imitax.datasets import Dataset, Episode
 from imitax.networks import CriticConfig, Normalizer, PolicyConfig
 from imitax.sources import Buffer, episode_buffer, online
+from imitax.sources.buffer import pack
 from imitax.stacking import stack
 from imitax.types import Batch, Spec, Transition, concat
 
