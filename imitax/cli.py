@@ -1,5 +1,7 @@
 """The command line: every flag of `imitax train` comes from the dataclasses that the Python API takes."""
 
+# Over 250 lines: four commands and their flags.
+
 import json
 import os
 import sys
