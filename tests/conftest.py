@@ -1,7 +1,6 @@
 """Shared by all tests. Nothing imports imitax at the top: the jaxtyping hook is installed after this file is read."""
 
 import os
-import sys
 from pathlib import Path
 
 import jax
@@ -42,6 +41,7 @@ def demos():
 @pytest.fixture
 def no_figures(monkeypatch):
     """Runs without their figures, which take longer than a toy training."""
-    train = sys.modules.get("imitax.train") or __import__("importlib").import_module("imitax.train")
-    monkeypatch.setattr(train.figures, "learning_curve", lambda *_, **__: None)
-    monkeypatch.setattr(train.figures, "training_figure", lambda *_, **__: None)
+    from imitax.training import results
+
+    monkeypatch.setattr(results.figures, "learning_curve", lambda *_, **__: None)
+    monkeypatch.setattr(results.figures, "training_figure", lambda *_, **__: None)

@@ -7,9 +7,10 @@ import numpy as np
 
 from imitax.learner import OptimizerConfig
 from imitax.networks import CriticConfig, PolicyConfig
-from imitax.types import Spec, Transition, concat
+from imitax.spaces import Spec
+from imitax.types import Transition, concat
 
-SPEC = Spec(2, 1, (-1.0,), (0.5,))
+SPEC = Spec.flat(2, (-1.0,), (0.5,))
 STILL = OptimizerConfig(lr=0.0)
 SMALL = {"gamma": 0.5, "policy": PolicyConfig(hidden=(8,)), "critic": CriticConfig(hidden=(8,))}
 NO_ENTROPY = 1e-7
@@ -37,17 +38,18 @@ def constant(net, *values):
 
 def with_values(state, values, target_values):
     """A state whose critics and target critics are constant."""
-    nets = (constant(state.critic.net, *values), constant(state.target, *target_values))
-    return eqx.tree_at(lambda s: (s.critic.net, s.target), state, nets)
+    agent = state.agent
+    nets = (constant(agent.critic.net, *values), constant(agent.target, *target_values))
+    return eqx.tree_at(lambda s: (s.agent.critic.net, s.agent.target), state, nets)
 
 
 def moved(before, after):
     """Names of the networks that differ."""
     nets = {
-        "actor": lambda s: s.actor.net,
-        "critic": lambda s: s.critic.net,
-        "target": lambda s: s.target,
-        "temperature": lambda s: s.temperature.net,
+        "actor": lambda s: s.agent.actor.net,
+        "critic": lambda s: s.agent.critic.net,
+        "target": lambda s: s.agent.target,
+        "temperature": lambda s: s.agent.temperature.net,
         "normalizer": lambda s: s.normalizer,
     }
     return {name for name, net in nets.items() if not eqx.tree_equal(net(before), net(after))}

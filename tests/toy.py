@@ -76,15 +76,20 @@ def demonstrations(episodes, seed=0):
 
 
 def shrink(cfg, **changes):
-    """A configuration at toy size: 8 units a layer, batches of 16, 10 steps of warmup, short searches and fits."""
+    """A configuration at toy size: 8 units a layer, batches of 16, 10 steps of warmup, short searches and fits.
+
+    Args:
+        cfg: any configuration.
+        changes: settings with other values, by the names of their flags.
+    """
+    from imitax.config import override
+
     toy = {"batch_size": 16, "warmup_steps": 10, "buffer_size": 200, "hidden": None}
     toy |= {"starts": 8, "keep": 60, "epochs": 2, "every": 6, "steps": 3, "refit_every": 8, "reward_horizon": 4}
     values = {}
     for field in dataclasses.fields(cfg):
         value = getattr(cfg, field.name)
-        if field.name in changes:
-            values[field.name] = changes[field.name]
-        elif dataclasses.is_dataclass(value):
+        if dataclasses.is_dataclass(value):
             values[field.name] = shrink(value)
         elif field.name == "hidden":
             values[field.name] = (8,) * len(value)
@@ -92,4 +97,4 @@ def shrink(cfg, **changes):
             values[field.name] = toy[field.name]
         elif field.name in ("samples", "iterations") and isinstance(value, int):
             values[field.name] = min(value, 8)
-    return dataclasses.replace(cfg, **values)
+    return override(dataclasses.replace(cfg, **values), **changes)
