@@ -6,7 +6,8 @@ from imitax.datasets import load, select
 from imitax.envs import Task
 from imitax.errors import CheckpointError, ConfigError, DataError, ImitaxError
 from imitax.run import Run
-from imitax.training.entry import preset_config, resume, train
+from imitax.training.entry import preset_config, train
+from imitax.training.resume import resume
 
 __version__ = "0.2.0"
 

@@ -18,11 +18,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
 from importlib.metadata import entry_points
 from types import ModuleType
-from typing import Any, Protocol
+from typing import Any
 
 from jaxtyping import PRNGKeyArray
 
-from imitax.agents.learned_model import LearnedModel, ModelConfig
+from imitax.agents.learned_model import ModelConfig
 from imitax.agents.start import Start
 from imitax.buffers import Buffers
 from imitax.choices.learned_reward import LearnedReward
@@ -65,12 +65,8 @@ class Needs:
     """How often demonstrations are repeated in a model's data, given the transitions of both."""
 
 
-class Turn(Protocol):
-    """Slow work between chunks of updates, for one seed, inside jit."""
-
-    def __call__(self, state: Any, buffers: Buffers, cfg: Any, key: PRNGKeyArray) -> tuple[Any, Metrics]:
-        """The state after it, and metrics."""
-        ...
+Turn = Callable[[Any, Buffers, Any, PRNGKeyArray], tuple[Any, Metrics]]
+"""Slow work between chunks of updates: `(state, buffers, cfg, key) -> (state, metrics)` of one seed, inside jit."""
 
 
 @dataclass(frozen=True)
@@ -91,12 +87,6 @@ class Schedule:
     """Environment steps between fits of a learned model; None fits once, before training."""
     turns: tuple[tuple[int, Turn], ...] = ()
     """Periods, in steps, and what runs at their end, in this order."""
-
-
-class StateWithModel(Protocol):
-    """What the loop asks of the state of an algorithm with a learned model."""
-
-    model: LearnedModel
 
 
 def no_alternatives(state: Any) -> Mapping[str, Policy]:

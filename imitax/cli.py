@@ -167,7 +167,7 @@ def _json_object(text: str) -> dict[str, Any]:
 
 def _train(args: list[str]) -> int:
     if any(a == "--resume" or a.startswith("--resume=") for a in args):
-        from imitax.training.entry import resume
+        from imitax.training.resume import resume
 
         resumption: Resume = _parse(Resume, args, "imitax train")
         run = resume(resumption.resume, steps=resumption.steps, quiet=resumption.quiet or None)

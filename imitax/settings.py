@@ -27,7 +27,7 @@ class Range:
     open_low: bool = False
     open_high: bool = False
 
-    def __contains__(self, x: float) -> bool:
+    def __contains__(self, x: float | int) -> bool:
         above = x > self.low if self.open_low else x >= self.low
         return above and (x < self.high if self.open_high else x <= self.high)
 
@@ -39,12 +39,12 @@ class Range:
         return f"lie in {'[('[self.open_low]}{self.low:g}, {self.high:g}{'])'[self.open_high]}"
 
 
-Positive = Annotated[float, Range(0, open_low=True)]
-NonNegative = Annotated[float, Range(0)]
-Share = Annotated[float, Range(0, 1)]
-ShareBelowOne = Annotated[float, Range(0, 1, open_high=True)]
-Count = Annotated[int, Range(1)]
-CountOrZero = Annotated[int, Range(0)]
+Positive = Annotated[float, Range(0.0, open_low=True)]
+NonNegative = Annotated[float, Range(0.0)]
+Share = Annotated[float, Range(0.0, 1.0)]
+ShareBelowOne = Annotated[float, Range(0.0, 1.0, open_high=True)]
+Count = Annotated[int, Range(1.0)]
+CountOrZero = Annotated[int, Range(0.0)]
 
 
 @dataclass_transform(frozen_default=True, field_specifiers=(dataclasses.field,))

@@ -12,8 +12,8 @@ import jax.numpy as jnp
 import jax.random as jr
 from jaxtyping import Array, Float, PRNGKeyArray
 
-from imitax.agents.actor_critic import ActorCritic, SoftActorCritic, critic_mask, next_value
-from imitax.agents.implied_reward import half_means, policy_actions, step_share
+from imitax.agents.actor_critic import ActorCritic, SoftActorCritic
+from imitax.agents.implied_reward import half_means, implied, policy_actions
 from imitax.choices.critic_penalty import critic_penalty
 from imitax.choices.gradient_penalty import GradientPenalty
 from imitax.errors import ConfigError
@@ -65,12 +65,9 @@ def contrast_loss(
     (expert, other), (agent_cfg, weights, penalty_cfg) = data, cfg
     kv, kn, kp = jr.split(key, 3)
     mix = concat(expert, other)  # [2B], expert first
-    mask, share = critic_mask(agent_cfg, mix), step_share(agent_cfg, mix)  # [2B]
-    y = agent_cfg.gamma * next_value(agent, mix, agent_cfg, kn)  # [2B]
+    q, _, r, share, mask = implied(critic, agent, mix, agent_cfg, kn)
     action, _ = policy_actions(agent, mix, kv)
     q_policy = critic(mix.obs, action, mix.absorbing)  # [N 2B]
-    q = critic(mix.obs, mix.action, mix.absorbing)  # [N 2B]
-    r = share[None] * (q - y[None])  # [N 2B]
 
     (q_expert, q_other), (pi_expert, pi_other) = half_means(q, mask), half_means(q_policy, mask)
     contrast = weights.expert_share * pi_expert + (1 - weights.expert_share) * pi_other - q_expert

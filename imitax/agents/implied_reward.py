@@ -6,11 +6,36 @@ et al. 2023). A loss h of implied rewards, summed along that recurrence, is `h(r
 `r = (1 - gamma) Q`: linear terms keep their weight, squared ones are `(1 - gamma) Q^2`.
 """
 
+from typing import NamedTuple
+
 import jax.numpy as jnp
 from jaxtyping import Array, Float, PRNGKeyArray
 
-from imitax.agents.actor_critic import ActorCritic, SoftActorCritic, masked_mean
+from imitax.agents.actor_critic import ActorCritic, SoftActorCritic, critic_mask, masked_mean, next_value
+from imitax.networks import Critic
 from imitax.types import Transition
+
+
+class Implied(NamedTuple):
+    """What N critics say of M transitions."""
+
+    q: Float[Array, "N M"]
+    y: Float[Array, "M"]
+    """gamma V(s')."""
+    reward: Float[Array, "N M"]
+    """r = Q(s, a) - gamma V(s'); the reward of one step."""
+    share: Float[Array, "M"]
+    """Part of `q - y` that is the reward of one step."""
+    mask: Float[Array, "M"]
+    """1 for transitions that take part in a critic's loss."""
+
+
+def implied(critic: Critic, agent: ActorCritic, t: Transition, cfg: SoftActorCritic, key: PRNGKeyArray) -> Implied:
+    """Values and implied rewards; V(s') is the agent's, with actions sampled by the key."""
+    share = step_share(cfg, t)
+    y = cfg.gamma * next_value(agent, t, cfg, key)
+    q = critic(t.obs, t.action, t.absorbing)
+    return Implied(q, y, share[None] * (q - y[None]), share, critic_mask(cfg, t))
 
 
 def step_share(cfg: SoftActorCritic, t: Transition) -> Float[Array, "B"]:

@@ -80,7 +80,7 @@ Pairs = tuple[Transition, Transition, tuple[Float[Array, "B"], Float[Array, "B"]
 """Expert's and model's transitions in the task's units, and their weights."""
 
 
-def marginal(cfg: RewardSteps, buffers: Buffers, key: PRNGKeyArray) -> Pairs:
+def draw_pairs(cfg: RewardSteps, buffers: Buffers, key: PRNGKeyArray) -> Pairs:
     """Single transitions of the demonstrations and of the ring buffer."""
     ke, kr = jr.split(key)
     n = cfg.reward_batch_size
@@ -90,7 +90,7 @@ def marginal(cfg: RewardSteps, buffers: Buffers, key: PRNGKeyArray) -> Pairs:
     return expert, replace(buffers.rollouts.take(buffers.rollouts.draw(n, kr)), uncertainty=None), None
 
 
-def segments(
+def draw_segments(
     cfg: RewardSteps,
     model: tuple[LearnedModel, ModelConfig],
     policy: Policy,

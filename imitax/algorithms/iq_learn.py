@@ -22,7 +22,7 @@ policy's actions are CleanIL's.
 """
 
 from dataclasses import field, replace
-from typing import Annotated, Literal, NamedTuple
+from typing import Annotated, Literal
 
 import equinox as eqx
 import jax.numpy as jnp
@@ -34,11 +34,9 @@ from imitax.agents.actor_critic import (
     ActorCritic,
     SoftActorCritic,
     create,
-    critic_mask,
     masked_mean,
-    next_value,
 )
-from imitax.agents.implied_reward import half_means, policy_actions, step_share
+from imitax.agents.implied_reward import Implied, half_means, implied, policy_actions
 from imitax.agents.policy_extraction import PolicyUpdate, extract
 from imitax.agents.replay import Replay
 from imitax.agents.start import Start
@@ -181,34 +179,14 @@ def init(cfg: Config, start: Start) -> State:
     return State(create(cfg.agent, start, start.key), start.normalizer)
 
 
-class Implied(NamedTuple):
-    """What the critics say of M transitions; N critics."""
-
-    q: Float[Array, "N M"]
-    v: Float[Array, "N M"]
-    """V(s)."""
-    y: Float[Array, "M"]
-    """gamma V(s')."""
-    reward: Float[Array, "N M"]
-    """r = Q(s, a) - gamma V(s')."""
-    share: Float[Array, "M"]
-    """Part of `q - y` that is the reward of one step."""
-    mask: Float[Array, "M"]
-    action: Float[Array, "M A"]
-    """The policy's."""
-
-
-def implied(
+def values(
     critic: Critic, agent: ActorCritic, t: Transition, cfg: Config, keys: tuple[PRNGKeyArray, PRNGKeyArray]
-) -> Implied:
-    """Values and implied rewards; the keys are those of the actions in s and in s'."""
-    bootstrap = replace(agent, target=critic) if cfg.grad_through_target else agent
-    share = step_share(cfg.agent, t)
-    y = cfg.agent.gamma * next_value(bootstrap, t, cfg.agent, keys[1])
+) -> tuple[Implied, Float[Array, "N M"], Float[Array, "M A"]]:
+    """Implied rewards, V(s), and the policy's actions in s; the keys are those of the actions in s and in s'."""
+    x = implied(critic, replace(agent, target=critic) if cfg.grad_through_target else agent, t, cfg.agent, keys[1])
     action, bonus = policy_actions(agent, t, keys[0])
     v = critic(t.obs, action, t.absorbing) + (bonus[None] if cfg.value_entropy else 0.0)
-    q = critic(t.obs, t.action, t.absorbing)
-    return Implied(q, v, y, share[None] * (q - y[None]), share, critic_mask(cfg.agent, t), action)
+    return x, v, action
 
 
 def initial_value(
@@ -228,7 +206,7 @@ def online_loss(
     kv, kn, kp = jr.split(key, 3)
     assert batch.expert is not None
     assert batch.replay is not None
-    x = implied(critic, agent, concat(batch.expert, batch.replay), cfg, (kv, kn))  # M = 2B, expert first
+    x, v, _ = values(critic, agent, concat(batch.expert, batch.replay), cfg, (kv, kn))  # M = 2B, expert first
     if cfg.on == "both":  # phi(r) = r - r^2 / (4 a), its two terms on different data
         squares_expert, squares_replay = half_means(x.reward**2 / x.share[None], x.mask)
         imitation = -half_means(x.reward / x.share[None], x.mask)[0]
@@ -236,7 +214,7 @@ def online_loss(
     else:
         imitation = -half_means(cfg.divergence.concave(x.reward) / x.share[None], x.mask)[0]
         regularizer = jnp.zeros(())
-    value_expert, value_replay = half_means(x.v - x.y[None], x.mask)
+    value_expert, value_replay = half_means(v - x.y[None], x.mask)
     value = value_expert if cfg.value_term == "value_expert" else (value_expert + value_replay) / 2
     if cfg.value_term == "v0":
         value = initial_value(critic, agent, batch.initial, cfg, kv)
@@ -261,12 +239,12 @@ def offline_loss(
     """Imitation, value and gradient penalty on demonstrations, averaged over the critics."""
     kv, kn, kp = jr.split(key, 3)
     assert batch.expert is not None
-    x = implied(critic, agent, batch.expert, cfg, (kv, kn))  # M = B
+    x, v, action = values(critic, agent, batch.expert, cfg, (kv, kn))  # M = B
     imitation = -masked_mean(cfg.divergence.concave(x.reward) / x.share[None], x.mask)
-    value = masked_mean(x.v - x.y[None], x.mask)
+    value = masked_mean(v - x.y[None], x.mask)
     if cfg.value_term == "v0":
         value = initial_value(critic, agent, batch.initial, cfg, kv)
-    learner = replace(batch.expert, action=x.action)
+    learner = replace(batch.expert, action=action)
     penalty, norm = critic_penalty(cfg.gradient_penalty, critic, batch.expert, learner, kp)
 
     loss = imitation + value + penalty

@@ -26,7 +26,7 @@ from imitax.agents import learned_model
 from imitax.agents.actor_critic import CLEANIL, ActorCritic, SoftActorCritic, create, improve, next_value, regression
 from imitax.agents.adversarial_model import AdversarialModel, adversarial_phase
 from imitax.agents.learned_model import LearnedModel, ModelConfig
-from imitax.agents.model_imitation import Mixture, RewardSteps, compose, marginal, segments
+from imitax.agents.model_imitation import Mixture, RewardSteps, compose, draw_pairs, draw_segments
 from imitax.agents.model_rollouts import ModelRollouts
 from imitax.agents.start import Start
 from imitax.algorithm import Needs, Schedule
@@ -143,11 +143,11 @@ def schedule(cfg: Config) -> Schedule:
 
 
 class State(eqx.Module):
-    """Agent, model and reward."""
+    """Agent, model and reward network."""
 
     agent: ActorCritic
     model: LearnedModel
-    reward: Learner[Reward]
+    discriminator: Learner[Reward]
     normalizer: Normalizer
 
 
@@ -159,7 +159,7 @@ def init(cfg: Config, start: Start) -> State:
     return State(
         agent=create(agent, start, ka),
         model=learned_model.create(cfg.model, start, cfg.adversary.optimizer),
-        reward=Learner.create(net, parts.reward_optimizer),
+        discriminator=Learner.create(net, parts.reward_optimizer),
         normalizer=start.normalizer,
     )
 
@@ -192,17 +192,17 @@ def reward_loss(
 
 def reward_turn(state: State, buffers: Buffers, cfg: Config, key: PRNGKeyArray) -> tuple[State, Metrics]:
     """`reward_steps` steps of the reward; metrics of the last one."""
-    learner, metrics = state.reward, {}
+    learner, metrics = state.discriminator, {}
     for i in range(cfg.reward_steps.reward_steps):
         kd, kl = jr.split(jr.fold_in(key, i))
         if cfg.reward_steps.reward_form == "marginal":
-            pairs = marginal(cfg.reward_steps, buffers, kd)
+            pairs = draw_pairs(cfg.reward_steps, buffers, kd)
         else:
             end = (cfg.agent.terminal, cfg.agent.gamma)
-            pairs = segments(cfg.reward_steps, (state.model, cfg.model), explorer(state), end, buffers, kd)
+            pairs = draw_segments(cfg.reward_steps, (state.model, cfg.model), explorer(state), end, buffers, kd)
         expert, rollouts = (state.normalizer.transition(t) for t in pairs[:2])
         learner, metrics = learner.descend(reward_loss, expert, rollouts, pairs[2], cfg, kl)
-    return replace(state, reward=learner), metrics
+    return replace(state, discriminator=learner), metrics
 
 
 def reward_of(net: Reward, t: Transition, cfg: Config) -> Float[Array, "B"]:
@@ -228,14 +228,14 @@ def update(state: State, batch: Batch, cfg: Config, key: PRNGKeyArray) -> tuple[
     penalty = learned_model.penalty(state.model, data.rollouts, cfg.model)
     expert, real = (replace(t, reward=jnp.zeros(len(t))) for t in (data.expert, data.offline))
     mix = compose(cfg.mixture, expert, real, replace(data.rollouts, reward=0.0 - penalty, uncertainty=None))
-    rewards = reward_of(state.reward.net, mix, cfg)
-    end = reward_of(state.reward.net, absorbing_transition(state.agent.actor.net.spec), cfg)[0]
+    rewards = reward_of(state.discriminator.net, mix, cfg)
+    end = reward_of(state.discriminator.net, absorbing_transition(state.agent.actor.net.spec), cfg)[0]
     mix = replace(mix, reward=rewards + mix.reward)
     critic, mc = state.agent.critic.descend(critic_loss, state.agent, mix, end, cfg, kc)
     agent, ma = improve(replace(state.agent, critic=critic), mix, cfg.agent, ka)
     model, mp = learned_model.tune_penalty(state.model, data.rollouts, cfg.model)
     metrics = {"model_penalty": penalty.mean()} | reward_metrics(rewards, end, cfg)
-    return State(agent, model, state.reward, state.normalizer), mc | ma | mp | metrics
+    return State(agent, model, state.discriminator, state.normalizer), mc | ma | mp | metrics
 
 
 def reward_metrics(rewards: Float[Array, "B"], end: Float[Array, ""], cfg: Config) -> Metrics:
@@ -249,11 +249,11 @@ def reward_metrics(rewards: Float[Array, "B"], end: Float[Array, ""], cfg: Confi
 def advantage(state: State, t: Transition, cfg: Config, key: PRNGKeyArray) -> Float[Array, "B"]:
     """`r + gamma V(s') - Q(s, a)` by the critics themselves."""
     critic, end = state.agent.critic.net, absorbing_transition(state.agent.actor.net.spec)
-    absorbing_reward = reward_of(state.reward.net, end, cfg)[0]
+    absorbing_reward = reward_of(state.discriminator.net, end, cfg)[0]
     agent = replace(state.agent, target=critic)
     v_next = next_value(agent, t, cfg.agent, key, absorbing_reward, cfg.adversary_entropy)
     q = cfg.agent.td_loss.clip(critic(t.obs, t.action).min(0))
-    return reward_of(state.reward.net, t, cfg) + cfg.agent.gamma * v_next - q
+    return reward_of(state.discriminator.net, t, cfg) + cfg.agent.gamma * v_next - q
 
 
 def model_turn(state: State, buffers: Buffers, cfg: Config, key: PRNGKeyArray) -> tuple[State, Metrics]:
@@ -281,4 +281,4 @@ def explorer(state: State) -> Policy:
 
 def reward(state: State, cfg: Config) -> LearnedReward:
     """The learned reward, on raw observations."""
-    return learned_reward(state.reward, state.normalizer, cfg.agent.terminal, cfg.discriminator)
+    return learned_reward(state.discriminator, state.normalizer, cfg.agent.terminal, cfg.discriminator)

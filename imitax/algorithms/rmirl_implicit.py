@@ -34,7 +34,7 @@ from imitax.agents.actor_critic import (
     next_value,
 )
 from imitax.agents.adversarial_model import AdversarialModel, adversarial_phase
-from imitax.agents.implied_reward import half_means, policy_actions, step_share
+from imitax.agents.implied_reward import half_means, implied, policy_actions, step_share
 from imitax.agents.learned_model import LearnedModel, ModelConfig
 from imitax.agents.model_imitation import Mixture, compose
 from imitax.agents.model_rollouts import ModelRollouts
@@ -151,10 +151,7 @@ def critic_loss(
     """Contrasts, squared implied rewards and gradient penalty, averaged over the critics."""
     kv, kn, kp = jr.split(key, 3)
     mix = concat(expert, other)  # [2B], expert first
-    mask, share = critic_mask(cfg.agent, mix), step_share(cfg.agent, mix)  # [2B]
-    y = cfg.agent.gamma * next_value(agent, mix, cfg.agent, kn)  # [2B]
-    q = critic(mix.obs, mix.action, mix.absorbing)  # [N 2B]
-    r = share[None] * (q - y[None])  # [N 2B]
+    q, _, r, share, mask = implied(critic, agent, mix, cfg.agent, kn)
     q_expert, q_other = half_means(q, mask)
     action, _ = policy_actions(agent, expert, kv)
     q_policy = masked_mean(critic(expert.obs, action, expert.absorbing), critic_mask(cfg.agent, expert))

@@ -33,9 +33,9 @@ class Discrimination:
     least_squares: (h - 1)^2 on the expert, (h + 1)^2 on the learner (AMP, Peng et al. 2021). mixup: cross-entropy on
     convex combinations of inputs and labels (Chen et al. 2020). pu: the learner's data is unlabelled, a share `prior`
     of it expert-like, with the non-negative risk (Xu and Denil 2021)."""
-    smoothing: Annotated[float, Range(0, 0.5, open_high=True)] = 0.0
+    smoothing: Annotated[float, Range(0.0, 0.5, open_high=True)] = 0.0
     """Label smoothing of bce: labels are this far from 0 and 1."""
-    prior: Annotated[float, Range(0, 1, open_low=True, open_high=True)] = 0.5
+    prior: Annotated[float, Range(0.0, 1.0, open_low=True, open_high=True)] = 0.5
     """Share of expert-like data among the learner's, for pu."""
 
     def __post_init__(self):

@@ -29,7 +29,7 @@ class DynamicsFit:
     """Stop after so many epochs in which no member improved."""
     improvement: float = 0.01
     """Share of its held-out error by which a member must fall below its best, for its weights to be kept."""
-    holdout: Annotated[float, Range(0, 1, open_low=True, open_high=True)] = 0.1
+    holdout: Annotated[float, Range(0.0, 1.0, open_low=True, open_high=True)] = 0.1
     """Share of the data, whole episodes where there are any, that errors are measured on."""
     holdout_max: Count = 5000
     """Transitions held out, at most."""

@@ -16,7 +16,7 @@ class ImplicitMaximum:
     """expectile: |tau - 1(x < 0)| x^2 (Kostrikov et al. 2022, arXiv:2110.06169, equation 5). gumbel: e^z - z - 1 with
     z = x / beta, whose minimum is `beta log E[e^(Q / beta)]`, the soft maximum (Garg et al. 2023, arXiv:2301.02328,
     equation 10; the reverse KL of ReCOIL)."""
-    tau: Annotated[float, Range(0.5, 1, open_high=True)] = 0.8
+    tau: Annotated[float, Range(0.5, 1.0, open_high=True)] = 0.8
     """Expectile: 0.5 is the mean, 1 the maximum."""
     beta: Positive = 1.0
     """Temperature of gumbel, in units of the value."""

@@ -1,10 +1,10 @@
 """Networks: multilayer perceptrons, the tanh-Gaussian policy, critics, rewards, the observation normaliser."""
 
+from imitax.networks.action_range import ActionRange
 from imitax.networks.critic import Critic, CriticConfig, CriticInput
 from imitax.networks.dynamics import Dynamics, DynamicsConfig, ModelStep, Prediction
 from imitax.networks.encoder import FlatEncoder
 from imitax.networks.energy import (
-    ActionRange,
     Energy,
     EnergyActor,
     EnergyConfig,

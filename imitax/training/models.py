@@ -14,7 +14,8 @@ from imitax.datasets import Dataset
 from imitax.files import write_json
 from imitax.networks import Dynamics
 from imitax.seeding import Purpose
-from imitax.training.dynamics_fit import episode_numbers, fit, rollout_errors
+from imitax.training.dynamics_errors import episode_numbers, rollout_errors
+from imitax.training.dynamics_fit import fit
 
 HORIZON = 40
 """Steps of the rollouts whose error is reported."""
