@@ -7,17 +7,21 @@ import jax.random as jr
 import numpy as np
 import pytest
 
+from imitax.agents.start import Start
 from imitax.algorithms import f_irl
 from imitax.choices.divergence import Divergence
 from imitax.choices.terminal import Terminal
+from imitax.config import override
 from imitax.errors import ConfigError
 from imitax.learner import OptimizerConfig
-from imitax.networks import CriticConfig, Normalizer, PolicyConfig, RewardConfig
-from imitax.types import Batch, Spec, Transition
+from imitax.networks import CriticConfig, Normalizer, PolicyConfig, Reward, RewardConfig
+from imitax.spaces import Spec
+from imitax.types import Batch, RewardInput, Transition
 
-SPEC = Spec(2, 1, (-1.0,), (0.5,))
+SPEC = Spec.flat(2, (-1.0,), (0.5,))
 STILL = OptimizerConfig(lr=0.0)
-BASE = f_irl.Config(
+BASE = override(
+    f_irl.Config(),
     policy=PolicyConfig(hidden=(8,)),
     critic=CriticConfig(hidden=(8,)),
     reward=RewardConfig(hidden=(8,), inputs="state"),
@@ -27,22 +31,22 @@ KINDS = ["kl", "reverse_kl", "js", "hellinger"]
 SAMPLES = ["mixed", "weighted", "learner"]
 
 
-def transitions(seed=0, count=8, action_dim=1, shift=0.0):
-    """The last row is the absorbing state's."""
+def transitions(seed=0, count=8, shift=0.0):
+    """The last transition is the absorbing state's."""
     rng = np.random.default_rng(seed)
     real = jnp.arange(count) < count - 1
     obs, following = (jnp.asarray(rng.normal(shift, 1, (count, 2)), jnp.float32) * real[:, None] for _ in range(2))
-    action = jnp.asarray(rng.uniform(-1, 0.5, (count, action_dim)), jnp.float32) * real[:, None]
+    action = jnp.asarray(rng.uniform(-1, 0.5, (count, 1)), jnp.float32) * real[:, None]
     reward = jnp.asarray(rng.normal(size=count), jnp.float32)
     return Transition(obs, action, reward, following, ~real | (jnp.arange(count) == 2), ~real)
 
 
 def start(cfg=BASE, seed=0):
-    return f_irl.init(cfg, SPEC, Normalizer(jnp.array([0.5, 0.0]), jnp.array([1.0, 2.0])), jr.key(seed))
+    return f_irl.init(cfg, Start(SPEC, Normalizer(jnp.array([0.5, 0.0]), jnp.array([1.0, 2.0])), jr.key(seed)))
 
 
-def batch(**expert):
-    return Batch(expert=transitions(1, shift=1.0, **expert), replay=transitions(2))
+def batch():
+    return Batch(expert=transitions(1, shift=1.0), replay=transitions(2))
 
 
 # the surrogate
@@ -50,10 +54,8 @@ def batch(**expert):
 
 def linear(slope, bias=0.0):
     """The network s -> slope s + bias of one unflagged observation."""
-    cfg = replace(BASE, terminal=Terminal("none"))
-    state = f_irl.init(cfg, Spec(1, 1, (-1.0,), (1.0,)), Normalizer.identity(1), jr.key(0))
-    net = f_irl.Reward(
-        state.actor.net.spec,
+    net = Reward(
+        Spec.flat(1, (-1.0,), (1.0,)),
         RewardConfig(hidden=(), inputs="state", bound=None),
         gamma=0.9,
         flagged=False,
@@ -64,9 +66,10 @@ def linear(slope, bias=0.0):
     return eqx.tree_at(lambda n: (n.mlp.weights, n.mlp.biases), net, weights)
 
 
-def columns(*obs):
-    """Joined columns of one observation each: obs, action, flag, next_obs, next_flag."""
-    return jnp.zeros((len(obs), 5)).at[:, 0].set(jnp.asarray(obs))
+def inputs(*obs):
+    """What a reward sees of states with one number each."""
+    zeros = jnp.zeros((len(obs), 1))
+    return RewardInput(jnp.asarray(obs)[:, None], zeros, zeros[:, 0], zeros, zeros[:, 0])
 
 
 @pytest.mark.parametrize(
@@ -86,8 +89,8 @@ def columns(*obs):
     ],
 )
 def test_the_covariance_by_hand(samples, kind, value):
-    cfg = replace(BASE, samples=samples, divergence=Divergence(kind), reward_l2=0.0)
-    expert, learner = columns(2.0, 0.0), columns(0.0, -2.0)
+    cfg = override(BASE, samples=samples, divergence=Divergence(kind), reward_l2=0.0)
+    expert, learner = inputs(2.0, 0.0), inputs(0.0, -2.0)
     loss, metrics = f_irl.reward_loss(linear(3.0), linear(1.0), expert, learner, cfg, jr.key(0))
     assert float(loss) == pytest.approx(value, rel=1e-5)
     assert float(metrics["covariance"]) == pytest.approx(value, rel=1e-5)
@@ -95,8 +98,8 @@ def test_the_covariance_by_hand(samples, kind, value):
 
 
 def test_the_weight_penalties_by_hand():
-    cfg = replace(BASE, reward_l2=0.5, density_l2=0.25)
-    x = columns(1.0, 1.0)
+    cfg = override(BASE, reward_l2=0.5, density_l2=0.25)
+    x = inputs(1.0, 1.0)
     loss, metrics = f_irl.reward_loss(linear(3.0, 1.0), linear(1.0), x, x, cfg, jr.key(0))
     assert float(loss - metrics["covariance"]) == pytest.approx(0.5 * (9 + 1) / 2)
     loss, metrics = f_irl.density_loss(linear(0.0, 0.0), x, x, cfg, jr.key(0))
@@ -105,8 +108,8 @@ def test_the_weight_penalties_by_hand():
 
 
 def test_ratios_are_clipped():
-    cfg = replace(BASE, divergence=Divergence("reverse_kl"), reward_l2=0.0)
-    loss, _ = f_irl.reward_loss(linear(1.0), linear(1000.0), columns(1.0), columns(-1.0), cfg, jr.key(0))
+    cfg = override(BASE, divergence=Divergence("reverse_kl"), reward_l2=0.0)
+    loss, _ = f_irl.reward_loss(linear(1.0), linear(1000.0), inputs(1.0), inputs(-1.0), cfg, jr.key(0))
     assert float(loss) == pytest.approx(-10.0)
 
 
@@ -123,7 +126,7 @@ def test_with_forward_kl_and_weights_it_is_the_linear_loss():
 
 def weights(log_ratio, rho_e, rho, samples):
     """`sample_weights` where every state is there once for the expert and once for the learner, with its mass."""
-    cfg = replace(BASE, samples=samples)
+    cfg = override(BASE, samples=samples)
     per_expert = rho_e * f_irl.sample_weights(log_ratio, jnp.ones_like(log_ratio), cfg)
     return per_expert + rho * f_irl.sample_weights(log_ratio, jnp.zeros_like(log_ratio), cfg)
 
@@ -234,12 +237,17 @@ def test_how_trajectories_and_single_states_differ():
 
 
 def changed(a, b):
+    nets = {
+        "actor": lambda s: s.agent.actor.net,
+        "critic": lambda s: s.agent.critic.net,
+        "target": lambda s: s.agent.target,
+        "temperature": lambda s: s.agent.temperature.net,
+        "reward": lambda s: s.reward.net,
+        "density": lambda s: s.density.net,
+        "normalizer": lambda s: s.normalizer,
+    }
     return {
-        name
-        for name in ("actor", "critic", "target", "temperature", "reward", "density", "normalizer")
-        if not eqx.tree_equal(
-            *(eqx.filter(getattr(getattr(s, name), "net", getattr(s, name)), eqx.is_array) for s in (a, b))
-        )
+        name for name, net in nets.items() if not eqx.tree_equal(*(eqx.filter(net(s), eqx.is_array) for s in (a, b)))
     }
 
 
@@ -251,7 +259,7 @@ def test_each_optimiser_moves_its_own_network():
     everything = {"actor", "critic", "target", "reward", "density"}
     assert changed(start(), updated()) == everything
     for own in ("reward", "density"):
-        cfg = replace(BASE, **{f"{own}_optimizer": STILL})
+        cfg = override(BASE, **{f"{own}_optimizer": STILL})
         assert changed(start(cfg), updated(cfg)) == everything - {own}
 
 
@@ -261,11 +269,11 @@ def test_discriminator_and_reward_learn_from_states_alone():
     after = updated()
     swapped = updated(before=replace(state, reward=other.reward))
     assert eqx.tree_equal(swapped.density, after.density)
-    swapped = updated(before=replace(state, actor=other.actor, critic=other.critic, target=other.target))
+    swapped = updated(before=replace(state, agent=replace(other.agent, temperature=state.agent.temperature)))
     assert eqx.tree_equal((swapped.density, swapped.reward), (after.density, after.reward))
 
-    x = [state.reward.net.join(*BASE.terminal.reward_input(t)) for t in (data.expert, data.replay)]
-    cfg = replace(BASE, reward_l2=0.0, density_l2=0.0)
+    x = [BASE.agent.terminal.reward_input(t) for t in (data.expert, data.replay)]
+    cfg = override(BASE, reward_l2=0.0, density_l2=0.0)
     losses = (
         lambda net: f_irl.reward_loss(net, state.density.net, *x, cfg, jr.key(0))[0],
         lambda net: f_irl.density_loss(net, *x, cfg, jr.key(0))[0],
@@ -286,21 +294,22 @@ def test_neither_expert_actions_nor_the_rewards_of_either_are_read():
 
 @pytest.mark.parametrize("kind", ["none", "mask", "reward_flag", "closed_form", "absorbing"])
 def test_demonstrations_without_actions(kind):
-    cfg = replace(BASE, terminal=Terminal(kind))
-    assert not cfg.needs_actions
-    without = updated(cfg, batch(action_dim=0))
-    if kind == "absorbing":
-        assert eqx.tree_equal(without, updated())
+    """Their source fills in zeros, which nothing reads."""
+    cfg = override(BASE, terminal=Terminal(kind))
+    assert not f_irl.needs(cfg).actions
+    data = batch()
+    without = updated(cfg, data._replace(expert=replace(data.expert, action=jnp.zeros((8, 1)))))
+    assert eqx.tree_equal(without, updated(cfg, data))
     for leaf in jax.tree.leaves(eqx.filter(without, eqx.is_inexact_array)):
         assert np.isfinite(leaf).all()
 
 
 def test_the_critic_is_paid_by_the_new_reward():
-    cfg = replace(BASE, gamma=0.0, critic_optimizer=STILL, reward_optimizer=OptimizerConfig(lr=0.1))
+    cfg = override(BASE, gamma=0.0, critic_optimizer=STILL, reward_optimizer=OptimizerConfig(lr=0.1))
     state, data = start(cfg), batch()
     after, metrics = f_irl.update(state, data, cfg, jr.key(3))
     replay = state.normalizer.batch(data).replay
-    new, old = (s.reward.net(s.reward.net.join(*cfg.terminal.reward_input(replay))).mean() for s in (after, state))
+    new, old = (s.reward.net(cfg.agent.terminal.reward_input(replay)).mean() for s in (after, state))
     assert float(metrics["target"]) == pytest.approx(float(new), rel=1e-4)
     assert float(metrics["reward_learner"]) == pytest.approx(float(old), rel=1e-4)
     assert abs(float(new - old)) > 0.01
@@ -309,7 +318,7 @@ def test_the_critic_is_paid_by_the_new_reward():
 def test_the_reward_points_at_the_expert():
     """With everything learned: states around +1 against states around -1."""
     rate = OptimizerConfig(lr=3e-3)
-    cfg = replace(BASE, reward_optimizer=rate, density_optimizer=rate)
+    cfg = override(BASE, reward_optimizer=rate, density_optimizer=rate)
     data = Batch(transitions(1, 64, shift=1.0), transitions(2, 64, shift=-1.0))
     arrays, static = eqx.partition(start(cfg), eqx.is_array)
 
@@ -331,11 +340,11 @@ def test_the_reward_points_at_the_expert():
 @pytest.mark.parametrize(
     ("make", "message"),
     [
-        (lambda: replace(BASE, divergence=Divergence("chi2")), "divergence.kind=chi2 is not for f_irl: its h is -u"),
-        (lambda: replace(BASE, divergence=Divergence("tv")), "not differentiable at u = 1"),
-        (lambda: replace(BASE, reward=RewardConfig()), "reward.inputs must be state"),
-        (lambda: replace(BASE, density=RewardConfig(inputs="state_next")), "density.inputs must be state"),
-        (lambda: replace(BASE, reward=RewardConfig(inputs="state", shaping=True)), "without reward.shaping"),
+        (lambda: override(BASE, divergence=Divergence("chi2")), "divergence.kind=chi2 is not for f_irl: its h is -u"),
+        (lambda: override(BASE, divergence=Divergence("tv")), "not differentiable at u = 1"),
+        (lambda: override(BASE, reward=RewardConfig()), "reward.inputs must be state"),
+        (lambda: override(BASE, density=RewardConfig(inputs="state_next")), "density.inputs must be state"),
+        (lambda: override(BASE, reward=RewardConfig(inputs="state", shaping=True)), "without reward.shaping"),
     ],
 )
 def test_what_makes_no_sense_is_refused(make, message):
