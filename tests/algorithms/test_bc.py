@@ -36,7 +36,7 @@ def test_the_loss_by_hand():
     cfg, data = replace(BASE, l2=0.1), transitions(6)
     state = start(cfg)
     _, metrics = bc.update(state, Batch(expert=data), cfg, jr.key(1))
-    obs = (data.obs - np.array([0.5, -1.0])) / np.array([2.0, 0.5])
+    obs = (np.asarray(data.obs) - [0.5, -1.0]) / [2.0, 0.5]
     nll = -float(state.actor.net.log_prob(jnp.asarray(obs, jnp.float32), data.action).mean())
     assert float(metrics["nll"]) == pytest.approx(nll, rel=1e-4)
     squares = sum(float((p**2).sum()) for p in parameters(state.actor.net))
@@ -56,20 +56,21 @@ def test_the_penalty_takes_part_in_the_gradient():
         np.testing.assert_allclose(b - a, 0.5 * p, atol=1e-5)
 
 
-@pytest.mark.parametrize("ema", [0.0, 1.0, 0.5])
-def test_what_acts_is_the_average(ema):
-    """Over all updates the plain mean of the parameters after each; over the later half a moving one."""
+@pytest.mark.parametrize(
+    ("ema", "weights"), [(0.0, (0, 0, 0, 1)), (1.0, (1 / 4, 1 / 4, 1 / 4, 1 / 4)), (0.5, (0, 1 / 6, 1 / 3, 1 / 2))]
+)
+def test_what_acts_is_the_average(ema, weights):
+    """Of the parameters after each of four updates; the initial ones are forgotten at once."""
     cfg, batch = replace(BASE, ema=ema), Batch(expert=transitions(6))
-    state, expected = start(cfg), None
-    for n in range(1, 5):
-        state, _ = bc.update(state, batch, cfg, jr.key(n))
-        now = [np.asarray(p, np.float64) for p in parameters(state.actor.net)]
-        rate = 1 / max(ema * n, 1)
-        expected = now if expected is None else [a + rate * (b - a) for a, b in zip(expected, now, strict=True)]
-    for a, b in zip(parameters(state.ema), expected, strict=True):
-        np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-6)
-    assert bc.policy(state).actor is state.ema
-    assert int(state.updates) == 4
+    states = [start(cfg)]
+    for n in range(4):
+        states.append(bc.update(states[-1], batch, cfg, jr.key(n))[0])
+    after = [parameters(s.actor.net) for s in states[1:]]
+    for found, *each in zip(parameters(states[-1].ema), *after, strict=True):
+        expected = sum(w * np.asarray(p) for w, p in zip(weights, each, strict=True))
+        np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-7)
+    assert bc.policy(states[-1]).actor is states[-1].ema
+    assert int(states[-1].updates) == 4
 
 
 def test_the_average_changes_nothing_in_training():

@@ -8,6 +8,7 @@ import pytest
 from implied import transitions
 from scipy.optimize import minimize
 
+from imitax.agents.policy_extraction import PolicyUpdate
 from imitax.agents.start import Start
 from imitax.algorithms import iq_learn
 from imitax.choices.divergence import Divergence
@@ -49,6 +50,30 @@ def test_the_loss_by_hand(on, imitation, regularizer):
     np.testing.assert_allclose(parts, [imitation, 2.5, regularizer, 0], rtol=1e-4, atol=1e-6)
     assert float(metrics["reward_expert"]) == pytest.approx(2.5, rel=1e-4)
     assert float(metrics["q_learner"]) == pytest.approx(4.0)
+
+
+OFFLINE = override(BASE, regime="offline", on="expert", value_term="value_expert")
+
+
+def test_the_offline_loss_by_hand():
+    """As above, both expectations the expert's; the penalty is of a flat critic."""
+    cfg = override(OFFLINE, gradient_penalty=GradientPenalty("two_sided", weight=10.0, margin=1.0))
+    state = implied.with_values(start(cfg), (3.0, 5.0), (7.0, 3.0))
+    loss, metrics = iq_learn.offline_loss(state.agent.critic.net, state.agent, Batch(transitions()), cfg, jr.key(1))
+    parts = [float(metrics[name]) for name in ("imitation", "value", "penalty")]
+    np.testing.assert_allclose(parts, [1.125, 2.5, 10], rtol=1e-4)
+    assert float(loss) == pytest.approx(sum(parts), rel=1e-5)
+    assert float(metrics["reward_expert"]) == pytest.approx(2.5, rel=1e-4)
+
+
+@pytest.mark.parametrize("update", ["sac", "awr"])
+def test_an_offline_update_asks_for_demonstrations_alone(update):
+    cfg = override(OFFLINE, policy_update=PolicyUpdate(update))
+    assert not iq_learn.needs(cfg).env
+    before = start(cfg)
+    after, metrics = iq_learn.update(before, Batch(transitions()), cfg, jr.key(2))
+    assert implied.moved(before, after) == {"actor", "critic", "target"}
+    assert ("nll" in metrics) == (update == "awr")
 
 
 @pytest.mark.parametrize("kind", ["kl", "reverse_kl", "js", "hellinger", "tv"])
@@ -166,6 +191,7 @@ def test_v0_is_the_value_of_initial_states():
     [
         ({"terminal": Terminal("reward_flag")}, "reward_flag"),
         ({"divergence": Divergence("js")}, "use on=expert"),
+        ({"regime": "offline"}, "regime=offline has no replay for on=both"),
         ({"td_loss": TdLoss("huber")}, "no effect"),
     ],
 )
