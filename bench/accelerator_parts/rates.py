@@ -13,11 +13,11 @@ from typing import Any, NamedTuple
 
 import jax
 from accelerator import read, write
-
 from accelerator_parts.card import product_rate
 from accelerator_parts.part import MATMUL, Part
 from accelerator_parts.programs import PROGRAMS, TOY, Call, Sizes, calls_of
-from imitax.train import cores
+
+from imitax.training.provenance import cores
 
 cached_calls = cache(calls_of)
 
