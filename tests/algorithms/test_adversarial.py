@@ -1,25 +1,21 @@
-from types import SimpleNamespace
-
 import equinox as eqx
 import jax
 import jax.numpy as jnp
 import jax.random as jr
 import numpy as np
 import pytest
-import toy
 
 from imitax.agents.start import Start
 from imitax.algorithms import adversarial
 from imitax.algorithms.adversarial import Config, discriminator_loss, reward_of, schedule
-from imitax.choices.discrimination import Discrimination, RewardHead
+from imitax.choices.discrimination import RewardHead
 from imitax.choices.gradient_penalty import GradientPenalty
 from imitax.choices.learned_reward import LearnedReward
 from imitax.choices.temperature import Temperature
 from imitax.choices.terminal import Terminal, absorbing_transition
 from imitax.config import override
-from imitax.errors import ConfigError
 from imitax.learner import OptimizerConfig
-from imitax.networks import CriticConfig, Normalizer, PolicyConfig, Reward, RewardConfig
+from imitax.networks import CriticConfig, Normalizer, PolicyConfig, RewardConfig
 from imitax.spaces import Spec
 from imitax.types import Batch, Transition, part
 
@@ -126,10 +122,8 @@ def test_the_policys_batch(share, experts, monkeypatch):
     """The end of the batch: `round(share * batch_size)` demonstrations, then replay; rewards all relabelled."""
     cfg = override(BASE, expert_share=share, reward_updates=2)
     data, seen = batch(cfg), {}
-    original = adversarial.critic_loss
-    monkeypatch.setattr(
-        adversarial, "critic_loss", lambda c, a, t, *rest: original(c, a, seen.setdefault("t", t), *rest)
-    )
+    loss = adversarial.critic_loss
+    monkeypatch.setattr(adversarial, "critic_loss", lambda c, a, t, *rest: loss(c, a, seen.setdefault("t", t), *rest))
     after, metrics = adversarial.update(start(cfg), data, cfg, jr.key(1))
     t = seen["t"]
     expected = np.concatenate([data.expert.obs[8 : 8 + experts], data.replay.obs[8 : 12 - experts]])
@@ -254,51 +248,3 @@ def test_demonstrations_without_actions(inputs):
     assert eqx.tree_equal(one, other)
     for change in ({"expert_share": 0.5}, {"subtract_log_policy": True}, {"reward": RewardConfig()}):
         assert adversarial.needs(override(cfg, **change)).actions
-
-
-def test_presets_are_their_methods():
-    p = SimpleNamespace(**adversarial.PRESETS)
-    assert (p.default.agent.terminal.kind, p.default.expert_share, p.default.agent.ema) == ("absorbing", 0.5, 0.999)
-    assert (p.cleanil.agent.terminal.kind, p.cleanil.expert_share) == ("reward_flag", 0.5)
-    assert p.cleanil.discriminator.discrimination.kind == "linear"
-    assert p.gail.discriminator.head.kind == "gail"
-    dac = p.dac.discriminator
-    assert (p.dac.agent.terminal.kind, dac.head.kind, dac.gradient_penalty.kind) == ("absorbing", "logit", "two_sided")
-    assert p.airl.subtract_log_policy
-    assert p.airl.discriminator.reward.shaping
-    assert p.airl.discriminator.reward.inputs == "state"
-    assert (p.airl.agent.temperature.kind, p.airl.agent.temperature.initial) == ("fixed", 1.0)
-    assert p.fairl.discriminator.head.kind == "fairl"
-    assert (p.gaifo.discriminator.reward.inputs, adversarial.needs(p.gaifo).actions) == ("state_next", False)
-    assert (p.hype.discriminator.discrimination.kind, p.hype.expert_share) == ("linear", 0.5)
-    for cfg in adversarial.PRESETS.values():
-        state = start(toy.shrink(cfg))
-        assert isinstance(state.discriminator.net, Reward)
-        assert state.agent.critic.net.flagged == (cfg.agent.terminal.kind == "absorbing")
-
-
-@pytest.mark.parametrize(
-    ("change", "message"),
-    [
-        ({"expert_share": 0.999}, "leaves no transition of the learner"),
-        ({"expert_share": 1.0}, r"expert_share must lie in \[0, 1\), got 1.0"),
-        ({"reward_updates": 0}, "reward_updates must be at least 1"),
-        ({"gamma": 1.5}, r"gamma must lie in \[0, 1\], got 1.5"),
-        ({"ema": 1.0}, r"ema must lie in \[0, 1\), got 1.0"),
-        ({"gamma": 1.0}, "gamma=1 makes what follows the end infinite under terminal.kind=absorbing"),
-        *(
-            (
-                {"discrimination": Discrimination(kind), "subtract_log_policy": True},
-                f"subtract_log_policy is AIRL's form of the cross-entropy logit, not of discrimination.kind={kind}",
-            )
-            for kind in ("linear", "least_squares", "mixup")
-        ),
-        *(
-            ({"subtract_log_policy": True, "head": RewardHead(kind)}, f"head.kind={kind} reads h as")
-            for kind in ("gail", "log_d", "fairl")
-        ),
-    ],
-)
-def test_refused_combinations(change, message):
-    with pytest.raises(ConfigError, match=message):
-        override(Config(), **change)
