@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 
 from imitax.networks import Normalizer, Policy, PolicyConfig, TanhGaussian
-from imitax.types import Spec
+from imitax.spaces import Spec
 
 LOW, HIGH = -0.3, 1.2
 MIDDLE, HALF = 0.45, 0.75
-ONE = Spec(3, 1, (LOW,), (HIGH,))
-TWO = Spec(3, 2, (-0.3, -2.0), (1.2, 0.5))
+ONE = Spec.flat(3, (LOW,), (HIGH,))
+TWO = Spec.flat(3, (-0.3, -2.0), (1.2, 0.5))
 
 
 def actor(spec=ONE, seed=0, **options):
@@ -101,8 +101,9 @@ def test_the_log_slope_is_exact_for_any_size():
     u = np.concatenate([np.linspace(-100, 100, 401), np.linspace(-0.01, 0.01, 11)])
     size = np.abs(u)
     reference = np.log(HALF) + np.log(4) - 2 * size - 2 * np.log1p(np.exp(-2 * size))
-    ours = np.asarray(actor()._log_slope(jnp.asarray(u[:, None], jnp.float32)))[:, 0]
-    np.testing.assert_allclose(ours, reference, rtol=1e-5, atol=2e-6)
+    zeros = jnp.zeros((len(u), 1))  # of the noise and the log standard deviation
+    density = np.asarray(actor()._log_density(zeros, zeros, jnp.asarray(u[:, None], jnp.float32)))
+    np.testing.assert_allclose(-density - 0.5 * np.log(2 * np.pi), reference, rtol=1e-5, atol=2e-6)
 
 
 def test_log_std_stays_in_its_range():

@@ -6,7 +6,7 @@ import jax.random as jr
 import numpy as np
 import pytest
 
-from imitax.choices.discriminator import Discrimination, RewardHead
+from imitax.choices.discrimination import Discrimination, RewardHead
 from imitax.errors import ConfigError
 
 EXPERT, LEARNER = jnp.array([2.0, -1.0]), jnp.array([0.0, -3.0])
@@ -53,23 +53,23 @@ def test_losses_by_hand(choice, value):
         Discrimination("pu", prior=0.9),  # where the risk would be negative
     ],
 )
-def test_whole_weights_are_repeated_rows(choice):
+def test_whole_weights_are_repeated_examples(choice):
     expert, learner = jnp.array([2.0, -1.0, 0.5]), jnp.array([0.0, -3.0, 1.0])
     times = jnp.array([4, 2, 0]), jnp.array([1, 3, 2])
     repeated = choice.of_logits(jnp.array([2.0, 2, 2, 2, -1, -1]), jnp.array([0.0, -3, -3, -3, 1, 1]))
     for scale in (1.0, 0.01):  # weights are shares
-        weights = [t * scale for t in times]
+        weights = tuple(t * scale for t in times)
         assert float(choice.of_logits(expert, learner, weights)) == pytest.approx(float(repeated), rel=1e-5)
         loss, metrics = choice(lambda x: x[:, 0], expert[:, None], learner[:, None], jr.key(0), weights)
         assert float(loss) == pytest.approx(float(repeated), rel=1e-5)
-        assert float(metrics["logit_expert"]) == 0.5  # of all rows alike
+        assert float(metrics["logit_expert"]) == 0.5  # of all examples alike
     plain = float(choice.of_logits(expert, learner))
     assert abs(plain - float(repeated)) > 0.01
-    assert float(choice.of_logits(expert, learner, [jnp.ones(3), jnp.ones(3)])) == pytest.approx(plain, rel=1e-6)
+    assert float(choice.of_logits(expert, learner, (jnp.ones(3), jnp.ones(3)))) == pytest.approx(plain, rel=1e-6)
 
 
 def test_mixup_by_hand():
-    """Inputs and labels are mixed with one share a row; a pair of equal labels would not notice."""
+    """Inputs and labels are mixed with one share an example; a pair of equal labels would not notice."""
     key, w = jr.key(3), np.array([1.0, -2.0], np.float32)
     expert, learner = np.array([[1.0, 0.5], [2.0, -1.0]], np.float32), np.array([[0.0, 1.0], [-1.0, 1.0]], np.float32)
     loss, metrics = Discrimination("mixup")(
@@ -147,8 +147,8 @@ def test_signs_and_order_of_the_heads():
         (lambda: Discrimination(smoothing=0.5), r"smoothing must lie in \[0, 0.5\), got 0.5"),
         (lambda: Discrimination(smoothing=-0.1), "smoothing must lie"),
         (lambda: Discrimination("linear", smoothing=0.1), "smoothing is for kind bce; linear has no labels to smooth"),
-        (lambda: Discrimination("pu", prior=0.0), "prior must lie between 0 and 1"),
-        (lambda: Discrimination("pu", prior=1.0), "prior must lie between 0 and 1"),
+        (lambda: Discrimination("pu", prior=0.0), r"prior must lie in \(0, 1\), got"),
+        (lambda: Discrimination("pu", prior=1.0), r"prior must lie in \(0, 1\), got"),
     ],
 )
 def test_bad_values(make, message):

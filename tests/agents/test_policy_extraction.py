@@ -1,3 +1,4 @@
+import equinox as eqx
 import jax
 import jax.numpy as jnp
 import jax.random as jr
@@ -5,13 +6,14 @@ import numpy as np
 import pytest
 from implied import SPEC, constant, transitions
 
-from imitax.choices.policy_update import PolicyUpdate, sac_policy_loss
+from imitax.agents.actor_critic import SoftActorCritic, create, improve
+from imitax.agents.policy_extraction import PolicyUpdate, cloning_loss, extract
+from imitax.agents.start import Start
 from imitax.errors import ConfigError
-from imitax.networks import Critic, CriticConfig, PolicyConfig, TanhGaussian
+from imitax.networks import Critic, CriticConfig, Normalizer, PolicyConfig, TanhGaussian
 
 ACTOR = TanhGaussian(SPEC, PolicyConfig(hidden=(8,)), key=jr.key(0))
 CRITIC = Critic(SPEC, CriticConfig(hidden=(8,)), key=jr.key(1))
-ALPHA = jnp.asarray(0.1)
 
 
 def test_weights_by_hand():
@@ -31,17 +33,17 @@ def test_normalised_weights_do_not_depend_on_the_scale_of_the_values():
 def test_a_flat_critic_makes_advantage_weighting_cloning():
     t = transitions(6)
     flat = constant(CRITIC, 3.0, 5.0)
-    losses = {kind: float(PolicyUpdate(kind)(ACTOR, flat, t, ALPHA, jr.key(2))[0]) for kind in ("awr", "bc")}
+    losses = {kind: float(cloning_loss(ACTOR, flat, t, PolicyUpdate(kind), jr.key(2))[0]) for kind in ("awr", "bc")}
     expected = -float(ACTOR.log_prob(t.obs, t.action).mean())
     assert losses["awr"] == pytest.approx(expected, rel=1e-5)
     assert losses["bc"] == pytest.approx(expected, rel=1e-5)
 
 
 def test_the_loss_by_hand():
-    """Advantage against a given baseline, absorbing rows left out."""
+    """Advantage against a given baseline, absorbing transitions left out."""
     t = transitions(4, terminated=True, absorbing=2)
     baseline = jnp.arange(6.0) / 10
-    loss, metrics = PolicyUpdate("awr", beta=0.5)(ACTOR, CRITIC, t, ALPHA, jr.key(2), baseline)
+    loss, metrics = cloning_loss(ACTOR, CRITIC, t, PolicyUpdate("awr", beta=0.5), jr.key(2), baseline)
     advantage = np.asarray(CRITIC(t.obs, t.action).min(0) - baseline)[:4]
     nll = -np.asarray(ACTOR.log_prob(t.obs, t.action))[:4]
     assert float(loss) == pytest.approx((np.exp(advantage / 0.5) * nll).mean(), rel=1e-5)
@@ -50,42 +52,60 @@ def test_the_loss_by_hand():
 
 def test_the_sampled_baseline_tends_to_the_policys_value():
     t = transitions(4)
-    many = PolicyUpdate("awr", samples=4000)(ACTOR, CRITIC, t, ALPHA, jr.key(2))[1]["q_policy"]
-    again = PolicyUpdate("awr", samples=4000)(ACTOR, CRITIC, t, ALPHA, jr.key(3))[1]["q_policy"]
+    many = cloning_loss(ACTOR, CRITIC, t, PolicyUpdate("awr", samples=4000), jr.key(2))[1]["q_policy"]
+    again = cloning_loss(ACTOR, CRITIC, t, PolicyUpdate("awr", samples=4000), jr.key(3))[1]["q_policy"]
     np.testing.assert_allclose(many, again, atol=0.02)
-    one = jax.jit(lambda key: PolicyUpdate("awr", samples=1)(ACTOR, CRITIC, t, ALPHA, key)[1]["q_policy"])
+    one = jax.jit(lambda key: cloning_loss(ACTOR, CRITIC, t, PolicyUpdate("awr", samples=1), key)[1]["q_policy"])
     few = [one(jr.key(i)) for i in range(400)]
     np.testing.assert_allclose(np.mean(few, 0), many, atol=0.05)
 
 
 def test_no_gradient_goes_through_the_weights():
     """Where the data's log-likelihood cannot change, nothing does: a baseline that follows the policy is held fixed."""
-    import equinox as eqx
-
     t = transitions(4)
     choice = PolicyUpdate("awr", samples=2)
-    weights = choice(ACTOR, CRITIC, t, ALPHA, jr.key(2))[1]["weight"]
-    grad = eqx.filter_grad(lambda a: choice(a, CRITIC, t, ALPHA, jr.key(2))[0])(ACTOR)
+    weights = cloning_loss(ACTOR, CRITIC, t, choice, jr.key(2))[1]["weight"]
+    grad = eqx.filter_grad(lambda a: cloning_loss(a, CRITIC, t, choice, jr.key(2))[0])(ACTOR)
     fixed = eqx.filter_grad(lambda a: -(weights * a.log_prob(t.obs, t.action)).mean())(ACTOR)
     for a, b in zip(jax.tree.leaves(grad), jax.tree.leaves(fixed), strict=True):
         np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-6)
 
 
-def test_noise_is_for_the_last_rows_and_stays_in_the_box():
+def test_noise_is_for_the_last_transitions_and_stays_in_the_box():
     choice = PolicyUpdate("awr", noise=5.0, noise_share=0.25)
     action = jnp.full((8, 1), 0.2)
-    noised = np.asarray(choice.noised(action, SPEC.half, SPEC.middle, jr.key(0)))
+    noised = np.asarray(choice.noisy(action, SPEC.half, SPEC.middle, jr.key(0)))
     np.testing.assert_array_equal(noised[:6], action[:6])
     assert (noised[6:] != 0.2).all()
     assert (noised >= -1).all()
     assert (noised <= 0.5).all()
 
 
-def test_sac_is_the_loss_of_soft_actor_critic():
+AGENT = SoftActorCritic(policy=PolicyConfig(hidden=(8,)), critic=CriticConfig(hidden=(8,)))
+
+
+def agent():
+    return create(AGENT, Start(SPEC, Normalizer.identity(2), jr.key(0)), jr.key(0))
+
+
+def test_sac_is_the_step_of_soft_actor_critic():
     t = transitions(4, terminated=True, absorbing=2)
-    loss, _ = PolicyUpdate()(ACTOR, CRITIC, t, ALPHA, jr.key(2))
-    expected, _ = sac_policy_loss(ACTOR, CRITIC, t.obs, 1.0 - t.absorbing, ALPHA, jr.key(2))
-    assert float(loss) == float(expected)
+    ours, metrics = extract(agent(), t, AGENT, PolicyUpdate(), jr.key(2))
+    expected, same = improve(agent(), t, AGENT, jr.key(2))
+    assert eqx.tree_equal(ours, expected)
+    assert metrics == same
+
+
+@pytest.mark.parametrize("kind", ["awr", "bc"])
+def test_cloning_takes_its_step_and_all_that_follows(kind):
+    """The actor descends the cloning loss; temperature, average and target follow as in soft actor-critic."""
+    t, before = transitions(4, terminated=True, absorbing=2), agent()
+    after, metrics = extract(before, t, AGENT, PolicyUpdate(kind), jr.key(2))
+    actor, expected = before.actor.descend(cloning_loss, before.critic.net, t, PolicyUpdate(kind), jr.key(2))
+    assert eqx.tree_equal(after.actor, actor)
+    assert eqx.tree_equal(after.ema, actor.net)
+    assert not eqx.tree_equal(after.temperature.net, before.temperature.net)
+    assert float(metrics["nll"]) == pytest.approx(float(expected["nll"][:4].mean()), rel=1e-5)
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,3 @@
-from dataclasses import replace
-
 import implied
 import jax
 import jax.numpy as jnp
@@ -8,27 +6,32 @@ import numpy as np
 import pytest
 from implied import transitions
 
+from imitax.agents.start import Start
 from imitax.algorithms import ls_iq
 from imitax.choices.td_loss import TdLoss
 from imitax.choices.temperature import Temperature
 from imitax.choices.terminal import Terminal
+from imitax.config import override
 from imitax.errors import ConfigError
 from imitax.networks import CriticConfig, Normalizer
 from imitax.types import Batch
 
-BASE = ls_iq.Config(
-    **implied.SMALL, terminal=Terminal("mask"), temperature=Temperature("fixed", initial=implied.NO_ENTROPY)
+BASE = override(
+    ls_iq.Config(),
+    **implied.SMALL,
+    terminal=Terminal("mask"),
+    temperature=Temperature("fixed", initial=implied.NO_ENTROPY),
 )
-ONE = replace(BASE, critic=CriticConfig(hidden=(8,), members=1))
+ONE = override(BASE, critic=CriticConfig(hidden=(8,), members=1))
 
 
 def start(cfg):
-    return ls_iq.init(cfg, implied.SPEC, Normalizer.identity(2), jr.key(0))
+    return ls_iq.init(cfg, Start(implied.SPEC, Normalizer.identity(2), jr.key(0)))
 
 
 def terms(cfg, expert, replay, values=(3.0,), target=(3.0,)):
     state = implied.with_values(start(cfg), values, target)
-    loss, metrics = ls_iq.critic_loss(state.critic.net, state, expert, replay, cfg, jr.key(1))
+    loss, metrics = ls_iq.critic_loss(state.agent.critic.net, state.agent, expert, replay, cfg, jr.key(1))
     parts = [float(metrics[name]) for name in ("expert_loss", "learner_loss")]
     assert float(loss) == pytest.approx(sum(parts), rel=1e-5)
     return parts, metrics
@@ -48,7 +51,7 @@ def terms(cfg, expert, replay, values=(3.0,), target=(3.0,)):
 )
 def test_the_loss_by_hand(change, expected):
     """gamma = 0.5 and Q = 3, so that gamma V(s') = 1.5 and the largest value is 2 / (1 - gamma) = 4."""
-    parts, _ = terms(replace(ONE, **change), transitions(), transitions(seed=1))
+    parts, _ = terms(override(ONE, **change), transitions(), transitions(seed=1))
     np.testing.assert_allclose(parts, expected, rtol=1e-4)
 
 
@@ -56,7 +59,7 @@ def test_implied_rewards_and_the_clip():
     _, metrics = terms(BASE, transitions(), transitions(), (3.0, 5.0), (100.0, 90.0))  # V(s') is clipped to 4
     assert float(metrics["reward_expert"]) == pytest.approx(4 - 0.5 * 4, rel=1e-4)
     assert float(metrics["reward_learner"]) == pytest.approx(4 - 0.5 * 4, rel=1e-4)
-    _, metrics = terms(replace(BASE, clip=False), transitions(), transitions(), (3.0, 5.0), (100.0, 90.0))
+    _, metrics = terms(override(BASE, clip=False), transitions(), transitions(), (3.0, 5.0), (100.0, 90.0))
     assert float(metrics["reward_expert"]) == pytest.approx(4 - 0.5 * 90, rel=1e-4)
 
 
@@ -66,7 +69,7 @@ def test_implied_rewards_and_the_clip():
 )
 def test_targets_at_the_end_by_hand(kind, targets):
     """closed_form: r / (1 - gamma). absorbing: r plus half of what the end is worth, 3."""
-    cfg = replace(ONE, expert_term="bootstrap", terminal=Terminal(kind))
+    cfg = override(ONE, expert_term="bootstrap", terminal=Terminal(kind))
     ended = transitions(terminated=True)
     parts, metrics = terms(cfg, ended, ended)
     np.testing.assert_allclose(parts, [(3 - y) ** 2 for y in targets], rtol=1e-4)
@@ -78,22 +81,23 @@ def test_targets_at_the_end_by_hand(kind, targets):
 @pytest.mark.parametrize("reward", [2.0, -2.0])
 def test_closed_form_is_the_fixed_point_of_absorbing(reward):
     """Where the absorbing state is worth r / (1 - gamma), both have the same targets and no error is left."""
-    rows, value = transitions(4, terminated=True, absorbing=4), reward / (1 - 0.5)
+    t, value = transitions(4, terminated=True, absorbing=4), reward / (1 - 0.5)
     for kind in ("closed_form", "absorbing"):
-        cfg = replace(ONE, expert_term="bootstrap", terminal=Terminal(kind))
-        parts, _ = terms(cfg, rows, rows, (value,), (value,))
+        cfg = override(ONE, expert_term="bootstrap", terminal=Terminal(kind))
+        parts, _ = terms(cfg, t, t, (value,), (value,))
         assert parts[0 if reward > 0 else 1] == pytest.approx(0, abs=1e-6)
 
 
-def test_closed_form_leaves_absorbing_rows_out():
-    cfg = replace(ONE, terminal=Terminal("closed_form"), learner_term="value")
+def test_closed_form_leaves_absorbing_transitions_out():
+    cfg = override(ONE, terminal=Terminal("closed_form"), learner_term="value")
     short, long = transitions(4, terminated=True), transitions(4, terminated=True, absorbing=3)
     np.testing.assert_allclose(terms(cfg, short, short)[0], terms(cfg, long, long)[0], rtol=1e-5)
 
 
 def test_the_bound_in_a_small_mdp():
     """Both parts bootstrapped: r = (rho_E - rho) / (c (rho_E + rho)), IQ-Learn's with 4a = 1 / c, is where it rests."""
-    mdp, cfg = implied.Tabular(), ls_iq.Config(gamma=implied.Tabular.gamma, reward_expert=2.0, reward_learner=-2.0)
+    mdp = implied.Tabular()
+    cfg = override(ls_iq.Config(), gamma=mdp.gamma, reward_expert=2.0, reward_learner=-2.0)
     expert, learner = mdp.occupancy(mdp.expert), mdp.occupancy(mdp.other)
     r = 2 * (expert - learner) / (expert + learner)
     q = jnp.zeros_like(r)
@@ -106,7 +110,7 @@ def test_the_bound_in_a_small_mdp():
     y = mdp.target(jnp.clip((mdp.other * q).sum(1), low, high))
 
     def loss(q):
-        on_expert, on_replay = cfg.td_loss(q - cfg.reward_expert - y), cfg.td_loss(q - cfg.reward_learner - y)
+        on_expert, on_replay = (cfg.agent.td_loss(q - r - y) for r in (cfg.reward_expert, cfg.reward_learner))
         return (expert * on_expert + learner * on_replay).sum()
 
     np.testing.assert_allclose(jax.grad(loss)(q), np.zeros_like(q), atol=1e-5)
@@ -120,7 +124,7 @@ def test_the_bound_in_a_small_mdp():
     ],
 )
 def test_each_step_reaches_its_own_network(change, expected):
-    cfg = replace(BASE, **change)
+    cfg = override(BASE, **change)
     before = start(cfg)
     after, _ = ls_iq.update(before, Batch(transitions(), transitions(seed=1)), cfg, jr.key(2))
     assert implied.moved(before, after) == expected
@@ -132,4 +136,4 @@ def test_each_step_reaches_its_own_network(change, expected):
 )
 def test_contradictions_are_refused(change, message):
     with pytest.raises(ConfigError, match=message):
-        ls_iq.Config(**change)
+        override(ls_iq.Config(), **change)

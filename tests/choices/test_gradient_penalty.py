@@ -1,3 +1,5 @@
+from typing import NamedTuple
+
 import equinox as eqx
 import jax
 import jax.numpy as jnp
@@ -9,23 +11,39 @@ from imitax.choices.gradient_penalty import GradientPenalty, gradient_norm
 from imitax.errors import ConfigError
 from imitax.networks import MLP
 
+
+class Points(NamedTuple):
+    """Inputs of a function of one observed number and two actions."""
+
+    obs: jax.Array
+    action: jax.Array
+
+    @classmethod
+    def of(cls, x):
+        return cls(x[..., :1], x[..., 1:])
+
+    @property
+    def columns(self):
+        return jnp.concatenate(self, -1)
+
+
 W = np.array([3.0, -4.0, 12.0], np.float32)  # l2 norm 13, linf norm 12
 KEY = jr.key(0)
 rng = np.random.default_rng(0)
-EXPERT, LEARNER = (jnp.asarray(rng.normal(size=(5, 3)), jnp.float32) for _ in range(2))
+EXPERT, LEARNER = (Points.of(jnp.asarray(rng.normal(size=(5, 3)), jnp.float32)) for _ in range(2))
 
 
 def linear(x):
-    return x @ jnp.asarray(W)
+    return x.columns @ jnp.asarray(W)
 
 
 def square(x):
     """Its gradient is x, so that the norm tells where it was taken."""
-    return (x**2).sum(-1) / 2
+    return (x.columns**2).sum(-1) / 2
 
 
 def norms(x):
-    return np.linalg.norm(np.asarray(x), axis=1)
+    return np.linalg.norm(np.asarray(x.columns), axis=1)
 
 
 @pytest.mark.parametrize(
@@ -63,18 +81,16 @@ def test_where_it_is_taken():
     assert zero("expert") == pytest.approx(on_expert, rel=1e-5)
     assert zero("learner") == pytest.approx(on_learner, rel=1e-5)
     assert zero("both") == pytest.approx((on_expert + on_learner) / 2, rel=1e-5)
-    u = np.asarray(jr.uniform(KEY, (5, 1)))  # one position a row
-    mix = norms(u * np.asarray(EXPERT) + (1 - u) * np.asarray(LEARNER)) ** 2
+    u = jr.uniform(KEY, (5, 1))  # one position a pair
+    mix = norms(Points.of(u * EXPERT.columns + (1 - u) * LEARNER.columns)) ** 2
     assert zero("mix") == pytest.approx(mix.mean(), rel=1e-5)
 
 
 @pytest.mark.parametrize(("norm", "value"), [("l2", 4.0**2 + 12.0**2), ("linf", 12.0**2)])
 def test_of_actions_alone(norm, value):
     choice = GradientPenalty("zero", weight=1.0, norm=norm, inputs="action")
-    penalty, _ = choice(linear, EXPERT, LEARNER, KEY, slice(1, 3))
+    penalty, _ = choice(linear, EXPERT, LEARNER, KEY)
     assert float(penalty) == pytest.approx(value, rel=1e-5)
-    with pytest.raises(ConfigError, match="inputs=action needs a function of actions"):
-        choice(linear, EXPERT, LEARNER, KEY)
 
 
 def test_of_an_ensemble_is_the_mean_over_its_members():
@@ -82,7 +98,7 @@ def test_of_an_ensemble_is_the_mean_over_its_members():
     both = jnp.stack([jnp.asarray(W), -2 * jnp.asarray(W)])
 
     def ensemble(x):
-        x = jnp.broadcast_to(x, (2, *x.shape[-2:]))
+        x = jnp.broadcast_to(x.columns, (2, *x.columns.shape[-2:]))
         return jnp.einsum("nbd,nd->nb", x, both)
 
     penalty, metrics = GradientPenalty("hinge", weight=1.0, margin=1.0)(ensemble, EXPERT, LEARNER, KEY)
@@ -95,8 +111,8 @@ def test_members_of_a_network_ensemble_are_penalised_one_by_one():
     nets = [MLP((3, 6, 1), key=k, activation="silu") for k in keys]
     stacked = jax.tree.map(lambda *x: jnp.stack(x) if eqx.is_array(x[0]) else x[0], *nets)
     choice = GradientPenalty("two_sided", weight=1.0, margin=0.3)
-    together, _ = choice(lambda x: stacked(x)[..., 0], EXPERT, LEARNER, KEY)
-    alone = [float(choice(lambda x, net=net: net(x)[..., 0], EXPERT, LEARNER, KEY)[0]) for net in nets]
+    together, _ = choice(lambda x: stacked(x.columns)[..., 0], EXPERT, LEARNER, KEY)
+    alone = [float(choice(lambda x, net=net: net(x.columns)[..., 0], EXPERT, LEARNER, KEY)[0]) for net in nets]
     assert float(together) == pytest.approx(np.mean(alone), rel=1e-5)
 
 
@@ -105,7 +121,7 @@ def test_members_of_a_network_ensemble_are_penalised_one_by_one():
 def test_a_flat_function_has_a_finite_gradient(kind, norm):
     def loss(w):
         choice = GradientPenalty(kind, weight=1.0, margin=0.5, norm=norm)
-        return choice(lambda x: x @ w + 1.0, EXPERT, LEARNER, KEY)[0]
+        return choice(lambda x: x.columns @ w + 1.0, EXPERT, LEARNER, KEY)[0]
 
     value, slope = jax.value_and_grad(loss)(jnp.zeros(3))
     assert float(value) == pytest.approx(0.25 if kind == "two_sided" else 0.0, abs=1e-5)
@@ -124,13 +140,13 @@ def test_its_gradient_by_finite_differences(kind, norm, activation):
         )
         params, static = eqx.partition(net, eqx.is_inexact_array)
         flat, unflatten = jax.flatten_util.ravel_pytree(params)
-        expert, learner = jnp.asarray(EXPERT, jnp.float64), jnp.asarray(LEARNER, jnp.float64)
+        expert, learner = jax.tree.map(lambda x: x.astype(jnp.float64), (EXPERT, LEARNER))
         choice = GradientPenalty(kind, weight=1.0, margin=0.05, at="both", norm=norm)
 
         @jax.jit
         def loss(flat):
             net = eqx.combine(unflatten(flat), static)
-            return choice(lambda x: net(x)[:, 0], expert, learner, KEY)[0]
+            return choice(lambda x: net(x.columns)[:, 0], expert, learner, KEY)[0]
 
         slope = jax.grad(loss)(flat)
         assert np.isfinite(slope).all()
@@ -141,16 +157,17 @@ def test_its_gradient_by_finite_differences(kind, norm, activation):
             np.testing.assert_allclose(slope @ direction, numeric, rtol=1e-5, atol=1e-8)
 
 
-def test_the_norm_of_each_row():
+def test_the_norm_at_each_point():
     np.testing.assert_allclose(gradient_norm(square, EXPERT, "l2"), norms(EXPERT), rtol=1e-6)
-    np.testing.assert_allclose(gradient_norm(square, EXPERT, "linf"), np.abs(EXPERT).max(1), rtol=1e-6)
-    np.testing.assert_allclose(gradient_norm(square, EXPERT, "l2", slice(0, 1)), np.abs(EXPERT[:, 0]), rtol=1e-5)
+    np.testing.assert_allclose(gradient_norm(square, EXPERT, "linf"), np.abs(EXPERT.columns).max(1), rtol=1e-6)
+    actions = np.linalg.norm(EXPERT.action, axis=1)
+    np.testing.assert_allclose(gradient_norm(square, EXPERT, "l2", "action"), actions, rtol=1e-5)
 
 
 @pytest.mark.parametrize(
     ("make", "message"),
     [
-        (lambda: GradientPenalty(weight=-1.0), "weight must not be negative, got -1.0; kind none turns it off"),
+        (lambda: GradientPenalty(weight=-1.0), "gradient_penalty.weight must not be negative, got -1.0"),
         (lambda: GradientPenalty(margin=-0.1), "margin must not be negative"),
     ],
 )
