@@ -41,6 +41,12 @@ def transition(obs, action, next_obs, terminated, absorbing=None, reward=0.0):
     )  # fmt: skip
 
 
+ENDS = transition(
+    [[1, 2], [3, 4], [0, 0]], [[5], [6], [0]], [[7, 8], [9, 1], [0, 0]], [False, True, True], [False, False, True]
+)
+"""A step, a terminating one, and one of the absorbing state."""
+
+
 def constant(net, *values):
     """A critic whose members have one value each, everywhere."""
     last = (jnp.zeros_like(net.mlp.weights[-1]), jnp.asarray(values, jnp.float32)[:, None])

@@ -48,12 +48,6 @@ def test_which_kinds_have_what():
     assert [k for k in KINDS if Terminal(k).samples_absorbing] == ["closed_form", "absorbing"]
 
 
-TRANSITIONS = implied.transition(
-    [[1, 2], [3, 4], [0, 0]], [[5], [6], [0]], [[7, 8], [9, 1], [0, 0]], [False, True, True], [False, False, True]
-)
-"""A step, a terminating one, and one of the absorbing state."""
-
-
 @pytest.mark.parametrize(
     ("kind", "count", "obs", "action", "flag", "next_obs", "next_flag"),
     [
@@ -65,7 +59,7 @@ TRANSITIONS = implied.transition(
     ],
 )
 def test_what_a_reward_sees_by_hand(kind, count, obs, action, flag, next_obs, next_flag):
-    seen = Terminal(kind).reward_input(jax.tree.map(lambda x: x[:count], TRANSITIONS))
+    seen = Terminal(kind).reward_input(jax.tree.map(lambda x: x[:count], implied.ENDS))
     for array, expected in zip(seen, (obs, action, flag, next_obs, next_flag), strict=True):
         np.testing.assert_array_equal(array, expected)
 
