@@ -52,7 +52,7 @@ mountain-car: .venv/.installed  ## tabular IQ-Learn and ReCOIL on MountainCar: a
 expert: .venv/.installed  ## train the bundled Hopper expert anew and collect its demonstrations
 	$(BIN)/python -m bench.experiments.expert
 
-tables: .venv/.installed  ## regenerate the tables of README and docs, and the claims' figures, from bench/results
+tables: .venv/.installed  ## regenerate the tables of README and docs, from bench/results and the code, and the claims' figures
 	$(BIN)/python -m bench.experiments.tables
 	$(BIN)/python -m bench.experiments.claims
 

@@ -1,9 +1,9 @@
-"""How long two processor cores take to answer one another: do they share a cache at the moment?
+"""Latency between two processor cores, which shows whether they share a cache at the moment.
 
-On processors built of several blocks of cores, each with a last-level cache of its own, data that one core has just
-written reaches another core of its block in some 80 ns and a core of another block in some 370 ns, at a third of the
-throughput. Every operation that XLA deals to two threads reads what both have written. A virtual machine's cores are
-moved between blocks by its host, unseen, every few seconds, so that `update_rate.py` asks between its blocks.
+On processors with several groups of cores, each with its own last-level cache, data that one core has written reaches
+another core of its group in about 80 ns and a core of another group in about 370 ns, with a third of the throughput.
+Every operation that XLA divides between two threads reads what both have written. The host of a virtual machine may
+move its cores between groups every few seconds, so `update_rate.py` measures the latency between its blocks.
 
     python bench/handover.py       # once a second, until interrupted
 """
@@ -16,17 +16,16 @@ from collections.abc import Callable, Iterator
 from statistics import median
 
 ROUNDS = 1000
-"""An even number, so that the first value of a turn differs from the last of the turn before."""
+"""An even number, so that the first value of a measurement differs from the last one of the one before."""
 APART_NS = 400
-"""A round trip between these processes takes about 210 ns with a shared cache and 570 ns without on a Zen 5 server,
-the interpreter's time included."""
+"""A round trip takes about 210 ns with a shared cache and 570 ns without on a Zen 5 server, interpreter included."""
 
 
 @contextlib.contextmanager
 def handover(cores: tuple[int, int]) -> Iterator[Callable[[], float]]:
     """A function that measures the median round trip of a byte between two cores, in nanoseconds.
 
-    The other core's process waits for its next turn without using processor time.
+    Between measurements the other core's process does not use processor time.
     """
     context = multiprocessing.get_context("spawn")
     shared, (ours, theirs) = context.RawArray("B", 2 * LINE), context.Pipe()
@@ -52,11 +51,11 @@ def handover(cores: tuple[int, int]) -> Iterator[Callable[[], float]]:
 
 
 LINE = 128
-"""Bytes between the two cells: they must not lie in one cache line, nor in two that are fetched together."""
+"""Bytes between the two cells, so that they are neither in one cache line nor in two that are fetched together."""
 
 
 def _values(rounds: int) -> Iterator[int]:
-    """1 and 2 in turn."""
+    """1 and 2, alternating."""
     return (i % 2 + 1 for i in range(rounds))
 
 
@@ -69,7 +68,7 @@ def _ask(cells: memoryview, value: int) -> int:
 
 
 def _answer(shared, connection, core: int) -> None:
-    """The other core's part."""
+    """Runs on the other core: answer every value with the same value."""
     os.sched_setaffinity(0, {core})
     cells = memoryview(shared).cast("B")
     connection.send(None)

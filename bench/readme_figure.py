@@ -28,7 +28,7 @@ TEN = DEMONSTRATIONS | {"episodes": 10, "steps": 200_000}
 TWENTY = DEMONSTRATIONS | {"episodes": 20, "steps": 100_000}
 
 
-def seeds_of(setting: dict[str, object]) -> list[dict]:
+def seeds_of(setting: Mapping[str, object]) -> list[dict]:
     """The result line of each seed of a setting; of repeated seeds the later line counts."""
     lines = [line for line in read_lines(RESULTS) if all(line[k] == v for k, v in setting.items())]
     return list({line["seed"]: line for line in lines}.values())

@@ -1,9 +1,9 @@
-"""Kill runs at random moments, resume them, and compare the result with that of an uninterrupted run, bit for bit.
+"""Kill runs at random times, resume them, and compare the result with that of an uninterrupted run, bit for bit.
 
     python bench/resume.py --kills 20 --out bench/results/resume.jsonl
 
-One offline run (behaviour cloning) and one online run (SAC) are each started as a process, killed with SIGKILL after a
-random time, resumed, killed again, until the kills are spent; the last resumption runs to the end.
+One offline run (behaviour cloning) and one online run (SAC) are started as processes, killed with SIGKILL after random
+times and resumed, `--kills` times; the last resumption runs to the end.
 """
 
 import argparse
@@ -26,13 +26,13 @@ RUNS = {
 
 
 def metrics(folder: Path) -> list[dict]:
-    """The run's records without wall times."""
+    """The run's metrics without wall times."""
     lines = [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
     return [{k: v for k, v in line.items() if k != "wall_s"} for line in lines]
 
 
 def same(a: Path, b: Path) -> dict[str, bool]:
-    """Whether two runs ended alike."""
+    """Whether two runs ended with equal files, by name."""
     files = ["policy.safetensors", "policy-best.safetensors", f"checkpoints/step-{STEPS:09d}/state.safetensors"]
     equal = {name: (a / name).read_bytes() == (b / name).read_bytes() for name in files}
     replays = {p.name: p.read_bytes() for p in (a / "replay").glob("*")}
@@ -57,7 +57,7 @@ def kill_and_resume(kind: str, kills: int, rng: random.Random) -> dict[str, obje
                 process.wait(moment)
                 if process.returncode:
                     raise RuntimeError(f"{kind}: the run ended with status {process.returncode}")
-                break  # finished before its kill: no more can be had from this run
+                break  # it finished before it could be killed
             except subprocess.TimeoutExpired:
                 process.send_signal(signal.SIGKILL)
                 process.wait()
@@ -68,12 +68,14 @@ def kill_and_resume(kind: str, kills: int, rng: random.Random) -> dict[str, obje
 
 
 def main() -> None:
-    """Run until each kind has been killed often enough, and print one line a run."""
+    """Run until each kind has been killed often enough, and print one line per run."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--kills", type=int, default=20, help="of each kind, over as many runs as it takes")
+    parser.add_argument(
+        "--kills", type=int, default=20, help="kills of each kind of run, over as many runs as it takes"
+    )
     parser.add_argument("--only", choices=RUNS, nargs="+", default=list(RUNS))
-    parser.add_argument("--seed", type=int, default=0, help="of the moments")
-    parser.add_argument("--out", help="append the lines to this file too")
+    parser.add_argument("--seed", type=int, default=0, help="seed of the times")
+    parser.add_argument("--out", help="also append the lines to this file")
     args = parser.parse_args()
     failed = False
     for kind in args.only:

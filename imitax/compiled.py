@@ -23,6 +23,8 @@ import jax
 from jax.core import Tracer
 from jax.errors import JaxRuntimeError
 
+from imitax import kernels
+
 WIDE: dict[str, Any] = {"xla_cpu_prefer_vector_width": 512}
 ONLY_PRODUCTS: dict[str, Any] = {"xla_cpu_experimental_ynn_fusion_type": "LIBRARY_FUSION_TYPE_INDIVIDUAL_DOT"}
 IN_CACHE: dict[str, Any] = {"xla_cpu_scheduler_type": "CPU_SCHEDULER_TYPE_MEMORY_OPTIMIZED"}
@@ -45,9 +47,18 @@ def _known(name: str, value: Any) -> bool:
     return True
 
 
+def _with_kernels(f: Callable[..., Any]) -> Callable[..., Any]:
+    @wraps(f)
+    def traced(*args: Any, **kwargs: Any) -> Any:
+        with kernels.enabled():
+            return f(*args, **kwargs)
+
+    return traced
+
+
 def jit(f: Callable[..., Any], **kwargs: Any) -> Callable[..., Any]:
     """`jax.jit(f, **kwargs)`. It asks which backend there is, so it is for functions made at run time."""
-    return jax.jit(f, compiler_options=_options(in_cache=True), **kwargs)
+    return jax.jit(_with_kernels(f), compiler_options=_options(in_cache=True), **kwargs)
 
 
 def filter_jit(f: Callable[..., Any]) -> Callable[..., Any]:
@@ -59,7 +70,7 @@ def filter_jit(f: Callable[..., Any]) -> Callable[..., Any]:
     @cache
     def made() -> Callable[..., Any]:
         passed_on: Any = {"compiler_options": _options(in_cache=False)}  # to jax.jit; Equinox's types leave this out
-        return eqx.filter_jit(f, **passed_on)
+        return eqx.filter_jit(_with_kernels(f), **passed_on)
 
     @wraps(f)
     def call(*args: Any, **kwargs: Any) -> Any:

@@ -11,7 +11,6 @@ import gymnasium as gym
 import jax
 import jax.numpy as jnp
 import numpy as np
-
 from accelerator_parts.part import MATMUL, Part
 
 

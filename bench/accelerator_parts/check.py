@@ -14,14 +14,14 @@ from typing import Any
 
 import jax
 import numpy as np
-
 from accelerator_parts import programs
 from accelerator_parts.part import Part
-from imitax.train import cores
+
+from imitax.training.provenance import cores
 
 TOLERANCE = 1e-3
 TOY = [("bc", "default"), ("rambo", "default")]
-LAST = 20
+LAST = 30
 """Seconds before the end after which nothing more is compiled."""
 
 Arrays = dict[str, np.ndarray]
@@ -29,25 +29,25 @@ Arrays = dict[str, np.ndarray]
 
 def run(part: Part) -> None:
     """Compute both sides at once, in two processes, and compare."""
+    seen = set()
     with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
-        worker = part.worker("check.reference", folder, seconds=5)
-        found = dict(outcomes(part))
-        for update, arrays in found.items():
+        worker = part.worker("check.reference", Path(name), seconds=5)
+        for update, arrays in outcomes(part):
+            seen.add(update)
             if isinstance(arrays, BaseException):
                 part.error(update, arrays)
                 continue
-            path = _file(folder, update)
+            path = _file(Path(name), update)
             while not path.exists() and worker.poll() is None and part.left > 2:
                 time.sleep(0.1)
-            if path.exists():
-                errors = relative_errors(arrays, dict(np.load(path)))
-                worst = max(errors, key=lambda name: errors[name])
-                part.line(update=update, relative_error=errors[worst], of=worst, equal=errors[worst] < TOLERANCE)
-            else:
+            if not path.exists():
                 part.error(update, TimeoutError("no reference from the CPU in time, see the log"))
+                continue
+            errors = relative_errors(arrays, dict(np.load(path)))
+            worst = max(errors, key=lambda group: errors[group])
+            part.line(update=update, relative_error=errors[worst], of=worst, equal=errors[worst] < TOLERANCE)
         worker.kill()
-    missing = [f"{a}/{p}" for a, p in pairs(part) if f"{a}/{p}" not in found]
+    missing = [name for name in map("/".join, pairs(part)) if name not in seen]
     if missing:
         part.line(skipped=missing)
 
@@ -105,7 +105,8 @@ def group(path: str) -> str:
     if not path.startswith("[0]."):
         return "metrics"
     moment = next((name for name in (".mu", ".nu") if name in path), "")
-    return path.removeprefix("[0].").split(".")[0] + moment
+    names = [name for name in path.removeprefix("[0].").split(".") if name not in ("agent", "model")]
+    return names[0] + moment
 
 
 def relative_errors(found: Arrays, expected: Arrays) -> dict[str, float]:
@@ -115,4 +116,4 @@ def relative_errors(found: Arrays, expected: Arrays) -> dict[str, float]:
         difference = np.asarray(found[path], np.float64) - np.asarray(x, np.float64)
         both = np.array([np.sum(difference**2), np.sum(np.asarray(x, np.float64) ** 2)])
         squares[group(path)] = squares.get(group(path), 0.0) + both
-    return {name: float((d / s) ** 0.5 if s else d) for name, (d, s) in squares.items()}
+    return {name: float((d / s if s else d) ** 0.5) for name, (d, s) in squares.items()}

@@ -16,22 +16,25 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-import update_rate as rate
-
 from accelerator_parts.part import Part
+from updates import flops, harness
+
 from imitax import seeding
+from imitax.agents.start import Start
+from imitax.algorithm import find
 from imitax.algorithms import bc
 from imitax.artifacts import load_policy, save_policy
+from imitax.buffers import Buffers
 from imitax.datasets import load, normalization, select
 from imitax.envs import Task
 from imitax.evaluate import Evaluator, explain
-from imitax.loop import Buffers, make_chunk
 from imitax.networks import Normalizer, Policy
 from imitax.seeding import Purpose
 from imitax.sources import episode_buffer
 from imitax.stacking import stack
 from imitax.statistics import expert_fraction, iqm
-from imitax.train import cores
+from imitax.training.chunk import make_chunk
+from imitax.training.provenance import cores
 
 EVALUATION = 35
 """Seconds that are kept for it."""
@@ -76,17 +79,19 @@ def train(part: Part, data: Any, seeds: int, updates: int, scan: int) -> tuple[A
     numbers, cfg = tuple(range(seeds)), bc.PRESETS["default"]
     drawn = [select(data, episodes=12, validation_episodes=2, seed=seed) for seed in numbers]
     normalizers = stack([Normalizer(*map(jnp.asarray, normalization(some.train))) for some in drawn])
-    buffers = Buffers(episode_buffer([some.train for some in drawn], 1, numbers), None)
+    buffers = Buffers(episode_buffer([some.train for some in drawn], numbers, flops.ACT))
     keys = seeding.keys(numbers, Purpose.INITIALISATION)
 
     @eqx.filter_jit
     def init(normalizers: Normalizer, keys: Any) -> Any:
-        return eqx.filter_vmap(lambda normalizer, key: bc.init(cfg, rate._spec(), normalizer, key))(normalizers, keys)
+        return eqx.filter_vmap(lambda normalizer, key: bc.init(cfg, Start(harness.spec(), normalizer, key)))(
+            normalizers, keys
+        )
 
     arrays, static = eqx.partition(init(normalizers, keys), eqx.is_array)
     arrays = jax.tree.map(jnp.copy, arrays)
     keys = seeding.keys(numbers, Purpose.UPDATES)
-    run_chunk: Any = make_chunk(bc, cfg, static, seeds)
+    run_chunk: Any = make_chunk(find("bc"), cfg, static, seeds)
     program = run_chunk.lower(arrays, buffers, keys, jnp.asarray(0), scan).compile()
     ready, done, metrics = time.perf_counter(), 0, {}
     while done < updates and part.left > EVALUATION:

@@ -6,11 +6,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from accelerator_parts.part import Part
 
 import imitax
-from accelerator_parts.part import Part
 from imitax.errors import ConfigError
-from imitax.train import cores
+from imitax.training.provenance import cores
 
 
 def run(part: Part) -> None:

@@ -15,20 +15,24 @@ import jax
 import jax.numpy as jnp
 import jax.random as jr
 import numpy as np
-import update_rate as rate
+from update_rate import SCAN
+from updates import flops, harness, model_based
 
 from imitax import seeding
+from imitax.agents.model_rollouts import ModelRollouts
+from imitax.agents.start import Start
+from imitax.algorithm import algorithm_of
 from imitax.algorithms import ALGORITHMS, adversarial, bc, ls_iq, mopo, omlirl, sac
-from imitax.choices.imagination import Imagination
+from imitax.buffers import Buffers, RolloutBuffer, Stored
 from imitax.compiled import jit
-from imitax.dynamics_fit import descend, padded
+from imitax.config import override, setting_names
 from imitax.learner import Learner
-from imitax.loop import Buffers, make_chunk, make_periodic
 from imitax.networks import Normalizer
 from imitax.seeding import Purpose
-from imitax.sources import ImaginedSource
-from imitax.sources.imagined import ImaginedBuffer
+from imitax.sources import RolloutSource
 from imitax.stacking import over_seeds, stack, unstack
+from imitax.training.chunk import make_chunk, make_turn
+from imitax.training.dynamics_fit import descend, padded
 from imitax.types import Batch
 
 
@@ -36,13 +40,13 @@ from imitax.types import Batch
 class Sizes:
     """Amounts of data; networks and batches are those of the presets."""
 
-    replay: int = rate.REPLAY
-    demonstrations: int = rate.DEMONSTRATIONS
-    fitted: int = rate.REPLAY // 4
+    replay: int = flops.REPLAY
+    demonstrations: int = flops.DEMONSTRATIONS
+    fitted: int = flops.REPLAY // 4
     """Transitions that an ensemble is fitted to."""
-    starts: int = rate.STARTS
-    horizon: int = rate.HORIZON
-    scan: int = rate.SCAN
+    starts: int = flops.STARTS
+    horizon: int = flops.HORIZON
+    scan: int = SCAN
     """Updates in one jitted scan."""
 
 
@@ -97,48 +101,47 @@ def calls_of(update: str, precision: str, sizes: Sizes) -> list[Call]:
 def _chunk(algorithm: Any, precision: str, sizes: Sizes, preset: str = "default") -> list[Call]:
     """A scan over the updates of an algorithm."""
     cfg = _config(algorithm, preset, precision)
-    needs, rows = cfg.needs, hasattr(cfg, "terminal") and cfg.terminal.rows
-    given = {"dynamics": rate._model(cfg)[1]} if "model" in needs else {}
-    (arrays, _), static, keys = rate._state(algorithm, cfg, **given)
+    needs = algorithm.needs(cfg)
+    dynamics = None if needs.model is None else model_based.model(cfg)[1]
+    (arrays, _), static, keys = harness.new_state(algorithm, cfg, dynamics)
     buffers = Buffers(
-        rate._buffer(sizes.demonstrations, rows) if "expert" in needs else None,
-        rate._buffer(sizes.replay, rows) if "env" in needs else None,
-        None,
-        rate._buffer(sizes.replay, rows) if "offline data" in needs else None,
-        _imagined(sizes, rows) if "model" in needs else None,
+        expert=harness.buffer(sizes.demonstrations, needs.absorbing) if needs.expert else None,
+        replay=harness.buffer(sizes.replay, needs.absorbing) if needs.env else None,
+        offline=harness.buffer(sizes.replay, needs.absorbing) if needs.offline else None,
+        rollouts=None if needs.model is None else _model_data(sizes, needs.absorbing),
     )
-    scan = partial(make_chunk, algorithm, cfg, static)
+    scan = partial(make_chunk, algorithm_of(cfg), cfg, static)
     calls = [Call(scan, arrays, (buffers, keys), (jnp.asarray(0),), (sizes.scan,), 1 / sizes.scan)]
-    for turn in algorithm.periodic(cfg) if hasattr(algorithm, "periodic") else ():
-        run = partial(make_periodic, turn, cfg, static)
-        calls.append(Call(run, arrays, (buffers, keys), (jnp.asarray(0),), (), 1 / turn.every))
+    for every, turn in algorithm_of(cfg).schedule(cfg).turns:
+        run = partial(make_turn, turn, cfg, static)
+        calls.append(Call(run, arrays, (buffers, keys), (jnp.asarray(0),), (), 1 / every))
     return calls
 
 
 def _config(algorithm: Any, preset: str, precision: str) -> Any:
-    return replace(algorithm.PRESETS[preset], precision="bfloat16" if precision == "bfloat16" else "float32")
+    return override(algorithm.PRESETS[preset], precision="bfloat16" if precision == "bfloat16" else "float32")
 
 
-def _imagined(sizes: Sizes, absorbing_rows: bool) -> ImaginedBuffer:
-    """A full ring of random imagined transitions, with a leading axis of one seed."""
-    ring = ImaginedBuffer.empty(sizes.demonstrations, rate._spec(), absorbing_rows)
-    t = rate._buffer(sizes.demonstrations, False)
-    t = unstack(t, 0).take(jnp.arange(sizes.demonstrations))
-    t = replace(t, uncertainty=jnp.linspace(0.1, 2.0, len(t.reward)))
-    return stack([ring.write(t, jnp.ones(len(t.reward), bool))])
+def _model_data(sizes: Sizes, absorbing: bool) -> RolloutBuffer:
+    """A full ring of random model transitions, with a leading axis of one seed."""
+    count = sizes.demonstrations
+    ring = RolloutBuffer.empty(count, harness.spec(), absorbing)
+    t = unstack(harness.buffer(count, False), 0).take(jnp.arange(count))
+    data = Stored.of(t)._replace(uncertainty=jnp.linspace(0.1, 2.0, count))
+    return stack([ring.write(data, jnp.ones(count, bool))])
 
 
 def _fit(precision: str, sizes: Sizes) -> list[Call]:
     """One epoch of an ensemble's fit."""
     cfg = _config(mopo, "default", precision)
-    learner = stack([Learner.create(rate._model(cfg)[1], cfg.fit.optimizer)])
+    learner = stack([Learner.create(model_based.model(cfg)[1], cfg.model.fit.optimizer)])
     arrays, static = eqx.partition(learner, eqx.is_array)
-    rng, steps = np.random.default_rng(0), -(-sizes.fitted // rate.BATCH)
-    rows = rng.standard_normal((sizes.fitted, 2 * rate.OBS + rate.ACT + 2), np.float32)
-    order = padded(rng.integers(sizes.fitted, size=(steps, rate.MEMBERS, rate.BATCH)).astype(np.int32))
+    rng, steps = np.random.default_rng(0), -(-sizes.fitted // flops.BATCH)
+    rows = rng.standard_normal((sizes.fitted, 2 * flops.OBS + flops.ACT + 2), np.float32)
+    order = padded(rng.integers(sizes.fitted, size=(steps, flops.MEMBERS, flops.BATCH)).astype(np.int32))
 
     def one(arrays: Any, rows: Any, order: Any, steps: Any) -> tuple[Any, Any]:
-        learner = descend(eqx.combine(arrays, static), cfg.fit, rows, order, steps)
+        learner = descend(eqx.combine(arrays, static), cfg.model.fit, rows, order, steps)
         return eqx.filter(learner, eqx.is_array), learner.net.log_var_min.sum()
 
     def make(seeds: int) -> Any:
@@ -151,22 +154,22 @@ def _rollouts(precision: str, sizes: Sizes, algorithm: Any = mopo, preset: str =
     """One set of branched rollouts."""
     cfg = _config(algorithm, preset, precision)
     keep = sizes.starts * sizes.horizon
-    imagination = Imagination(starts=sizes.starts, horizon=sizes.horizon, keep=keep, limit=None)
-    spec, dynamics, policy = rate._model(cfg)
-    source = ImaginedSource(imagination, cfg.pessimism, spec, 1, absorbing_rows=False)
+    rollouts = ModelRollouts(starts=sizes.starts, horizon=sizes.horizon, keep=keep, limit=None)
+    spec, dynamics, policy = model_based.model(cfg)
+    source = RolloutSource(replace(cfg.model, model_rollouts=rollouts), spec, 1, samples_absorbing=False)
     given, static = eqx.partition((stack([dynamics]), stack([policy])), eqx.is_array)
 
     def make(seeds: int) -> Any:
         source.seeds = seeds
         return source._compile(static, sizes.horizon)
 
-    real = Buffers(None, None, None, rate._buffer(sizes.replay, absorbing_rows=False))
+    real = Buffers(offline=harness.buffer(sizes.replay, absorbing=False))
     return [Call(make, source.buffer, (given, real, seeding.keys((0,), Purpose.MODEL)), (jnp.asarray(0),))]
 
 
 def _omlirl(precision: str, sizes: Sizes) -> list[Call]:
     """A scan over policy updates, a step of the reward, and a set of rollouts."""
-    every = omlirl.PRESETS["head"].imagination.every
+    every = omlirl.PRESETS["head"].model.model_rollouts.every
     roll_out = _rollouts(precision, sizes, omlirl, "head")[0]
     return [*_chunk(omlirl, precision, sizes, "head"), replace(roll_out, per_update=1 / every)]
 
@@ -183,22 +186,22 @@ class Program:
 
 
 def _share(s: Sizes) -> float:
-    return s.starts * s.horizon / (rate.STARTS * rate.HORIZON)
+    return s.starts * s.horizon / (flops.STARTS * flops.HORIZON)
 
 
 def _omlirl_gflop(s: Sizes) -> float:
-    return rate.omlirl_gflop() - (1 - _share(s)) * rate.rollout_gflop((256, 256, 256)) / 250
+    return flops.omlirl() - (1 - _share(s)) * flops.rollout((256, 256, 256)) / 250
 
 
 PROGRAMS = {
-    "bc-2x256": Program(lambda p, s: _chunk(bc, p, s), lambda s: rate.bc_gflop()),
-    "sac-default": Program(lambda p, s: _chunk(sac, p, s), lambda s: rate.sac_gflop()),
-    "adversarial-default": Program(lambda p, s: _chunk(adversarial, p, s), lambda s: rate.adversarial_default_gflop()),
+    "bc-2x256": Program(lambda p, s: _chunk(bc, p, s), lambda s: flops.bc()),
+    "sac-default": Program(lambda p, s: _chunk(sac, p, s), lambda s: flops.sac()),
+    "adversarial-default": Program(lambda p, s: _chunk(adversarial, p, s), lambda s: flops.adversarial_default()),
     # as many products as SAC's: the default has 128 demonstrated and 128 replayed transitions in a batch
-    "ls_iq-default": Program(lambda p, s: _chunk(ls_iq, p, s), lambda s: rate.sac_gflop()),
+    "ls_iq-default": Program(lambda p, s: _chunk(ls_iq, p, s), lambda s: flops.sac()),
     "omlirl-head": Program(_omlirl, _omlirl_gflop),
-    "ensemble-7x200": Program(_fit, lambda s: rate.ensemble_gflop() * s.fitted / rate.REPLAY, lambda s: s.fitted),
-    "rollout-7x200": Program(_rollouts, lambda s: rate.rollout_gflop() * _share(s), lambda s: s.starts * s.horizon),
+    "ensemble-7x200": Program(_fit, lambda s: flops.ensemble() * s.fitted / flops.REPLAY, lambda s: s.fitted),
+    "rollout-7x200": Program(_rollouts, lambda s: flops.rollout() * _share(s), lambda s: s.starts * s.horizon),
 }
 
 
@@ -207,23 +210,22 @@ def checks(algorithm: str, preset: str) -> Iterator[tuple[str, Any, tuple[Any, .
     module, sizes = ALGORITHMS[algorithm], Sizes(replay=2000, demonstrations=2000)
     with on_host():
         cfg = _config(module, preset, "float32")
-        if hasattr(cfg, "adversary"):  # rounding errors grow with the steps
-            cfg = replace(cfg, adversary=replace(cfg.adversary, steps=2))
-        needs = cfg.needs
-        given = {"dynamics": rate._model(cfg)[1]} if "model" in needs else {}
-        state = module.init(cfg, rate._spec(), Normalizer.identity(rate.OBS), jr.key(0), **given)
-        rows = hasattr(cfg, "terminal") and cfg.terminal.rows
-        real, ring = (unstack(b, 0) for b in (rate._buffer(sizes.replay, rows), _imagined(sizes, rows)))
-        initial = real if getattr(cfg, "needs_initial", False) else None
-        buffers = Buffers(
-            real if "expert" in needs else None,
-            real if "env" in needs else None,
-            initial,
-            real if "offline data" in needs else None,
-            ring if "model" in needs else None,
+        if "adversary" in setting_names(type(cfg)):  # rounding errors grow with the steps
+            cfg = override(cfg, **{"adversary.steps": 2})
+        needs = module.needs(cfg)
+        dynamics = None if needs.model is None else model_based.model(cfg)[1]
+        state = module.init(cfg, Start(harness.spec(), Normalizer.identity(flops.OBS), jr.key(0), dynamics))
+        real, ring = (
+            unstack(b, 0) for b in (harness.buffer(sizes.replay, needs.absorbing), _model_data(sizes, needs.absorbing))
         )
-        drawn = buffers.take(buffers.draw(cfg.rows, jr.key(1)))
-        batch = Batch(*(drawn._asdict()[field] for field in Batch._fields))
+        buffers = Buffers(
+            expert=real if needs.expert else None,
+            replay=real if needs.env else None,
+            initial=real if needs.initial else None,
+            offline=real if needs.offline else None,
+            rollouts=None if needs.model is None else ring,
+        )
+        batch = buffers.take(buffers.draw(module.schedule(cfg).batch_size, jr.key(1)))
         key = jr.key(2)
     arrays, static = eqx.partition(state, eqx.is_array)
 
@@ -232,10 +234,10 @@ def checks(algorithm: str, preset: str) -> Iterator[tuple[str, Any, tuple[Any, .
         return eqx.filter(state, eqx.is_array), metrics
 
     yield f"{algorithm}/{preset}", jit(update), to_device((arrays, batch, key))
-    for i, turn in enumerate(module.periodic(cfg) if hasattr(module, "periodic") else ()):
+    for i, (_, turn) in enumerate(module.schedule(cfg).turns):
 
         def run(arrays: Any, buffers: Buffers, key: Any, turn: Any = turn) -> tuple[Any, Any]:
-            state, metrics = turn.run(eqx.combine(arrays, static), buffers, cfg, key)
+            state, metrics = turn(eqx.combine(arrays, static), buffers, cfg, key)
             return eqx.filter(state, eqx.is_array), metrics
 
         yield f"{algorithm}/{preset}/turn{i}", jit(run), to_device((arrays, buffers, key))

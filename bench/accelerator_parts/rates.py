@@ -7,17 +7,16 @@ import time
 from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from functools import cache
-from itertools import chain
 from statistics import median
 from typing import Any, NamedTuple
 
 import jax
 from accelerator import read, write
-
 from accelerator_parts.card import product_rate
 from accelerator_parts.part import MATMUL, Part
 from accelerator_parts.programs import PROGRAMS, TOY, Call, Sizes, calls_of
-from imitax.train import cores
+
+from imitax.training.provenance import cores
 
 cached_calls = cache(calls_of)
 
@@ -30,11 +29,14 @@ class Case(NamedTuple):
     seeds: int
 
 
-ORDER = [(precision, seeds) for precision in MATMUL for seeds in (1, 64, 256)]
-ORDER += [(precision, 8) for precision in MATMUL]
-"""What matters most comes first."""
-AT_ONCE = 3
-"""Columns of ORDER whose programs are compiled together."""
+FREE = ("bc-2x256", "sac-default", "adversarial-default", "ls_iq-default")
+"""Without a model: they compile in seconds."""
+BASED = ("rollout-7x200", "ensemble-7x200", "omlirl-head")
+ORDER = [(FREE, "tf32", (1, 64)), (FREE, "tf32", (256, 8)), (FREE, "float32", (64, 256)), (BASED[:2], "tf32", (1, 64))]
+ORDER += [(FREE, "bfloat16", (64, 256)), (BASED[2:], "tf32", (1, 64)), (BASED, "tf32", (8, 256))]
+ORDER += [(FREE, precision, (1, 8)) for precision in ("float32", "bfloat16")]
+ORDER += [(BASED, precision, seeds) for precision in ("float32", "bfloat16") for seeds in ((1, 64), (8, 256))]
+"""Updates, precision and numbers of seeds that are compiled together; what matters most comes first."""
 
 
 def cases(toy: bool) -> list[list[Case]]:
@@ -42,8 +44,7 @@ def cases(toy: bool) -> list[list[Case]]:
     if toy:
         others = {"bc-2x256": ("tf32", 1), "sac-default": ("bfloat16", 2)}
         return [[Case(update, *others.get(update, ("float32", 2))) for update in PROGRAMS]]
-    columns = [[Case(update, *column) for update in PROGRAMS] for column in ORDER]
-    return [list(chain(*columns[i : i + AT_ONCE])) for i in range(0, len(columns), AT_ONCE)]
+    return [[Case(update, precision, n) for n in seeds for update in updates] for updates, precision, seeds in ORDER]
 
 
 def run(part: Part) -> None:

@@ -17,6 +17,7 @@ from pathlib import Path
 
 import numpy as np
 import tyro
+from imitax.train import commit
 
 import imitax
 from imitax.datasets import Dataset, Episode, save_d4rl, save_minari
@@ -24,7 +25,6 @@ from imitax.errors import ConfigError
 from imitax.files import read_lines
 from imitax.run import Run
 from imitax.statistics import reference_scores
-from imitax.train import commit
 
 
 @dataclass(frozen=True)

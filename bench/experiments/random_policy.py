@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from imitax.train import commit, cores
 
 from imitax import seeding
 from imitax.datasets import load
@@ -17,7 +18,6 @@ from imitax.evaluate import EPISODE_LIMIT, episode_seeds
 from imitax.files import append_line
 from imitax.seeding import Purpose
 from imitax.statistics import d4rl_score, expert_fraction
-from imitax.train import commit, cores
 
 
 def random_score(task: Task, seed: int, episodes: int) -> np.ndarray:

@@ -1,12 +1,12 @@
-"""The result tables of README and docs, generated from the result files so that no number is typed.
+"""The tables of README and docs: results, generated from the result files, and flags, generated from the code.
 
     python -m bench.experiments.tables           # rewrite the sections between the markers
     python -m bench.experiments.tables --check   # change nothing; exit with status 1 if a page is stale
 
-A page takes part if it has the markers `results:begin` and `results:end` as HTML comments. README gets the learning
-results of our own presets and the tables of speed; `docs/NAME.md` all learning results of that algorithm;
+A page takes part if it has the markers `results:begin` and `results:end` as HTML comments. `docs/results.md` or
+README gets the learning results of our own presets and the tables of speed; `docs/NAME.md` all those of an algorithm;
 `docs/tabular.md` the results on MountainCar; `docs/data.md` the datasets in the repository; `docs/dynamics.md` the
-models that runs have fitted.
+models that runs have fitted. `flags.py` describes the pages with tables of flags.
 """
 
 import argparse
@@ -14,6 +14,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from bench.experiments import flags
 from bench.experiments.pages import Markers
 from bench.experiments.sections import Line
 from bench.experiments.sections.datasets import datasets_section
@@ -22,7 +23,7 @@ from bench.experiments.sections.models import models_section
 from bench.experiments.sections.mountain_car import mountain_car_section
 from bench.experiments.sections.speed import peers_section, update_rate_section
 from imitax.algorithms import ALGORITHMS
-from imitax.errors import ImitaxError
+from imitax.errors import DataError, ImitaxError
 from imitax.files import read_lines
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -32,24 +33,24 @@ MARKERS = Markers("results")
 
 def main(argv: Sequence[str] | None = None) -> None:
     """Rewrite the pages, or with `--check` say which are stale."""
-    parser = argparse.ArgumentParser(description="Generate the result tables of README and docs from bench/results.")
+    parser = argparse.ArgumentParser(description="Generate the tables of README and docs.")
     parser.add_argument("--check", action="store_true", help="change nothing; exit with status 1 if a page is stale")
     check = parser.parse_args(argv).check
     try:
-        stale = update(ROOT, write=not check)
+        stale = [*update(ROOT, write=not check), *flags.update(ROOT, write=not check)]
     except ImitaxError as error:
         print(f"imitax: {error}", file=sys.stderr)
         sys.exit(2)
-    for page in stale:
+    for page in dict.fromkeys(stale):
         print(f"{page.relative_to(ROOT)}: {'stale; run make tables' if check else 'written'}")
     sys.exit(1 if check and stale else 0)
 
 
 def update(root: Path, *, write: bool) -> list[Path]:
-    """The pages under `root` whose tables do not match the result files; `write` brings them up to date.
+    """The pages under `root` whose result tables do not match the result files; `write` brings them up to date.
 
-    Raises DataError if README has no markers or a page has one without the other, CheckpointError if a result file is
-    damaged.
+    Raises DataError if no page has the markers of the overview or a page has one without the other, CheckpointError if
+    a result file is damaged.
     """
     return MARKERS.update(sections(root), root, write=write)
 
@@ -70,7 +71,11 @@ def sections(root: Path) -> dict[Path, str]:
         "### Time of one update\n\n" + update_rate_section(results("update_rate")),
         "### Beside other libraries\n\n" + peers_section(results("peers")),
     ]
-    found = {
+    overviews = [page for page in (root / "README.md", docs / "results.md") if MARKERS.on(page)]
+    if not overviews:
+        raise DataError(f"README.md or docs/results.md must hold {MARKERS.begin} and, after it, {MARKERS.end}")
+    found = dict.fromkeys(overviews, "\n\n".join(overview))
+    found |= {
         docs / f"{name}.md": learning_section([line for line in learning if line["algorithm"] == name])
         for name in ALGORITHMS
     }
@@ -78,8 +83,7 @@ def sections(root: Path) -> dict[Path, str]:
     found[docs / "tabular.md"] = mountain_car_section(results("mountain_car"))
     if MARKERS.on(docs / "data.md"):
         found[docs / "data.md"] = datasets_section(datasets, results("experts"))
-    present = {page: section for page, section in found.items() if MARKERS.on(page)}
-    return {root / "README.md": "\n\n".join(overview)} | present
+    return {page: section for page, section in found.items() if MARKERS.on(page)}
 
 
 if __name__ == "__main__":

@@ -205,6 +205,18 @@ def test_pages_are_stale_until_written(tmp_path):
     assert [len(rows(page.read_text())) for page in pages] == [2, 2, 0, len(GOALS) * len(MEASUREMENTS)]
 
 
+def test_the_overview_is_on_a_page_of_its_own_or_in_readme(tmp_path):
+    (tmp_path / "docs").mkdir()
+    with pytest.raises(DataError, match=r"README\.md or docs/results\.md must hold"):
+        tables.update(tmp_path, write=False)
+    readme, results = tmp_path / "README.md", tmp_path / "docs" / "results.md"
+    results.write_text(EMPTY)
+    assert tables.update(tmp_path, write=True) == [results]
+    readme.write_text(EMPTY)
+    assert tables.update(tmp_path, write=True) == [readme]
+    assert readme.read_text() == results.read_text()
+
+
 def test_check_exits_with_one_when_stale(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(tables, "ROOT", tmp_path)
     (tmp_path / "README.md").write_text(EMPTY)

@@ -11,6 +11,8 @@ import time
 from pathlib import Path
 from typing import Any
 
+from imitax.train import commit, cores
+
 from bench.experiments.mountain_car.figure import draw
 from bench.experiments.mountain_car.learning import (
     EXPERT_TEMPERATURE,
@@ -24,7 +26,6 @@ from bench.experiments.mountain_car.learning import (
 from bench.experiments.mountain_car.task import ENV, GAMMA, Grid, gym_returns
 from imitax.files import append_line, write_json
 from imitax.tabular import soft_value_iteration
-from imitax.train import commit, cores
 
 
 def run(

@@ -11,13 +11,12 @@ from imitax.statistics import d4rl_score
 TRAIN = "imitax train ALGORITHM … --results bench/results/learning.jsonl"
 NOTE = """\
 IQM across seeds, with its 95 % bootstrap interval in brackets from three seeds on; with three to five seeds it is too
-narrow. `last` is the evaluation after the last step, `best` the evaluation with the highest mean return, picked after
-the fact. `of demonstrations` divides by the mean return of all episodes in the demonstration source. D4RL: 0 is its
-random policy, 100 its expert. Where a seed was run more than once, the later line of the file counts. Sets of the name
-`TASK-expert` without `imitax/` before it are other experts' demonstrations, which are not in the repository."""
-DEFAULTS_NOTE = (
-    "These are our own presets. Those of papers and of the reference system, and ablations, are on the pages."
-)
+narrow. `last` is the evaluation after the last step, `best` the evaluation with the highest mean return, chosen in
+hindsight. `of demonstrations` divides by the mean return of all episodes in the demonstration source. D4RL: 0 is its
+random policy, 100 its expert. If a seed was run more than once, the last run counts. Sets named `TASK-expert`, without
+`imitax/` in front, are demonstrations of other experts, which are not in the repository."""
+DEFAULTS_NOTE = """\
+These are the results of our own presets. The pages of the algorithms have those of other presets and of ablations."""
 
 
 def is_default(line: Line) -> bool:

@@ -10,15 +10,15 @@ MAKE_UPDATE_RATE = ".venv/bin/python bench/update_rate.py --json > bench/results
 MAKE_PEERS = ".venv/bin/python bench/peers.py --json --out bench/results/peers.jsonl"
 UPDATE_RATE_NOTE = """\
 One gradient update, sampling included. `share` is the floating-point work that the mathematics needs, divided by the
-time and by the best rate of a float32 matrix product measured in the same run. Of several processes the median, with
-the smallest and the largest figure in brackets. `together`: only the blocks before and after which both cores shared
-their last-level cache (`bench/handover.py`). Measured in a virtual machine whose host moves its cores every few
-seconds; apart, one core reads what the other wrote at a third of the throughput. `transitions/s`: of imagined ones,
-or of those that an ensemble is fitted to, each member's batch counted once. Where a processor has several such
-caches (`lscpu -e`, column L3), bind a training to cores of one (`taskset`)."""
+time and by the best rate of a float32 matrix product in the same run. With several processes, the median and in
+brackets the lowest and highest value. `together`: only blocks before and after which both cores shared their
+last-level cache (`bench/handover.py`). Measured in a virtual machine whose host moves its cores every few seconds;
+without a shared cache, a core reads what the other wrote at a third of the throughput. `transitions/s`: model
+transitions, or transitions that an ensemble is fitted to (each member's batch counted once). On a processor with
+several such caches (`lscpu -e`, column L3), bind a training run to cores that share one (`taskset`)."""
 PEERS_NOTE = """\
-The same networks and batch size on one machine, run in turn; `ratio` is the median over rounds of peer's time by ours,
-with the lowest and the highest round in brackets. `bench/peers.py` says what is equal and what is not."""
+The same networks and batch size on one machine, run in turn. `ratio` is the peer's time divided by ours: the median
+over rounds, with the lowest and highest round in brackets. `bench/peers.py` says what is equal and what is not."""
 
 
 def update_rate_section(lines: Sequence[Line]) -> str:
