@@ -1,5 +1,7 @@
 """The command line: every flag of `imitax train` comes from the dataclasses that the Python API takes."""
 
+# Over 250 lines: four commands and their flags.
+
 import json
 import os
 import sys
@@ -13,7 +15,7 @@ from rich.console import Console
 from rich.table import Table
 
 from imitax.algorithm import find, names
-from imitax.config import Training
+from imitax.config import Training, renamed, setting_names
 from imitax.errors import ConfigError, ImitaxError
 from imitax.networks import InferenceKind
 
@@ -178,6 +180,7 @@ def _train(args: list[str]) -> int:
         print(f"algorithms: {', '.join(names())}")
         return 0 if args else 2
     algorithm = find(args[0])
+    _refuse_renamed(args[1:], setting_names(algorithm.Config))
     from imitax.training.entry import preset_config, train
 
     preset = _preset(args[1:])
@@ -206,6 +209,15 @@ def _train(args: list[str]) -> int:
     if not order.training.quiet:
         print(f"run: {run.folder}")
     return 0
+
+
+def _refuse_renamed(args: list[str], known: list[str]) -> None:
+    """Name the present flag where an argument is one of imitax 0.1; `known` are the algorithm's settings."""
+    for flag in (arg.partition("=")[0] for arg in args if arg.startswith("--")):
+        name = flag[2:].replace("-", "_")
+        now = renamed(name)
+        if now != name and now.partition(".")[0] in known:
+            raise ConfigError(f"{flag} is called --{now.replace('_', '-')} now")
 
 
 def _preset(args: list[str]) -> str:

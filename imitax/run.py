@@ -198,16 +198,18 @@ class Run:
         sample: bool = False,
         index: int = 1,
         inference: str | None = None,
+        env_workers: int = 0,
     ) -> dict[str, Any]:
         """Roll out every seed's policy on fresh episodes.
 
         Args:
-            episodes: a seed.
+            episodes: per seed.
             which: the last policies, or those with the best evaluation.
             sample: sampled actions instead of the deterministic mode.
             index: of the set of episodes; 0 is the one that training evaluated on, others are fresh.
             inference: another way for implicit policies to find their action: dfo, langevin, actor_mean or
                 actor_polish. ConfigError for policies that have no choice.
+            env_workers: processes that step the environments; 0 steps them in this one. The scores are the same.
 
         Returns:
             As `imitax.statistics.summarise`, with returns and lengths of every episode in `per_seed`.
@@ -216,7 +218,7 @@ class Run:
         if inference is not None:
             policies = with_inference(policies, inference)
         mode: ActionMode = "sample" if sample else "mode"
-        evaluator = Evaluator(self.task, self.seeds, episodes, index=index, mode=mode)
+        evaluator = Evaluator(self.task, self.seeds, episodes, index=index, mode=mode, workers=env_workers)
         rollouts = evaluator(policies)
         evaluator.close()
         means = {seed: float(r.returns.mean()) for seed, r in zip(self.seeds, rollouts, strict=True)}

@@ -1,13 +1,40 @@
-"""Models as files."""
+"""Learned rewards and models as files."""
 
 import equinox as eqx
 import jax.numpy as jnp
+import jax.random as jr
+import numpy as np
 import pytest
+import toy
 from ensembles import constant
 
-from imitax.artifacts import load_dynamics, save_dynamics
+from imitax.agents.start import Start
+from imitax.algorithms import adversarial
+from imitax.artifacts import load_dynamics, load_reward, save_dynamics, save_reward
+from imitax.choices.terminal import Terminal
 from imitax.errors import CheckpointError
-from imitax.networks import Termination
+from imitax.networks import Normalizer, Termination
+from imitax.spaces import Spec
+
+
+@pytest.mark.parametrize("kind", ["none", "mask", "reward_flag", "closed_form", "absorbing"])
+def test_a_reward_file_holds_the_reward(kind, demos, tmp_path):
+    cfg, t = toy.shrink(adversarial.Config(), terminal=Terminal(kind)), demos.transitions()
+    normalizer = Normalizer(jnp.asarray(t.obs.mean(0)), jnp.asarray(t.obs.std(0)))
+    spec = Spec.flat(2, tuple(map(float, toy.LOW)), tuple(map(float, toy.HIGH)))
+    reward = adversarial.reward(adversarial.init(cfg, Start(spec, normalizer, jr.key(0))), cfg)
+    save_reward(tmp_path / "reward.safetensors", reward, {"env": "x"})
+    again, about = load_reward(tmp_path / "reward.safetensors")
+    assert again.terminal == Terminal(kind)
+    assert eqx.tree_equal(again, reward)
+    assert about == {"env": "x"}
+    alive, ended = np.zeros(3, bool), np.ones(3, bool)
+    values, end = (again(t.obs[:3], t.action[:3], t.next_obs[:3], x) for x in (alive, ended))
+    if kind == "reward_flag":  # one number, whatever the state and action
+        assert np.ptp(end) == 0
+        assert np.ptp(values) > 0
+    else:
+        np.testing.assert_array_equal(end, values)
 
 
 def test_models_are_files(tmp_path):

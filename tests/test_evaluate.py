@@ -1,10 +1,10 @@
-import gymnasium as gym
 import jax.random as jr
 import numpy as np
+import pytest
 import toy
 
 from imitax import seeding
-from imitax.envs import Lanes, Task, rollout
+from imitax.envs import Task
 from imitax.evaluate import Evaluator
 from imitax.networks import Normalizer, Policy, PolicyConfig, TanhGaussian
 from imitax.seeding import ENVIRONMENT_SEEDS, Purpose
@@ -34,27 +34,6 @@ def test_time_limits_are_not_terminations():
     assert not result.terminated.any()
 
 
-def test_an_environment_without_an_end_is_cut():
-    lanes = Lanes(lambda: toy.Point(wall=1e9), 2)
-    returns, lengths, terminated = rollout(lanes, [0, 1], lambda obs, step: np.zeros((2, 2)), 7)
-    np.testing.assert_array_equal(lengths, [7, 7])
-    assert not terminated.any()
-    assert (returns >= 0).all()
-
-
-def test_a_rollout_by_hand():
-    env = gym.make(toy.ENV)
-    lanes = Lanes(lambda: gym.make(toy.ENV), 3)
-    returns, lengths, _ = rollout(lanes, [5, 6, 7], toy.expert, 100)
-    for lane, seed in enumerate((5, 6, 7)):
-        obs, total, steps, done = env.reset(seed=seed)[0], 0.0, 0, False
-        while not done:
-            obs, reward, terminated, truncated, _ = env.step(toy.expert(obs))
-            total, steps, done = total + reward, steps + 1, terminated or truncated
-        assert returns[lane] == total
-        assert lengths[lane] == steps
-
-
 def test_nothing_is_evaluated_on_what_it_was_trained_on():
     task = Task.create(toy.ENV)
     seeds = (0, 1, 12345)
@@ -81,3 +60,15 @@ def test_each_seed_is_evaluated_as_if_alone():
         (alone,) = Evaluator(task, (seed,), 4)(stack([one]))
         np.testing.assert_allclose(result.returns, alone.returns, rtol=1e-4)
         np.testing.assert_array_equal(result.lengths, alone.lengths)
+
+
+@pytest.mark.parametrize("mode", ["mode", "sample"])
+def test_worker_processes_change_no_score(mode):
+    task = Task.create(toy.ENV)
+    policies = stack([policy(task, i) for i in (0, 1)])
+    alone, spread = (Evaluator(task, (3, 8), 4, mode=mode, workers=workers) for workers in (0, 3))
+    for _ in range(2):  # the second time its environments have been used
+        for a, b in zip(alone(policies), spread(policies), strict=True):
+            for name in ("returns", "lengths", "terminated"):
+                np.testing.assert_array_equal(getattr(a, name), getattr(b, name))
+    spread.close()

@@ -9,13 +9,13 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from imitax.train import train
 from rich.console import Console
 
 from imitax.datasets import Source
 from imitax.errors import ImitaxError
 from imitax.record import score_table
 from imitax.run import Run
+from imitax.training.entry import train
 
 FOLDER = Path("runs/demo")
 STEPS = 20_000

@@ -16,14 +16,14 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import tyro
-from imitax.loop import Event
-from imitax.train import commit
 
 import imitax
 from imitax.datasets import collect, loading, save_d4rl, save_minari
 from imitax.files import write_atomic
 from imitax.run import Run
 from imitax.statistics import reference_scores
+from imitax.training.loop import Event
+from imitax.training.provenance import commit
 
 
 @dataclass(frozen=True)

@@ -7,8 +7,6 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from imitax.train import commit
-
 from imitax.artifacts import load_policy
 from imitax.datasets import load, loading
 from imitax.envs import Task
@@ -16,6 +14,7 @@ from imitax.evaluate import Evaluator
 from imitax.files import append_line
 from imitax.stacking import stack
 from imitax.statistics import d4rl_score
+from imitax.training.provenance import commit
 
 FRESH = 1
 """Index of the set of evaluation episodes; the best policies were chosen on set 0."""

@@ -17,7 +17,6 @@ from pathlib import Path
 
 import numpy as np
 import tyro
-from imitax.train import commit
 
 import imitax
 from imitax.datasets import Dataset, Episode, save_d4rl, save_minari
@@ -25,6 +24,7 @@ from imitax.errors import ConfigError
 from imitax.files import read_lines
 from imitax.run import Run
 from imitax.statistics import reference_scores
+from imitax.training.provenance import commit
 
 
 @dataclass(frozen=True)

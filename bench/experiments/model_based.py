@@ -32,7 +32,7 @@ from imitax.files import read_lines, write_atomic
 
 ENVIRONMENTS = {"hopper": "Hopper-v5", "halfcheetah": "HalfCheetah-v5", "walker2d": "Walker2d-v5"}
 SINGLE_STEPS = (
-    *("--imagination.horizon", "1", "--temperature.target-entropy=-3"),
+    *("--model-rollouts.horizon", "1", "--temperature.target-entropy=-3"),
     *("--variant", "horizon=1,target_entropy=-3"),
 )
 MBPO_CHOICES = {

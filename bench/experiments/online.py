@@ -56,7 +56,7 @@ def ablations() -> list[Row]:
         ("terminal=mask", ("--terminal.kind", "mask")),
         ("loss=linear", ("--discrimination.kind", "linear")),
         ("expert_share=0", ("--expert-share", "0")),
-        ("average=0", ("--average", "0")),
+        ("ema=0", ("--ema", "0")),
     )
     args = ("adversarial", *TEN, "--steps", "100000")
     return [Row(f"ablation-{name}", (*args, *change, "--variant", name)) for name, change in changes]

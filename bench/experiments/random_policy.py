@@ -9,30 +9,31 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from imitax.train import commit, cores
 
 from imitax import seeding
 from imitax.datasets import load
-from imitax.envs import Lanes, Task, rollout
+from imitax.envs import Task
 from imitax.evaluate import EPISODE_LIMIT, episode_seeds
 from imitax.files import append_line
 from imitax.seeding import Purpose
 from imitax.statistics import d4rl_score, expert_fraction
+from imitax.training.provenance import commit, cores
+from imitax.vector_envs import SerialVectorEnv, rollout
 
 
 def random_score(task: Task, seed: int, episodes: int) -> np.ndarray:
     """Returns [E] of random actions on the environment seeds that evaluations with this seed use."""
     low, high = (np.asarray(x, np.float32) for x in (task.spec.action_low, task.spec.action_high))
-    lanes = Lanes(task.make, episodes)
+    envs = SerialVectorEnv(task.make, episodes)
     rng = seeding.generator(seed, Purpose.WARMUP)
     seeds = episode_seeds(Purpose.EVALUATION, seed, episodes)
     returns, _, _ = rollout(
-        lanes,
+        envs,
         seeds,
         lambda obs, _: rng.uniform(low, high, (len(obs), len(low))),
         task.max_episode_steps or EPISODE_LIMIT,
     )
-    lanes.close()
+    envs.close()
     return returns
 
 

@@ -13,6 +13,8 @@ seen so far, within the action box. f is a plain multilayer perceptron, in the `
 512 units with skip connections).
 """
 
+# Over 250 lines: the losses of energy and actor, and the searches that evaluations compare.
+
 from dataclasses import field
 from typing import Literal
 

@@ -17,6 +17,8 @@ an absorbing state with a learned reward and puts demonstrations into the policy
 repeated.
 """
 
+# Over 250 lines: the losses of reward and critic, and the steps of the reward between chunks.
+
 from dataclasses import field, replace
 from typing import Annotated
 

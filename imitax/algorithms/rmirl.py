@@ -14,6 +14,8 @@ they were fitted (there they are fitted anew in each phase), rollouts of policy 
 actions in rollouts are sampled in all presets.
 """
 
+# Over 250 lines: the losses of reward, critic and adversarial model, and their steps between chunks.
+
 from dataclasses import field, replace
 from typing import Annotated
 

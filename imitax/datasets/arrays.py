@@ -23,7 +23,7 @@ STEP = {"rtol": 1e-5, "atol": 1e-6, "equal_nan": True}
 """How closely next_observations[t] repeats observations[t + 1] within an episode; both may have been rounded."""
 
 
-def split(fields: Mapping[str, Any]) -> tuple[Episode, ...]:
+def split(fields: Mapping[str, Any]) -> tuple[Episode, ...]:  # over 50 lines: which columns say where episodes end
     """Cut flat arrays of N rows, one for each transition, into episodes.
 
     Args:

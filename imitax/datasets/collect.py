@@ -29,7 +29,7 @@ def collect(
     min_return: float | None = None,
     max_attempts: int | None = None,
     name: str = "collected",
-) -> Dataset:
+) -> Dataset:  # over 50 lines for its docstring; keywords, as users call it
     """Record whole episodes of a policy.
 
     Episode i is reset with `environment_seed(Purpose.COLLECTION, seed, i)`, and episodes are kept in this order, so

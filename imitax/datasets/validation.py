@@ -24,7 +24,7 @@ def validate(
     need_actions: bool = False,
     need_rewards: bool = False,
     action_tolerance: float = 1e-4,
-) -> None:
+) -> None:  # keywords, as users call it
     """Check a dataset, and that it fits an environment where one is given.
 
     Shapes, lengths and emptiness need no check here: an `Episode` or `Dataset` that gets them wrong cannot be made.

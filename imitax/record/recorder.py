@@ -39,7 +39,7 @@ class Recorder:
         resumed_at: int | None = None,
         unit: str = "steps",
         console: Console | None = None,
-    ):
+    ):  # what all sinks and the display are made from
         self.seeds = list(seeds)
         self.folders = {seed: seed_folder(run_dir, seeds, seed) for seed in seeds}
         self.sinks: list[Sink] = [

@@ -37,7 +37,7 @@ class _IqLearn(NamedTuple):
     value_term: str
 
 
-def iq_learn(
+def iq_learn(  # the options of all forms, by keyword
     mdp: TabularMDP,
     expert: Float[Array, "S A"],
     temperature: float = 0.01,
@@ -98,7 +98,7 @@ def _iq_loss(q, p: _IqLearn):
     return value - (p.expert * r).sum() + (data * r**2).sum() / (4 * p.divergence.scale)
 
 
-def iq_learn_on_policy(
+def iq_learn_on_policy(  # passes on the options of `iq_learn`
     mdp: TabularMDP,
     expert: Float[Array, "S A"],
     temperature: float = 0.01,
@@ -147,7 +147,7 @@ class _Recoil(NamedTuple):
     value_term: str
 
 
-def recoil(  # over 50 lines for its docstring
+def recoil(  # over 50 lines for its docstring; the options of all forms, by keyword
     mdp: TabularMDP,
     expert: Float[Array, "S A"],
     suboptimal: Float[Array, "S A"],

@@ -118,7 +118,7 @@ def test_tables_are_made_of_commands_that_exist(name, monkeypatch, tmp_path):
     from imitax import cli
 
     asked, table = [], TABLES[name](tmp_path)
-    module = __import__("importlib").import_module("imitax.train")
+    module = __import__("importlib").import_module("imitax.training.entry")
     monkeypatch.setattr(module, "train", lambda cfg, **_: asked.append(cfg))
     monkeypatch.setattr(cli, "_print_scores", lambda *_: None)
     for row in table:

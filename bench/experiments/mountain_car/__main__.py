@@ -11,8 +11,6 @@ import time
 from pathlib import Path
 from typing import Any
 
-from imitax.train import commit, cores
-
 from bench.experiments.mountain_car.figure import draw
 from bench.experiments.mountain_car.learning import (
     EXPERT_TEMPERATURE,
@@ -26,6 +24,7 @@ from bench.experiments.mountain_car.learning import (
 from bench.experiments.mountain_car.task import ENV, GAMMA, Grid, gym_returns
 from imitax.files import append_line, write_json
 from imitax.tabular import soft_value_iteration
+from imitax.training.provenance import commit, cores
 
 
 def run(

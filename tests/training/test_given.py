@@ -1,26 +1,23 @@
-"""Learned rewards as artefacts: saved with the run, called, and paid to a new policy."""
+"""What a run takes from other runs: learned rewards in place of the environment's."""
 
-import dataclasses
 import shutil
 from pathlib import Path
 
 import equinox as eqx
 import jax.numpy as jnp
-import jax.random as jr
 import numpy as np
 import pytest
 import toy
 
 import imitax
 from imitax.algorithms import adversarial, bc, sac
-from imitax.artifacts import load_reward, save_reward
+from imitax.artifacts import save_reward
 from imitax.choices.terminal import Terminal
+from imitax.config import override
 from imitax.errors import CheckpointError, ConfigError
-from imitax.files import load_arrays
-from imitax.loop import pay
-from imitax.networks import Normalizer
-from imitax.sources.buffer import unpack
-from imitax.types import Spec
+from imitax.sources.online import read_shard
+from imitax.training.begin import ended_rewards
+from imitax.types import Transition
 
 pytestmark = pytest.mark.usefixtures("no_figures")
 
@@ -38,62 +35,23 @@ def learned(demos, tmp_path_factory):
     return imitax.train(config("absorbing"), demos=demos, out=folder, steps=30, **COMMON)
 
 
-def arrays(run, demos):
-    t = demos.transitions()
-    return t.obs, t.action, t.next_obs, t.terminated
-
-
-@pytest.mark.parametrize("kind", ["none", "mask", "reward_flag", "closed_form", "absorbing"])
-def test_a_reward_file_holds_the_reward(kind, demos, tmp_path):
-    cfg, t = config(kind), demos.transitions()
-    normalizer = Normalizer(jnp.asarray(t.obs.mean(0)), jnp.asarray(t.obs.std(0)))
-    spec = Spec(2, 2, tuple(map(float, toy.LOW)), tuple(map(float, toy.HIGH)))
-    reward = adversarial.reward(adversarial.init(cfg, spec, normalizer, jr.key(0)), cfg)
-    save_reward(tmp_path / "reward.safetensors", reward, {"env": "x"})
-    again, about = load_reward(tmp_path / "reward.safetensors")
-    assert again.terminal == Terminal(kind)
-    assert eqx.tree_equal(again, reward)
-    assert about == {"env": "x"}
-    alive, ended = np.zeros(3, bool), np.ones(3, bool)
-    values, end = (again(t.obs[:3], t.action[:3], t.next_obs[:3], x) for x in (alive, ended))
-    if kind == "reward_flag":  # one number, whatever the state and action
-        assert np.ptp(end) == 0
-        assert np.ptp(values) > 0
-    else:
-        np.testing.assert_array_equal(end, values)
-
-
-def test_a_run_has_its_reward(learned, demos):
-    values = learned.reward(*arrays(learned, demos))
-    assert values.shape == (demos.transition_count,)
-    np.testing.assert_allclose(values, learned.load_reward()(*arrays(learned, demos)), rtol=1e-6)
-
-
-def test_one_transition_and_bad_shapes(learned, demos):
-    obs, action, next_obs, _ = arrays(learned, demos)
-    one = learned.reward(obs[0], action[0], next_obs[0])
-    assert one.shape == ()
-    np.testing.assert_allclose(one, learned.reward(obs, action, next_obs)[0], rtol=1e-5)
-    with pytest.raises(ConfigError, match="action has 3 dimensions, the reward takes 2"):
-        learned.reward(obs[0], np.zeros(3), next_obs[0])
-
-
-def test_a_policy_is_paid_the_learned_reward(learned, tmp_path):
-    run = imitax.train(SAC, reward=learned.folder, out=tmp_path / "paid", steps=30, **COMMON)
+def test_a_policy_gets_the_learned_reward(learned, tmp_path):
+    run = imitax.train(SAC, reward=learned.folder, out=tmp_path / "given", steps=30, **COMMON)
     plain = imitax.train(SAC, out=tmp_path / "plain", steps=30, **COMMON)
     # files keep the environment's reward: the warm-up's random steps are the same in both runs
     mine, theirs = run.replay().transitions(), plain.replay().transitions()
     np.testing.assert_array_equal(mine.reward[:10], theirs.reward[:10])
     reward = learned.load_reward()
-    t = unpack(load_arrays(run.folder / "replay" / "000000000-000000010.safetensors")[0]["rows"], 2, 2)
+    chunk, _ = read_shard(run.folder / "replay" / "000000000-000000010.safetensors")
+    t = Transition(*chunk[:5], absorbing=np.zeros(10, bool))
     expected = reward(t.obs, t.action, t.next_obs, t.terminated)
     expected += jnp.where(t.terminated, 0.99 / 0.01 * reward.absorbing(), 0.0)
-    np.testing.assert_allclose(pay(reward, 0.99, t), expected, rtol=1e-4, atol=1e-6)
+    np.testing.assert_allclose(ended_rewards(reward, 0.99, t), expected, rtol=1e-4, atol=1e-6)
     assert not np.allclose(run.load_policy().actor.mlp.weights[0], plain.load_policy().actor.mlp.weights[0])
     assert run.config["reward"] is not None
 
 
-def test_a_paid_run_resumes_exactly(learned, tmp_path):
+def test_a_run_with_a_learned_reward_resumes_exactly(learned, tmp_path):
     file = Path(shutil.copy(learned.folder / "reward.safetensors", tmp_path))
     options = COMMON | {"reward": file}
     whole = imitax.train(SAC, out=tmp_path / "whole", steps=40, **options)
@@ -101,14 +59,14 @@ def test_a_paid_run_resumes_exactly(learned, tmp_path):
     part = imitax.resume(tmp_path / "part", steps=40)
     assert eqx.tree_equal(whole.load_policy(), part.load_policy())
     save_reward(file, eqx.tree_at(lambda r: r.normalizer.mean, learned.load_reward(), jnp.ones(2)), {})
-    with pytest.raises(CheckpointError, match="has changed since the run started on it"):
+    with pytest.raises(CheckpointError, match="has changed since the run started from it"):
         imitax.resume(tmp_path / "part", steps=60)
 
 
 @pytest.mark.parametrize("own", ["mask", "none"])
 def test_the_end_counts_as_where_the_reward_was_learned(own, learned, tmp_path):
     """Rewards that hold what follows the end must not be bootstrapped past it too."""
-    cfg = dataclasses.replace(SAC, terminal=Terminal(own))
+    cfg = override(SAC, terminal=Terminal(own))
     run = imitax.train(cfg, reward=learned.folder, out=tmp_path / "run", steps=20, **COMMON)
     assert run.config["config"]["terminal"]["kind"] == "mask"
 
@@ -131,10 +89,10 @@ def test_refusals(learned, demos, tmp_path):
     two = imitax.train(none, demos=demos, seeds=(0, 1), out=tmp_path / "two", steps=20, **COMMON)
     with pytest.raises(CheckpointError, match=r"it has several seeds, name one: .*seed-0"):
         start(SAC, two.folder)
-    start(SAC, two.folder / "seed-1")  # learned with the end bootstrapped through, and so paid
+    start(SAC, two.folder / "seed-1")  # learned with the end bootstrapped through, and so it is used
     assert float(two.load_reward(1).absorbing()) == 0
     with pytest.raises(CheckpointError, match="sac learns none"):
         imitax.Run(tmp_path / "never").load_reward()
     for kind in ("reward_flag", "closed_form", "absorbing"):
         with pytest.raises(ConfigError, match="is for learned rewards"):
-            dataclasses.replace(SAC, terminal=Terminal(kind))
+            override(SAC, terminal=Terminal(kind))

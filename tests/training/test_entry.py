@@ -1,4 +1,4 @@
-"""Recorded data beside the demonstrations: how a run takes them, checks them and says what it used."""
+"""Runs from recorded data: how a run takes them, checks them and says what it used."""
 
 import dataclasses
 import json
@@ -9,9 +9,10 @@ import pytest
 import toy
 
 import imitax
+from imitax.agents.policy_extraction import PolicyUpdate
 from imitax.algorithms import iq_learn, recoil
 from imitax.choices.implicit_maximum import ImplicitMaximum
-from imitax.choices.policy_update import PolicyUpdate
+from imitax.config import override
 from imitax.datasets import collect, save_d4rl
 from imitax.errors import ConfigError, DataError
 from imitax.learner import OptimizerConfig
@@ -22,7 +23,7 @@ SMALL = {
     "gamma": 0.9,
     "polyak": 0.02,
     "batch_size": 64,
-    "average": 0.98,
+    "ema": 0.98,
     "policy": PolicyConfig(hidden=(16, 16)),
     "critic": CriticConfig(hidden=(16, 16)),
     "policy_optimizer": RATE,
@@ -50,9 +51,8 @@ def recorded():
 @pytest.mark.usefixtures("no_figures")
 @pytest.mark.parametrize("form", ["v", "q"])
 def test_recoil_learns_from_demonstrations_among_random_data(form, tmp_path, demos, recorded):
-    cfg = recoil.Config(
-        **SMALL, form=form, value_optimizer=RATE, anchor=20.0, policy_update=PolicyUpdate("awr", beta=1.0)
-    )
+    changes = {"form": form, "value_optimizer": RATE, "anchor": 20.0, "policy_update": PolicyUpdate("awr", beta=1.0)}
+    cfg = override(recoil.Config(), **SMALL | changes)
     run = imitax.train(cfg, env=toy.ENV, demos=demos, offline_data=recorded, out=tmp_path / "run", **SHORT)
     assert run.summary["last"]["per_seed"][0]["expert_fraction"] > 0.9
 
@@ -60,7 +60,7 @@ def test_recoil_learns_from_demonstrations_among_random_data(form, tmp_path, dem
 @pytest.mark.usefixtures("no_figures")
 @pytest.mark.parametrize("kind", ["awr", "sac"])
 def test_iq_learn_learns_from_demonstrations_alone(kind, tmp_path, demos):
-    cfg = dataclasses.replace(iq_learn.PRESETS["offline"], **SMALL, policy_update=PolicyUpdate(kind))
+    cfg = override(iq_learn.PRESETS["offline"], **SMALL, policy_update=PolicyUpdate(kind))
     run = imitax.train(cfg, env=toy.ENV, demos=demos, out=tmp_path / "run", **SHORT)
     assert run.summary["last"]["per_seed"][0]["expert_fraction"] > {"awr": 0.9, "sac": 0.7}[kind]
 

@@ -108,6 +108,17 @@ def test_a_run_interrupted_after_a_checkpoint_in_the_warmup(whole, tmp_path):
     assert_equal_runs(whole("online", None, **options), tmp_path / "run")
 
 
+def test_an_interrupted_run_with_several_environments(whole, tmp_path):
+    """The whole run steps them in its own process, the interrupted one in workers: the numbers are the same."""
+    options = {"num_envs": 2, "seeds": (0, 3)}
+    interrupted("online", tmp_path / "run", None, 50, env_workers=2, **options)
+    run = resume("online", tmp_path / "run", None)
+    assert_equal_runs(whole("online", None, **options), tmp_path / "run", (0, 3))
+    assert run.evaluate(3, env_workers=2)["per_seed"] == run.evaluate(3)["per_seed"]
+    assert [run.replay(seed).transition_count for seed in (0, 3)] == [60, 60]
+    assert run.replay(0).hash() != run.replay(3).hash()
+
+
 def damage(path):
     data = path.read_bytes()
     path.write_bytes(data[: len(data) // 2])
@@ -182,7 +193,7 @@ def test_kill_minus_nine(tmp_path, demos):
     imitax.datasets.save_d4rl(demos, tmp_path / "demos.hdf5")
     options = COMMON | {"steps": 3000, "chunk": 10, "eval_every": 3000, "checkpoint_every": 10}
     call = [sys.executable, "-c", SCRIPT, str(tmp_path / "demos.hdf5"), str(tmp_path / "run")]
-    with subprocess.Popen(call, env=os.environ | {"PYTHONPATH": str(Path(__file__).parent)}) as process:
+    with subprocess.Popen(call, env=os.environ | {"PYTHONPATH": str(Path(__file__).parents[1])}) as process:
         deadline = time.monotonic() + 120
         while len(checkpoints(tmp_path / "run" / "checkpoints")) < 2 and time.monotonic() < deadline:
             assert process.poll() is None, "the run ended before it could be killed"

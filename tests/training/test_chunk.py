@@ -1,16 +1,13 @@
 """What a vmap over seeds owes a run of one seed."""
 
-import jax.random as jr
 import numpy as np
 import pytest
 import toy
 
 import imitax
-from imitax import seeding
 from imitax.algorithms import bc
 from imitax.checkpoint import checkpoints
 from imitax.files import load_arrays, read_json
-from imitax.seeding import Purpose
 
 pytestmark = pytest.mark.usefixtures("no_figures")
 
@@ -49,9 +46,3 @@ def test_a_seed_of_several_is_the_seed_alone(steps, tolerance, tmp_path, demos):
         obs = np.random.default_rng(0).normal(size=(16, 2))
         np.testing.assert_allclose(together.policy(obs, seed=seed), alone.policy(obs), atol=1e-3)
     assert data["train_episodes"]["3"] != data["train_episodes"]["5"]
-
-
-def test_keys_of_a_seed_do_not_depend_on_the_others():
-    for purpose in Purpose:
-        together, alone = seeding.keys(SEEDS, purpose)[1], seeding.key(SEEDS[1], purpose)
-        np.testing.assert_array_equal(jr.key_data(together), jr.key_data(alone))

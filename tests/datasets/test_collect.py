@@ -1,3 +1,5 @@
+"""What is collected, and from which seeds."""
+
 import gymnasium as gym
 import numpy as np
 import pytest
@@ -78,16 +80,6 @@ def test_a_real_environment(tmp_path):
         validate(dataset, observation_space=env.observation_space, action_space=env.action_space, env_id="Hopper-v5")
     save_d4rl(dataset, tmp_path / "hopper.hdf5")
     assert load(tmp_path / "hopper.hdf5").hash() == dataset.hash()
-
-
-def test_seeds_of_different_uses_never_meet():
-    blocks = [
-        {environment_seed(purpose, seed, index) for seed in range(50) for index in range(50)}
-        for purpose in (Purpose.TRAINING, Purpose.EVALUATION, Purpose.COLLECTION)
-    ]
-    assert len(set.union(*blocks)) == sum(map(len, blocks))
-    assert max(map(max, blocks)) < 2**31
-    assert len({environment_seed(Purpose.TRAINING, 7, index) for index in range(1000)}) == 1000
 
 
 @pytest.mark.parametrize(

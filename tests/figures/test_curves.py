@@ -1,10 +1,12 @@
+"""Learning curves: what is drawn, and where."""
+
 import numpy as np
 import pytest
 from matplotlib.figure import Figure
 from matplotlib.image import imread
 
 from imitax.errors import DataError
-from imitax.figures import align, draw_learning_curve, learning_curve, seed_curves, thousands, training_figure
+from imitax.figures import align, draw_learning_curve, learning_curve, seed_curves
 
 
 def records(scores, steps=None, **fields):
@@ -119,42 +121,4 @@ def test_labels_stand_at_their_lines(lowest):
 def test_nothing_to_draw(tmp_path):
     with pytest.raises(DataError, match="no evaluation"):
         learning_curve({"bc": [{"kind": "train", "step": 1, "seed": 0}]}, tmp_path / "a.png")
-    with pytest.raises(DataError, match="no training metric"):
-        training_figure(records([[1]]), tmp_path / "a.png")
     assert not list(tmp_path.iterdir())
-
-
-def test_thousands():
-    assert [thousands(value) for value in (0.0, 500.0, 1000.0, 2500.0, 2e5, 1.5e6)] == [
-        "0",
-        "500",
-        "1k",
-        "2.5k",
-        "200k",
-        "1.5M",
-    ]
-
-
-def test_training_panels(tmp_path):
-    names = ["steps_done", "temperature", "entropy", "q", "penalty", "imitation", "critic/loss", "extra", "b", "c"]
-    norms = ["actor/grad_norm", "critic/grad_norm"]
-    lines = [
-        {"kind": "train", "seed": seed, "step": step, "wall_s": 1.0} | dict.fromkeys(names + norms, seed + 1.0)
-        for step in (100, 200)
-        for seed in (0, 1)
-    ]
-    lines[0]["entropy"] = None
-    figure = training_figure(lines + records([[1]]), tmp_path / "t.png", title="bc")
-    titles = [axes.get_title(loc="left") for axes in figure.axes]
-    assert titles[:3] == ["critic/loss", "imitation", "penalty"]
-    assert titles[3:] == ["q", "entropy", "temperature", "steps_done", "gradient norms"]
-    means = {line.get_label(): line.get_ydata() for axes in figure.axes for line in axes.lines}
-    np.testing.assert_allclose(means["critic/loss"], [1.5, 1.5])
-    np.testing.assert_allclose(means["entropy"], [np.nan, 1.5])
-    assert figure.axes[-1].get_yscale() == "log"
-    assert imread(tmp_path / "t.png").shape[1] > 1000
-
-
-def test_training_figure_of_one_line(tmp_path):
-    training_figure([{"kind": "train", "seed": 0, "step": 5, "wall_s": 0.0, "loss": 1.0}], tmp_path / "t.png")
-    assert (tmp_path / "t.png").exists()
