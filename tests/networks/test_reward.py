@@ -84,7 +84,7 @@ def test_bounds():
 def test_shaping_by_hand(flagged, absorbing):
     """g(s) + gamma b(s') - b(s); b of the end is zero, or its own where the end is a state."""
     net, x = reward(flagged=flagged, absorbing=absorbing, shaping=True, inputs="state"), points()
-    here, there = columns(x)[:, [0, 1, 3]], columns(x)[:, [4, 5, 6]]
+    here, there = (jnp.asarray(columns(x)[:, i]) for i in ([0, 1, 3], [4, 5, 6]))
     if flagged:
         b_here, b_there = (np.asarray(net.potential(s))[:, 0] for s in (here, there))
     else:

@@ -2,60 +2,51 @@ from dataclasses import replace
 
 import equinox as eqx
 import implied
-import jax
 import jax.numpy as jnp
 import jax.random as jr
+import modelled
 import numpy as np
 import pytest
 from implied import STILL, transitions
 
+from imitax.agents.adversarial_model import AdversarialModel
 from imitax.algorithms import rmirl_implicit
-from imitax.choices.adversarial_model import AdversarialModel
+from imitax.buffers import Buffer, Buffers, Stored
 from imitax.choices.gradient_penalty import GradientPenalty
-from imitax.choices.imagination import Imagination
 from imitax.choices.pessimism import Pessimism
 from imitax.choices.td_loss import TdLoss
 from imitax.choices.temperature import Temperature
 from imitax.choices.terminal import Terminal
+from imitax.config import override
 from imitax.errors import ConfigError
-from imitax.loop import Buffers
-from imitax.networks import CriticConfig, Dynamics, DynamicsConfig, Normalizer
-from imitax.sources import Buffer
-from imitax.sources.buffer import pack
+from imitax.networks import CriticConfig
 from imitax.types import Batch
 
-MODEL = DynamicsConfig(hidden=(8,), members=2, elites=2, termination="learned")
-BASE = rmirl_implicit.Config(
-    **implied.SMALL,
-    batch_size=4,
-    average=0.0,
-    dynamics=MODEL,
-    imagination=Imagination(limit=None),
-    terminal=Terminal("mask"),
-    temperature=Temperature("fixed", initial=implied.NO_ENTROPY),
-)
-ONE = replace(BASE, critic=CriticConfig(hidden=(), members=1))
-NORMALIZER = Normalizer(jnp.array([1.0, -1.0]), jnp.array([2.0, 0.5]))
+BASE = override(rmirl_implicit.Config(), **modelled.COMMON | {"batch_size": 4})
+ONE = override(BASE, critic=CriticConfig(hidden=(), members=1))
 
 
 def start(cfg, normalizer=None):
-    normalizer = Normalizer.identity(2) if normalizer is None else normalizer
-    model = Dynamics(implied.SPEC, MODEL, None, key=jr.key(9))
-    return rmirl_implicit.init(cfg, implied.SPEC, normalizer, jr.key(0), model)
+    return modelled.start(rmirl_implicit, cfg, normalizer)
+
+
+def critic_terms(state, expert, other, cfg):
+    agent = state.agent
+    return rmirl_implicit.critic_loss(agent.critic.net, agent, expert, other, cfg, jr.key(1))
 
 
 def terms(cfg, expert, other, values=(3.0,), target=(3.0,)):
     state = implied.with_values(start(cfg), values, target)
-    return rmirl_implicit.critic_loss(state.critic.net, state, expert, other, cfg, jr.key(1))
+    return critic_terms(state, expert, other, cfg)
 
 
 def linear(cfg, *weights, bias=0.0):
     """Q and its target are `w . (s, a[, flag]) + bias`, without hidden layers."""
-    cfg = replace(cfg, critic=CriticConfig(hidden=(), members=1))
+    cfg = override(cfg, critic=CriticConfig(hidden=(), members=1))
     state = start(cfg)
     layer = ((jnp.asarray(weights, jnp.float32)[None, :, None],), (jnp.full((1, 1), bias),))
-    where = [lambda s: (s.critic.net.mlp.weights, s.critic.net.mlp.biases)]
-    where.append(lambda s: (s.target.mlp.weights, s.target.mlp.biases))
+    where = [lambda s: (s.agent.critic.net.mlp.weights, s.agent.critic.net.mlp.biases)]
+    where.append(lambda s: (s.agent.target.mlp.weights, s.agent.target.mlp.biases))
     for nets in where:
         state = eqx.tree_at(nets, state, layer)
     return cfg, state
@@ -63,14 +54,14 @@ def linear(cfg, *weights, bias=0.0):
 
 def test_the_loss_by_hand():
     """Q is the action."""
-    cfg, state = linear(replace(BASE, policy_weight=0.3, td_weight=0.2), 0.0, 0.0, 1.0)
+    cfg, state = linear(override(BASE, policy_weight=0.3, td_weight=0.2), 0.0, 0.0, 1.0)
     expert, other = transitions(), transitions(seed=1)
-    loss, metrics = rmirl_implicit.critic_loss(state.critic.net, state, expert, other, cfg, jr.key(1))
+    loss, metrics = critic_terms(state, expert, other, cfg)
     kv, kn, _ = jr.split(jr.key(1), 3)
     q_expert, q_other = (np.asarray(t.action)[:, 0] for t in (expert, other))
-    q_policy = np.asarray(state.actor.net.sample(expert.obs, kv)[0])[:, 0]
+    q_policy = np.asarray(state.agent.actor.net.sample(expert.obs, kv)[0])[:, 0]
     following = jnp.concatenate([expert.next_obs, other.next_obs])
-    r = np.concatenate([q_expert, q_other]) - 0.5 * np.asarray(state.actor.net.sample(following, kn)[0])[:, 0]
+    r = np.concatenate([q_expert, q_other]) - 0.5 * np.asarray(state.agent.actor.net.sample(following, kn)[0])[:, 0]
     known = {
         "q_expert": q_expert.mean(),
         "q_other": q_other.mean(),
@@ -94,7 +85,7 @@ def test_the_td_term_of_two_critics_by_hand():
     known = {"td": 1.25, "reward_expert": 0.5, "reward_other": 0.5, "contrast": 0.0, "q_expert": 4.0, "penalty": 0.0}
     assert {k: float(metrics[k]) for k in known} == pytest.approx(known, rel=1e-4, abs=1e-5)
     assert float(loss) == pytest.approx(0.5 * 1.25, rel=1e-4)
-    cfg = replace(BASE, td_loss=TdLoss("huber", delta=1.0, value_clip=2.0))
+    cfg = override(BASE, td_loss=TdLoss("huber", delta=1.0, value_clip=2.0))
     _, metrics = terms(cfg, transitions(), transitions(), (3.0, 5.0), (7.0, 9.0))
     assert float(metrics["td"]) == pytest.approx((3 + 7) / 2, rel=1e-4)  # of errors 2 and 4
     _, metrics = terms(ONE, transitions(), transitions(), (600.0,), (7000.0,))
@@ -103,9 +94,7 @@ def test_the_td_term_of_two_critics_by_hand():
 
 def test_the_penalty_is_at_both_and_beyond_its_margin():
     cfg, state = linear(BASE, 0.0, -603.0, 0.5)
-    loss, metrics = rmirl_implicit.critic_loss(
-        state.critic.net, state, transitions(), transitions(seed=1), cfg, jr.key(1)
-    )
+    loss, metrics = critic_terms(state, transitions(), transitions(seed=1), cfg)
     parts = {k: float(metrics[k]) for k in ("contrast", "td", "penalty")}
     assert parts["penalty"] == pytest.approx(10 * 9, rel=1e-4)
     assert float(loss) == pytest.approx(parts["contrast"] + 0.5 * parts["td"] + parts["penalty"], rel=1e-5)
@@ -125,31 +114,29 @@ def test_transitions_into_the_end_by_hand(kind, td, reward):
     ended = transitions(terminated=True)
     weights = [0.0] * 3 + [2.0] * (kind == "absorbing")
     entropy = implied.NO_ENTROPY if kind == "none" else 2.0
-    cfg = replace(BASE, terminal=Terminal(kind), temperature=Temperature("fixed", initial=entropy))
+    cfg = override(BASE, terminal=Terminal(kind), temperature=Temperature("fixed", initial=entropy))
     cfg, state = linear(cfg, *weights, bias=3.0)
-    _, metrics = rmirl_implicit.critic_loss(state.critic.net, state, ended, ended, cfg, jr.key(1))
+    _, metrics = critic_terms(state, ended, ended, cfg)
     assert float(metrics["td"]) == pytest.approx(td, rel=1e-4)
     for name in ("reward_expert", "reward_other"):
         assert float(metrics[name]) == pytest.approx(reward, rel=1e-4)
     assert float(metrics["contrast"]) == pytest.approx(0, abs=1e-5)
 
 
-def test_absorbing_rows_count_where_they_are_states():
-    """Four terminating rows, then four of the absorbing state, where Q = 3 + 2 and the policy's action is zero."""
+def test_absorbing_transitions_count_where_they_are_states():
+    """Four terminating transitions, then four of the absorbing state: Q = 3 + 2, and the policy's action is zero."""
     short, long = transitions(4, terminated=True), transitions(4, terminated=True, absorbing=4)
-    cfg, state = linear(replace(BASE, terminal=Terminal("closed_form")), 0.0, 1.0, 1.0, bias=3.0)
-    one, other = (
-        rmirl_implicit.critic_loss(state.critic.net, state, rows, rows, cfg, jr.key(1))[1] for rows in (short, long)
-    )
+    cfg, state = linear(override(BASE, terminal=Terminal("closed_form")), 0.0, 1.0, 1.0, bias=3.0)
+    one, other = (critic_terms(state, t, t, cfg)[1] for t in (short, long))
     for name in ("td", "q_expert", "q_other", "reward_expert"):
         assert float(one[name]) == pytest.approx(float(other[name]), rel=1e-5)
-    action = np.asarray(state.actor.net.sample(long.obs, jr.split(jr.key(1), 3)[0])[0])[:4, 0]
+    action = np.asarray(state.agent.actor.net.sample(long.obs, jr.split(jr.key(1), 3)[0])[0])[:4, 0]
     q_policy = 3 + np.asarray(short.obs)[:, 1].mean() + action.mean()
     assert float(other["q_policy_expert"]) == pytest.approx(q_policy, rel=1e-4)
-    assert abs(q_policy - 3) > 0.05  # as the absorbing rows would have it
-    cfg, state = linear(replace(BASE, terminal=Terminal("absorbing")), 0.0, 0.0, 1.0, 2.0, bias=3.0)
-    _, metrics = rmirl_implicit.critic_loss(state.critic.net, state, long, long, cfg, jr.key(1))
-    action = np.asarray(state.actor.net.sample(long.obs, jr.split(jr.key(1), 3)[0])[0])[:4, 0]
+    assert abs(q_policy - 3) > 0.05  # as the absorbing transitions would have it
+    cfg, state = linear(override(BASE, terminal=Terminal("absorbing")), 0.0, 0.0, 1.0, 2.0, bias=3.0)
+    _, metrics = critic_terms(state, long, long, cfg)
+    action = np.asarray(state.agent.actor.net.sample(long.obs, jr.split(jr.key(1), 3)[0])[0])[:4, 0]
     q = 3 + np.asarray(short.action)[:, 0]
     known = {
         "q_expert": (q.mean() + 5) / 2,
@@ -167,43 +154,34 @@ def test_absorbing_rows_count_where_they_are_states():
 )
 def test_the_advantage_by_hand(kind, end):
     """`gamma V(s') - Q(s, a)` of the critics of today, of which the smaller says 3, and 13 in the absorbing state."""
-    cfg = replace(BASE, terminal=Terminal(kind), critic=CriticConfig(hidden=()))
+    cfg = override(BASE, terminal=Terminal(kind), critic=CriticConfig(hidden=()))
     state = implied.with_values(start(cfg), (3.0, 5.0), (7.0, 9.0))
     if kind == "absorbing":
-        rows = state.critic.net.mlp.weights[0].at[:, -1, 0].set(10.0)
-        state = eqx.tree_at(lambda s: s.critic.net.mlp.weights[0], state, rows)
+        rows = state.agent.critic.net.mlp.weights[0].at[:, -1, 0].set(10.0)
+        state = eqx.tree_at(lambda s: s.agent.critic.net.mlp.weights[0], state, rows)
     t = replace(transitions(), terminated=jnp.arange(4) == 2, reward=jnp.full(4, 99.0))
-    got = rmirl_implicit.advantage(state, t, cfg, jr.key(4))
+    got = rmirl_implicit.advantage(state.agent, t, cfg, jr.key(4))
     np.testing.assert_allclose(got, np.where(t.terminated, end, 0.5 * 3 - 3), rtol=1e-4)
 
 
 def test_the_entropy_and_the_clip_of_the_advantage():
-    cfg = replace(BASE, temperature=Temperature("fixed", initial=2.0))
+    cfg = override(BASE, temperature=Temperature("fixed", initial=2.0))
     state, t = implied.with_values(start(cfg), (3.0, 5.0), (7.0, 9.0)), transitions()
-    bonus = -2 * np.asarray(state.actor.net.sample(t.next_obs, jr.key(4))[1])
+    bonus = -2 * np.asarray(state.agent.actor.net.sample(t.next_obs, jr.key(4))[1])
     np.testing.assert_allclose(
-        rmirl_implicit.advantage(state, t, cfg, jr.key(4)), 0.5 * (3 + bonus) - 3, rtol=1e-4, atol=1e-5
+        rmirl_implicit.advantage(state.agent, t, cfg, jr.key(4)), 0.5 * (3 + bonus) - 3, rtol=1e-4, atol=1e-5
     )
-    cfg = replace(BASE, td_loss=TdLoss(value_clip=2.0))
+    cfg = override(BASE, td_loss=TdLoss(value_clip=2.0))
     quiet = implied.with_values(start(cfg), (3.0, 5.0), (7.0, 9.0))
-    np.testing.assert_allclose(rmirl_implicit.advantage(quiet, t, cfg, jr.key(4)), 0.5 * 2 - 2, rtol=1e-4)
+    np.testing.assert_allclose(rmirl_implicit.advantage(quiet.agent, t, cfg, jr.key(4)), 0.5 * 2 - 2, rtol=1e-4)
 
 
 # updates
 
 
 def data():
-    imagined = replace(transitions(8, seed=2), uncertainty=jnp.ones(8))
-    return Batch(transitions(8), None, None, transitions(8, seed=1), imagined)
-
-
-def moved(before, after):
-    own = {
-        name
-        for name in ("dynamics", "penalty_weight")
-        if not eqx.tree_equal(getattr(before, name), getattr(after, name))
-    }
-    return implied.moved(before, after) | own
+    rollouts = replace(transitions(8, seed=2), uncertainty=jnp.ones(8))
+    return Batch(expert=transitions(8), offline=transitions(8, seed=1), rollouts=rollouts)
 
 
 @pytest.mark.parametrize(
@@ -211,22 +189,22 @@ def moved(before, after):
     [
         ({"policy_optimizer": STILL, "polyak": 0.0}, {"critic"}),
         (
-            {"critic_optimizer": STILL, "polyak": 0.0, "critic": replace(BASE.critic, zero_head=False)},
+            {"critic_optimizer": STILL, "polyak": 0.0, "critic": CriticConfig(hidden=(8,))},
             {"actor"},
         ),
         ({"critic_optimizer": STILL, "policy_optimizer": STILL, "temperature": Temperature("tuned")}, {"temperature"}),
     ],
 )
 def test_each_step_reaches_its_own_network(change, expected):
-    cfg = replace(BASE, **change)
+    cfg = override(BASE, **change)
     before = start(cfg)
     after, _ = rmirl_implicit.update(before, data(), cfg, jr.key(2))
-    assert moved(before, after) == expected
+    assert modelled.moved(before, after) == expected
 
 
-def test_the_other_rows_of_an_update(monkeypatch):
-    """Four demonstrated rows; beside them other demonstrated ones, recorded and imagined ones."""
-    cfg, calls = replace(BASE, expert_share=0.5, real_share=0.25), []
+def test_the_other_transitions_of_an_update(monkeypatch):
+    """Four demonstrated ones; beside them others, recorded ones, and ones of the model."""
+    cfg, calls = override(BASE, expert_share=0.5, real_share=0.25), []
     loss, improve = rmirl_implicit.critic_loss, rmirl_implicit.improve
     monkeypatch.setattr(
         rmirl_implicit,
@@ -236,47 +214,45 @@ def test_the_other_rows_of_an_update(monkeypatch):
         ),
     )
     monkeypatch.setattr(
-        rmirl_implicit, "improve", lambda s, c, t, *rest: calls.append(t.obs) or improve(s, c, t, *rest)
+        rmirl_implicit, "improve", lambda agent, t, *rest: calls.append(t.obs) or improve(agent, t, *rest)
     )
     batch = data()
-    rmirl_implicit.update(start(cfg, NORMALIZER), batch, cfg, jr.key(2))
+    rmirl_implicit.update(start(cfg, modelled.NORMALIZER), batch, cfg, jr.key(2))
     (expert, other), policy = calls
-    rows = [NORMALIZER(t.obs) for t in (batch.expert, batch.offline, batch.imagined)]
-    np.testing.assert_allclose(expert, rows[0][:4], rtol=1e-6)
-    np.testing.assert_allclose(other, np.concatenate([rows[0][4:6], rows[1][:1], rows[2][:1]]), rtol=1e-6)
+    obs = [modelled.NORMALIZER(t.obs) for t in (batch.expert, batch.offline, batch.rollouts)]
+    np.testing.assert_allclose(expert, obs[0][:4], rtol=1e-6)
+    np.testing.assert_allclose(other, np.concatenate([obs[0][4:6], obs[1][:1], obs[2][:1]]), rtol=1e-6)
     np.testing.assert_array_equal(policy, np.concatenate([expert, other]))
-    assert cfg.rows == 8
+    assert rmirl_implicit.schedule(cfg).batch_size == 8
 
 
 @pytest.mark.parametrize("zero", [True, False])
 def test_critics_start_at_zero_and_learn(zero):
     """In the absorbing state too; only the last layers are zeros."""
-    assert BASE.critic == CriticConfig(hidden=(8,))
-    cfg = replace(BASE, terminal=Terminal("absorbing"), critic=CriticConfig(hidden=(8,), zero_head=zero))
+    assert BASE.agent.critic == CriticConfig(hidden=(8,))
+    cfg = override(BASE, terminal=Terminal("absorbing"), critic=CriticConfig(hidden=(8,), zero_head=zero))
     state, t = start(cfg), transitions(4, absorbing=2)
-    for net in (state.critic.net, state.target):
+    for net in (state.agent.critic.net, state.agent.target):
         assert bool((net(t.obs, t.action, t.absorbing) == 0).all()) == zero
         assert all((np.asarray(x) != 0).all() for x in (net.mlp.weights[0], net.mlp.biases[0]))
     after = state
     for i in range(2):  # the first step moves the last layer alone
         after, _ = rmirl_implicit.update(after, data(), cfg, jr.key(i))
-    assert not eqx.tree_equal(after.critic.net.mlp.weights[0], state.critic.net.mlp.weights[0])
+    assert not eqx.tree_equal(after.agent.critic.net.mlp.weights[0], state.agent.critic.net.mlp.weights[0])
 
 
 def test_the_default_starts_at_zero():
-    assert rmirl_implicit.Config().critic.zero_head
-    assert all(cfg.critic.zero_head for cfg in rmirl_implicit.PRESETS.values())
+    assert rmirl_implicit.Config().agent.critic.zero_head
+    assert all(cfg.agent.critic.zero_head for cfg in rmirl_implicit.PRESETS.values())
 
 
 def test_the_models_turn_changes_the_model_alone():
-    cfg = replace(BASE, adversary=AdversarialModel(every=7, steps=2, batch_size=4))
-    (period,) = rmirl_implicit.periodic(cfg)
-    assert period.every == 7
-    rows = jnp.asarray(pack(jax.tree.map(np.asarray, transitions(6))))
-    buffer = Buffer.empty(6, 2, 1).write(rows, 0)
+    cfg = override(BASE, adversary=AdversarialModel(every=7, steps=2, batch_size=4))
+    assert rmirl_implicit.schedule(cfg).turns == ((7, rmirl_implicit.model_turn),)
+    buffer = Buffer.empty(6, implied.SPEC).write(Stored.of(transitions(6)), 0)
     before = start(cfg)
-    after, metrics = period.run(before, Buffers(buffer, None, None, buffer, None), cfg, jr.key(0))
-    assert moved(before, after) == {"dynamics"}
+    after, metrics = rmirl_implicit.model_turn(before, Buffers(expert=buffer, offline=buffer), cfg, jr.key(0))
+    assert modelled.moved(before, after) == {"dynamics"}
     assert np.isfinite(metrics["model_loss"])
 
 
@@ -294,10 +270,10 @@ def test_the_models_turn_changes_the_model_alone():
 )
 def test_contradictions_are_refused(change, message):
     with pytest.raises(ConfigError, match=message):
-        replace(BASE, **change)
+        override(BASE, **change)
 
 
 def test_the_penalty_can_be_turned_off():
-    _, metrics = terms(replace(ONE, gradient_penalty=GradientPenalty("none")), transitions(), transitions())
+    _, metrics = terms(override(ONE, gradient_penalty=GradientPenalty("none")), transitions(), transitions())
     assert float(metrics["penalty"]) == 0
     assert "gradient_norm" not in metrics

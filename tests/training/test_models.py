@@ -1,52 +1,49 @@
-"""Methods with a learned model, through the loop: runs, their resumption, and the models that they share."""
+"""Runs with a learned model: their resumption, when models are fitted, and runs that share them."""
 
 from dataclasses import replace
 
 import equinox as eqx
-import jax
-import jax.numpy as jnp
-import jax.random as jr
 import numpy as np
 import pytest
 import toy
-from test_resume import Interrupted, assert_equal_runs, stop_at
+from interrupted import Interrupted, assert_equal_runs, stop_at
 
 import imitax
-from imitax import loop
+from imitax.agents.model_rollouts import ModelRollouts
+from imitax.algorithm import algorithm_of
 from imitax.algorithms import mbpo, mopo, omlirl, rambo, rmirl, rmirl_implicit
 from imitax.artifacts import load_dynamics, save_dynamics
-from imitax.choices.imagination import Imagination
-from imitax.choices.model_based import mixed, penalised
 from imitax.choices.pessimism import Pessimism
-from imitax.choices.terminal import Terminal
+from imitax.config import override
 from imitax.datasets import Dataset
 from imitax.errors import CheckpointError, ConfigError, DataError
 from imitax.files import read_json, sha256
-from imitax.networks import Dynamics, DynamicsConfig, Normalizer
-from imitax.types import Spec, Transition
+from imitax.networks import DynamicsConfig
+from imitax.sources import RolloutSource
+from imitax.training import begin, loop
 
 pytestmark = pytest.mark.usefixtures("no_figures")
 
 LEARNED = DynamicsConfig(hidden=(8,), members=3, elites=2, termination="learned")
 TOY = {"env": toy.ENV, "chunk": 6, "eval_episodes": 2, "quiet": True, "eval_every": 6, "checkpoint_every": 12}
 CASES = {
-    "mopo": toy.shrink(replace(mopo.Config(), dynamics=LEARNED, pessimism=Pessimism("max_norm", tuned=True))),
-    "rambo": toy.shrink(replace(rambo.Config(), dynamics=LEARNED)),
-    "mbpo": toy.shrink(replace(mbpo.Config(), dynamics=LEARNED, updates_per_step=2)),
-    "omlirl": toy.shrink(replace(omlirl.Config(), dynamics=LEARNED, reward_form="trajectory"), reward_every=6),
+    "mopo": toy.shrink(override(mopo.Config(), dynamics=LEARNED, pessimism=Pessimism("max_norm", tuned=True))),
+    "rambo": toy.shrink(override(rambo.Config(), dynamics=LEARNED)),
+    "mbpo": toy.shrink(override(mbpo.Config(), dynamics=LEARNED, updates_per_step=2)),
+    "omlirl": toy.shrink(override(omlirl.Config(), dynamics=LEARNED, reward_form="trajectory"), reward_every=6),
     "rmirl": toy.shrink(
-        replace(rmirl.Config(), dynamics=LEARNED), reward_every=6, imagination=Imagination(every=4, starts=8, keep=60)
+        override(rmirl.Config(), dynamics=LEARNED),
+        reward_every=6,
+        model_rollouts=ModelRollouts(every=4, starts=8, keep=60),
     ),
-    "rmirl_implicit": toy.shrink(replace(rmirl_implicit.Config(), dynamics=LEARNED)),
+    "rmirl_implicit": toy.shrink(override(rmirl_implicit.Config(), dynamics=LEARNED)),
 }
 
 
 def sources(cfg, data):
     """Demonstrations and recorded data, where they are needed."""
-    return {
-        name: data if need in cfg.needs else None
-        for name, need in (("demos", "expert"), ("offline_data", "offline data"))
-    }
+    needs = algorithm_of(cfg).needs(cfg)
+    return {"demos": data if needs.expert else None, "offline_data": data if needs.offline else None}
 
 
 def start(cfg, folder, data, **options):
@@ -63,7 +60,7 @@ def test_an_interrupted_run_ends_where_a_whole_one_does(name, tmp_path, demos):
     again = imitax.resume(tmp_path / "cut", **sources(cfg, demos))
     assert_equal_runs(whole.folder, again.folder)
     metrics = {k: v for line in whole.metrics() for k, v in line.items()}
-    assert 0 < metrics["imagined_length"] <= cfg.imagination.horizon
+    assert 0 < metrics["rollout_length"] <= cfg.model.model_rollouts.horizon
     assert np.isfinite(metrics["critic_loss"])
     assert ("model_loss" in metrics) == hasattr(cfg, "adversary")
     assert ("model_error" in metrics) == (name == "mbpo")
@@ -72,11 +69,9 @@ def test_an_interrupted_run_ends_where_a_whole_one_does(name, tmp_path, demos):
 def test_the_first_fit_and_rollouts_end_the_warm_up(tmp_path, monkeypatch):
     """Whatever the periods: chunks of 2, rollouts at multiples of 3, fits at multiples of 10, 25 steps of warm-up."""
     done = {"fit": [], "roll out": [], "update": []}
-    fit, roll_out, make = loop.fit_models, loop.ImaginedSource.advance, loop.make_chunk
-    monkeypatch.setattr(loop, "fit_models", lambda *args: (done["fit"].append(args[-1]), fit(*args))[1])
-    monkeypatch.setattr(
-        loop.ImaginedSource, "advance", lambda *args: (done["roll out"].append(args[-1]), roll_out(*args))[1]
-    )
+    fit, roll_out, make = begin.fit_replay, RolloutSource.advance, loop.make_chunk
+    monkeypatch.setattr(begin, "fit_replay", lambda *args: (done["fit"].append(args[-1]), fit(*args))[1])
+    monkeypatch.setattr(RolloutSource, "advance", lambda *args: (done["roll out"].append(args[-1]), roll_out(*args))[1])
 
     def noted(*args):
         run = make(*args)
@@ -84,7 +79,7 @@ def test_the_first_fit_and_rollouts_end_the_warm_up(tmp_path, monkeypatch):
 
     monkeypatch.setattr(loop, "make_chunk", noted)
     cfg = CASES["mbpo"]
-    cfg = replace(cfg, warmup_steps=25, refit_every=10, imagination=replace(cfg.imagination, every=3))
+    cfg = override(cfg, warmup_steps=25, refit_every=10, **{"model_rollouts.every": 3})
     start(cfg, tmp_path / "run", None, steps=36, chunk=2)
     assert done["fit"] == [25, 30]
     assert done["roll out"] == [25, 27, 30, 33]
@@ -132,44 +127,3 @@ def test_what_cannot_be_modelled_is_refused(tmp_path, demos):
     )
     with pytest.raises(DataError, match="learns from the rewards of its data, and bare has none"):
         start(CASES["mopo"], tmp_path / "b", bare)
-    for module in (mopo, rambo, mbpo):
-        with pytest.raises(ConfigError, match="is for learned rewards"):
-            replace(module.Config(), terminal=Terminal("absorbing"))
-    with pytest.raises(ConfigError, match="real_share must lie in"):
-        replace(mopo.Config(), real_share=1.5)
-    with pytest.raises(ConfigError, match="refit_every must be at least 1"):
-        replace(mbpo.Config(), refit_every=0)
-
-
-SPEC = Spec(2, 1, (-1.0,), (1.0,))
-
-
-def rows(value, uncertainty=None):
-    x = jnp.full((8, 2), value)
-    flags = jnp.zeros(8, bool)
-    return Transition(x, x[:, :1], x[:, 0], x, flags, flags, uncertainty)
-
-
-@pytest.mark.parametrize(("share", "real"), [(0.0, 0), (0.5, 4), (1.0, 8)])
-def test_a_batch_is_composed_as_told(share, real):
-    cfg = replace(mopo.Config(), batch_size=8, real_share=share, pessimism=Pessimism("max_norm", weight=2.0))
-    dynamics = Dynamics(SPEC, LEARNED, None, key=jr.key(0))
-    state = mopo.init(cfg, SPEC, Normalizer.identity(2), jr.key(0), dynamics)
-    imagined, penalty = penalised(state, rows(5.0, jnp.full(8, 0.25)), cfg)
-    np.testing.assert_allclose(penalty, 0.5, rtol=1e-6)
-    mix = mixed(rows(1.0), imagined, cfg)
-    np.testing.assert_allclose(mix.reward, [1.0] * real + [4.5] * (8 - real), rtol=1e-6)
-    unpaid = replace(cfg, pessimism=Pessimism("none", weight=2.0))
-    np.testing.assert_allclose(penalised(state, rows(5.0, jnp.full(8, 0.25)), unpaid)[0].reward, 5.0)
-
-
-def test_the_advantage_of_rambo():
-    """`r + gamma V(s') - Q(s, a)` with critics that are constant: 3 + 0.5 * 2 - 2, and without V at the end."""
-    cfg = replace(rambo.Config(), gamma=0.5)
-    state = rambo.init(cfg, SPEC, Normalizer.identity(2), jr.key(0), Dynamics(SPEC, LEARNED, None, key=jr.key(0)))
-    mlp = state.critic.net.mlp
-    zeros = jax.tree.map(jnp.zeros_like, (mlp.weights, mlp.biases))
-    biases = (*zeros[1][:-1], jnp.full_like(mlp.biases[-1], 2.0))
-    state = eqx.tree_at(lambda s: (s.critic.net.mlp.weights, s.critic.net.mlp.biases), state, (zeros[0], biases))
-    t = replace(rows(3.0), terminated=jnp.arange(8) == 0)
-    np.testing.assert_allclose(rambo.advantage(state, t, cfg, jr.key(1)), [1.0] + [2.0] * 7, rtol=1e-6)
