@@ -1,6 +1,5 @@
 """RAMBO's advantage, and the turn of its model."""
 
-
 import counting
 import ensembles
 import implied
