@@ -165,7 +165,7 @@ class Run:
         return read_lines(self.seed_folder(seed) / "metrics.jsonl")
 
     def replay(self, seed: int | None = None) -> Dataset:
-        """Everything that a seed's environment went through in training, as episodes in their order.
+        """Everything that happened in a seed's environments in training, as episodes in the order of their starts.
 
         Episodes that a checkpoint cut are truncated ones. CheckpointError when the run kept no replay.
         """

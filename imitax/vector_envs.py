@@ -6,7 +6,7 @@ import signal
 import sys
 import traceback
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import contextmanager, suppress
 from multiprocessing.connection import Connection
 from types import ModuleType
 from typing import Any
@@ -18,6 +18,9 @@ from jaxtyping import Bool, Float, Float32, Int
 
 from imitax.envs import Task
 from imitax.errors import ConfigError
+
+STEP, DONE = b"step", b"done"
+"""Messages to and from workers; short bytes, because pickling takes longer than a signal."""
 
 Outcome = tuple[Float[np.ndarray, "N"], Bool[np.ndarray, "N"], Bool[np.ndarray, "N"]]
 """Reward, terminated and truncated of one step of N environments."""
@@ -77,7 +80,7 @@ class ParallelVectorEnv:
         fields = [("action", np.float32, (task.spec.action_dim,)), ("running", bool)]
         fields += [("obs", np.float32, (task.spec.obs_dim,)), ("reward", np.float64)]
         layout = np.dtype([*fields, ("terminated", bool), ("truncated", bool)], align=True)
-        context = multiprocessing.get_context(_start_method())
+        context: Any = multiprocessing.get_context(_start_method())
         buffer = context.RawArray("B", num_envs * layout.itemsize)
         self.table = np.frombuffer(buffer, layout)
         self.pipes, self.processes = [], []
@@ -102,20 +105,20 @@ class ParallelVectorEnv:
         messages: dict[int, dict[int, int]] = {}
         for i, seed in seeds.items():
             messages.setdefault(i % self.workers, {})[i // self.workers] = seed
-        self._ask(messages)
+        self._ask({worker: pickle.dumps(message) for worker, message in messages.items()})
 
     def step(self, actions: Float32[np.ndarray, "N A"], running: Bool[np.ndarray, "N"] | None = None) -> Outcome:
         """As `SerialVectorEnv.step`; actions must be float32."""
         np.copyto(self.table["action"], actions, casting="no")
         self.table["running"] = True if running is None else running
-        self._ask(dict.fromkeys(range(self.workers)))
+        self._ask(dict.fromkeys(range(self.workers), STEP))
         return self.table["reward"].copy(), self.table["terminated"].copy(), self.table["truncated"].copy()
 
-    def _ask(self, messages: Mapping[int, dict[int, int] | None]) -> None:
-        """Send some workers the seeds of resets, or None for a step, and wait until all of them have answered."""
+    def _ask(self, messages: Mapping[int, bytes]) -> None:
+        """Send some workers STEP or the seeds of resets, and wait until all of them have answered."""
         try:
             for worker, message in messages.items():
-                self.pipes[worker].send(message)
+                self.pipes[worker].send_bytes(message)
             for worker in messages:
                 _receive(self.pipes[worker])
         except (EOFError, ConnectionError) as e:
@@ -134,35 +137,39 @@ VectorEnv = SerialVectorEnv | ParallelVectorEnv
 
 
 def _work(pipe: Connection, make: Callable[[], gym.Env], share: tuple[Any, np.dtype, slice]) -> None:
-    """A worker process: makes its share of the environments, and resets or steps them until the pipe is closed."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the main process, whose end closes the pipe
+    """A worker process: make its share of the environments, and reset or step them until the pipe is closed."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C ends the main process, which closes the pipe
     buffer, layout, own = share
     table = np.frombuffer(buffer, layout)[own]
-    with suppress(EOFError, ConnectionError), ExitStack() as stack:
-        try:
-            envs = SerialVectorEnv(make, len(table))
-            stack.callback(envs.close)
-            pipe.send(None)
-            while True:
-                seeds = pipe.recv()
-                if seeds is None:
-                    outcome = envs.step(table["action"].copy(), table["running"])
-                    table["reward"], table["terminated"], table["truncated"] = outcome
-                else:
-                    envs.reset(seeds)
-                table["obs"] = envs.obs
-                pipe.send(None)
-        except (EOFError, ConnectionError):
-            raise
-        except Exception:
-            pipe.send(traceback.format_exc())
+    try:
+        envs = SerialVectorEnv(make, len(table))
+        pipe.send_bytes(DONE)
+        for message in _messages(pipe):
+            if message == STEP:  # with a copy, because environments may keep their actions
+                outcome = envs.step(table["action"].copy(), table["running"])
+                table["reward"], table["terminated"], table["truncated"] = outcome
+            else:
+                envs.reset(pickle.loads(message))
+            table["obs"] = envs.obs
+            pipe.send_bytes(DONE)
+        envs.close()
+    except Exception:
+        with suppress(ConnectionError):  # the main process may be gone
+            pipe.send_bytes(traceback.format_exc().encode())
+
+
+def _messages(pipe: Connection) -> Iterator[bytes]:
+    """What arrives until the other end is closed."""
+    with suppress(EOFError, ConnectionError):
+        while True:
+            yield pipe.recv_bytes()
 
 
 def _receive(pipe: Connection) -> None:
-    """Wait for a worker's answer, which is the traceback of an error or None."""
-    error = pipe.recv()
-    if error is not None:
-        raise RuntimeError(f"an environment failed in a worker process:\n{error}")
+    """Wait for a worker's answer: DONE, or the traceback of an error."""
+    answer = pipe.recv_bytes()
+    if answer != DONE:
+        raise RuntimeError(f"an environment failed in a worker process:\n{answer.decode()}")
 
 
 def _no_outcome(num_envs: int) -> Outcome:

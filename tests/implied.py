@@ -30,17 +30,38 @@ def transitions(count=4, *, terminated=False, absorbing=0, seed=0):
     return concat(t, Transition(zeros, jnp.zeros((n, 1)), jnp.zeros(n), zeros, ones, ones))
 
 
+def transition(obs, action, next_obs, terminated, absorbing=None, reward=0.0):
+    """Transitions from lists."""
+    obs, action, next_obs = (jnp.asarray(x, jnp.float32) for x in (obs, action, next_obs))
+    n = len(obs)
+    absorbing = [False] * n if absorbing is None else absorbing
+    return Transition(
+        obs, action, jnp.broadcast_to(jnp.asarray(reward, jnp.float32), (n,)), next_obs,
+        jnp.asarray(terminated), jnp.asarray(absorbing),
+    )  # fmt: skip
+
+
+ENDS = transition(
+    [[1, 2], [3, 4], [0, 0]], [[5], [6], [0]], [[7, 8], [9, 1], [0, 0]], [False, True, True], [False, False, True]
+)
+"""A step, a terminating one, and one of the absorbing state."""
+
+
 def constant(net, *values):
     """A critic whose members have one value each, everywhere."""
     last = (jnp.zeros_like(net.mlp.weights[-1]), jnp.asarray(values, jnp.float32)[:, None])
     return eqx.tree_at(lambda n: (n.mlp.weights[-1], n.mlp.biases[-1]), net, last)
 
 
+def agent_with_values(agent, values, target_values):
+    """An agent whose critics and target critics are constant."""
+    nets = (constant(agent.critic.net, *values), constant(agent.target, *target_values))
+    return eqx.tree_at(lambda a: (a.critic.net, a.target), agent, nets)
+
+
 def with_values(state, values, target_values):
     """A state whose critics and target critics are constant."""
-    agent = state.agent
-    nets = (constant(agent.critic.net, *values), constant(agent.target, *target_values))
-    return eqx.tree_at(lambda s: (s.agent.critic.net, s.agent.target), state, nets)
+    return eqx.tree_at(lambda s: s.agent, state, agent_with_values(state.agent, values, target_values))
 
 
 def moved(before, after):

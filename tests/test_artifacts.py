@@ -1,4 +1,4 @@
-"""Learned rewards in files of their own."""
+"""Learned rewards and models as files."""
 
 import equinox as eqx
 import jax.numpy as jnp
@@ -6,12 +6,14 @@ import jax.random as jr
 import numpy as np
 import pytest
 import toy
+from ensembles import constant
 
 from imitax.agents.start import Start
 from imitax.algorithms import adversarial
-from imitax.artifacts import load_reward, save_reward
+from imitax.artifacts import load_dynamics, load_reward, save_dynamics, save_reward
 from imitax.choices.terminal import Terminal
-from imitax.networks import Normalizer
+from imitax.errors import CheckpointError
+from imitax.networks import Normalizer, Termination
 from imitax.spaces import Spec
 
 
@@ -33,3 +35,14 @@ def test_a_reward_file_holds_the_reward(kind, demos, tmp_path):
         assert np.ptp(values) > 0
     else:
         np.testing.assert_array_equal(end, values)
+
+
+def test_models_are_files(tmp_path):
+    dynamics = constant([0.0, 1.0, 2.0])
+    dynamics = eqx.tree_at(lambda d: (d.elites, d.output_std), dynamics, (jnp.array([2, 0, 1]), jnp.arange(1.0, 4)))
+    save_dynamics(tmp_path / "d.safetensors", dynamics, {"env": "x"})
+    again, about = load_dynamics(tmp_path / "d.safetensors", None)
+    assert eqx.tree_equal(again, dynamics)
+    assert about == {"env": "x"}
+    with pytest.raises(CheckpointError, match="termination is learned; give --dynamics"):
+        load_dynamics(tmp_path / "d.safetensors", Termination((0.0,) * 2, (1.0,) * 2))

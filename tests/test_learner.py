@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from imitax.errors import ConfigError
-from imitax.learner import Learner, OptimizerConfig, polyak
+from imitax.learner import Learner, OptimizerConfig, growing_average, polyak
 
 
 class Pair(eqx.Module):
@@ -98,6 +98,14 @@ def test_polyak_by_hand():
     assert eqx.tree_equal(polyak(target, pair([9.0, 9.0], 9.0), 0.0), target)
 
 
+def test_a_growing_average_by_hand():
+    """Until share * updates is 1 it is the network as it is, then a moving average over that many updates."""
+    average, online = pair([1.0, 2.0], 3.0), pair([3.0, 2.0], -1.0)
+    for share, updates, expected in ((0.5, 8, [1.5, 2.0, 2.0]), (0.1, 5, [3, 2, -1]), (0.0, 1000, [3, 2, -1])):
+        new = growing_average(average, online, share, jnp.asarray(updates))
+        np.testing.assert_allclose(np.r_[new.a, new.b], expected, rtol=1e-6)
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [
@@ -107,7 +115,7 @@ def test_polyak_by_hand():
         ({"epsilon": 0.0}, "optimizer.epsilon must be positive"),
         ({"clip": 0.0}, "optimizer.clip must be positive"),
         ({"decay_to": 1.0}, r"optimizer.decay_to must lie in 0 to lr \(0.0003\)"),
-        ({"lr": 0.0, "decay_to": 0.0}, "optimizer.lr=0 leaves no rate to decay"),
+        ({"lr": 0.0, "decay_to": 0.0}, r"optimizer.decay_to must lie in 0 to lr \(0.0\), which must be positive"),
         ({"decay_to": 1e-5, "decay_steps": 0}, "optimizer.decay_steps must be at least 1"),
     ],
 )

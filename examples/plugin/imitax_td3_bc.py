@@ -105,9 +105,7 @@ def critic_loss(
     return loss, {"critic_loss": loss, "q": q.mean()}
 
 
-def actor_loss(
-    actor: TanhGaussian, critic: Critic, t: Transition, cfg: Config
-) -> tuple[Float[Array, ""], Metrics]:
+def actor_loss(actor: TanhGaussian, critic: Critic, t: Transition, cfg: Config) -> tuple[Float[Array, ""], Metrics]:
     """Cloning, and the critic in units of its own size."""
     action = actor.mode(t.obs)
     q = critic(t.obs, action)[0]  # [B]

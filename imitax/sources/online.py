@@ -29,7 +29,7 @@ Reward = Callable[[Transition], np.ndarray]
 
 
 class Chunk(NamedTuple):
-    """K consecutive steps of every seed, as NumPy arrays [S, K, ...]."""
+    """K consecutive steps of every seed, as NumPy arrays [S, K, ...]; `ends` marks the last step of an episode."""
 
     obs: np.ndarray
     action: np.ndarray
@@ -37,7 +37,6 @@ class Chunk(NamedTuple):
     next_obs: np.ndarray
     terminated: np.ndarray
     ends: np.ndarray
-    """Whether the step is the last of its episode, for whatever reason."""
 
 
 class OnlineSource:
@@ -107,7 +106,7 @@ class OnlineSource:
             obs = self.envs.obs.reshape(s, n, o)
             action = low + (high - low) * noise[:, i] if number < self.warmup else act(obs, number)
             by_env.obs[:, i], by_env.action[:, i] = obs, action
-            reward, terminated, truncated = self.envs.step(action.reshape(s * n, a))
+            reward, terminated, truncated = self.envs.step(by_env.action[:, i].reshape(s * n, a))
             ended = terminated | truncated
             by_env.reward[:, i], by_env.next_obs[:, i] = reward.reshape(s, n), self.envs.obs.reshape(s, n, o)
             by_env.terminated[:, i], by_env.ends[:, i] = terminated.reshape(s, n), ended.reshape(s, n)
@@ -126,9 +125,7 @@ class OnlineSource:
     def _remember(self, chunk: Chunk, start: int) -> None:
         """Put a chunk on the device, with the rewards that count."""
         if self.reward is not None:
-            flat = (x.reshape(-1, *x.shape[2:]) for x in chunk[:5])
-            rewards = self.reward(Transition(*flat, absorbing=np.zeros(chunk.reward.size, bool)))
-            chunk = chunk._replace(reward=rewards.reshape(chunk.reward.shape))
+            chunk = chunk._replace(reward=self.reward(transitions(chunk)).reshape(chunk.reward.shape))
         data, at = jax.tree.map(jnp.asarray, Stored(*chunk[:5])), jnp.asarray(start)
         replaced = _terminations(self.buffer, at, chunk.reward.shape[1])
         self.buffer = _write(self.buffer, data, at, replaced)
@@ -193,6 +190,12 @@ def empty_chunk(seeds: int, count: int, spec: Spec) -> Chunk:
     return Chunk(obs, action, np.zeros(shape, np.float32), obs.copy(), np.zeros(shape, bool), np.zeros(shape, bool))
 
 
+def transitions(chunk: Chunk) -> Transition:
+    """The steps of all seeds, [S * K, ...]."""
+    flat = (x.reshape(-1, *x.shape[2:]) for x in chunk[:5])
+    return Transition(*flat, absorbing=np.zeros(chunk.reward.size, bool))
+
+
 def read_shard(path: Path) -> tuple[Chunk, int]:
     """One seed's steps [K, ...] in a shard, and how many environments took them in turn.
 
@@ -236,10 +239,7 @@ def read_replay(folder: Path) -> tuple[Episode, ...]:
 def _episode(chunk: Chunk, first: int, stop: int) -> Episode:
     """The steps `first` to `stop` of one environment."""
     terminated = bool(chunk.terminated[stop - 1])
+    observations = np.concatenate([chunk.obs[first:stop], chunk.next_obs[stop - 1 : stop]])
     return Episode(
-        np.concatenate([chunk.obs[first:stop], chunk.next_obs[stop - 1 : stop]]),
-        chunk.action[first:stop],
-        chunk.reward[first:stop],
-        terminated=terminated,
-        truncated=not terminated,
+        observations, chunk.action[first:stop], chunk.reward[first:stop], terminated, truncated=not terminated
     )

@@ -1,11 +1,11 @@
-"""Which episodes a seed draws."""
+"""Which episodes a seed draws, and demonstrations among recorded ones."""
 
 from dataclasses import replace
 
 import pytest
 from toy_datasets import counted
 
-from imitax.datasets import select
+from imitax.datasets import pool, select
 from imitax.errors import DataError
 
 
@@ -52,3 +52,16 @@ def test_selection_is_stable_across_versions():
 def test_bad_selection(dataset, arguments, message):
     with pytest.raises(DataError, match=message):
         select(replace(dataset, name="demo"), **arguments)
+
+
+@pytest.mark.parametrize("copies", [0, 1, 3])
+def test_recorded_episodes_come_before_the_copies_of_demonstrations(copies, demos):
+    recorded = replace(demos, episodes=demos.episodes[:2], name="recorded")
+    shown = replace(demos, episodes=demos.episodes[2:5])
+    both = pool(recorded, shown, copies)
+    assert both.name == "recorded"
+    assert both.episodes == recorded.episodes + shown.episodes * copies
+    bare = replace(shown, episodes=tuple(replace(e, rewards=None) for e in shown.episodes))
+    for mix in (pool(recorded, bare, copies), pool(bare, recorded, copies)):
+        assert len(mix.episodes) in (2 + 3 * copies, 3 + 2 * copies)
+        assert all(e.rewards is None for e in mix.episodes)

@@ -42,7 +42,18 @@ def imitax(place, *args):
 
 
 TRAIN = ["--offline-data", "data.hdf5", "--env", toy.ENV, "--batch-size", "16", "--policy.hidden", "8"]
-TRAIN += ["--critic.hidden", "8", "--chunk", "2", "--eval-every", "4", "--checkpoint-every", "4", "--eval-episodes", "2"]
+TRAIN += [
+    "--critic.hidden",
+    "8",
+    "--chunk",
+    "2",
+    "--eval-every",
+    "4",
+    "--checkpoint-every",
+    "4",
+    "--eval-episodes",
+    "2",
+]
 
 
 def test_help_lists_its_settings_and_the_command_line_its_name(place):

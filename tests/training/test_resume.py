@@ -8,16 +8,14 @@ import sys
 import time
 from pathlib import Path
 
-import numpy as np
 import pytest
 import toy
+from interrupted import Interrupted, assert_equal_runs, stop_at
 
 import imitax
 from imitax.algorithms import adversarial, bc, sac
 from imitax.checkpoint import checkpoints
 from imitax.errors import CheckpointError, ConfigError, DataError
-from imitax.files import load_arrays, read_lines
-from imitax.record import seed_folder
 
 pytestmark = pytest.mark.usefixtures("no_figures")
 
@@ -25,18 +23,6 @@ COMMON = {"env": toy.ENV, "chunk": 2, "eval_episodes": 2, "quiet": True}
 OFFLINE = COMMON | {"steps": 20, "eval_every": 4, "checkpoint_every": 6}
 ONLINE = COMMON | {"steps": 60, "eval_every": 10, "checkpoint_every": 20}
 BC, SAC = toy.shrink(bc.Config()), toy.shrink(sac.Config(), buffer_size=30)  # the ring wraps twice
-
-
-class Interrupted(Exception):
-    pass
-
-
-def stop_at(step):
-    def callback(event):
-        if event.step == step:
-            raise Interrupted
-
-    return callback
 
 
 def start(kind, folder, demos, **options):
@@ -52,23 +38,6 @@ def interrupted(kind, folder, demos, step, **options):
 
 def resume(kind, folder, demos, **options):
     return imitax.resume(folder, demos=demos if kind == "offline" else None, **options)
-
-
-def assert_equal_runs(a, b, seeds=(0,)):
-    files = [f"checkpoints/{checkpoints(a / 'checkpoints')[-1].name}/state.safetensors"]
-    for seed in seeds:
-        prefix = seed_folder(Path(), seeds, seed)
-        files += [str(prefix / "policy.safetensors"), str(prefix / "policy-best.safetensors")]
-        lines = [
-            [{k: v for k, v in x.items() if k != "wall_s"} for x in read_lines(f / prefix / "metrics.jsonl")]
-            for f in (a, b)
-        ]
-        assert lines[0] == lines[1]
-    for file in files:
-        left, right = load_arrays(a / file)[0], load_arrays(b / file)[0]
-        assert left.keys() == right.keys()
-        for name, array in left.items():
-            np.testing.assert_array_equal(array, right[name], err_msg=f"{file} {name}")
 
 
 @pytest.fixture(scope="module")

@@ -1,0 +1,64 @@
+"""The presets of adversarial imitation, and configurations that are refused."""
+
+from types import SimpleNamespace
+
+import jax.random as jr
+import pytest
+import toy
+from implied import SPEC
+
+from imitax.agents.start import Start
+from imitax.algorithms import adversarial
+from imitax.algorithms.adversarial import Config
+from imitax.choices.discrimination import Discrimination, RewardHead
+from imitax.config import override
+from imitax.errors import ConfigError
+from imitax.networks import Normalizer, Reward
+
+
+def test_presets_are_their_methods():
+    p = SimpleNamespace(**adversarial.PRESETS)
+    assert (p.default.agent.terminal.kind, p.default.expert_share, p.default.agent.ema) == ("absorbing", 0.5, 0.999)
+    assert (p.cleanil.agent.terminal.kind, p.cleanil.expert_share) == ("reward_flag", 0.5)
+    assert p.cleanil.discriminator.discrimination.kind == "linear"
+    assert p.gail.discriminator.head.kind == "gail"
+    dac = p.dac.discriminator
+    assert (p.dac.agent.terminal.kind, dac.head.kind, dac.gradient_penalty.kind) == ("absorbing", "logit", "two_sided")
+    assert p.airl.subtract_log_policy
+    assert p.airl.discriminator.reward.shaping
+    assert p.airl.discriminator.reward.inputs == "state"
+    assert (p.airl.agent.temperature.kind, p.airl.agent.temperature.initial) == ("fixed", 1.0)
+    assert p.fairl.discriminator.head.kind == "fairl"
+    assert (p.gaifo.discriminator.reward.inputs, adversarial.needs(p.gaifo).actions) == ("state_next", False)
+    assert (p.hype.discriminator.discrimination.kind, p.hype.expert_share) == ("linear", 0.5)
+    for cfg in adversarial.PRESETS.values():
+        state = adversarial.init(toy.shrink(cfg), Start(SPEC, Normalizer.identity(2), jr.key(0)))
+        assert isinstance(state.discriminator.net, Reward)
+        assert state.agent.critic.net.flagged == (cfg.agent.terminal.kind == "absorbing")
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"expert_share": 0.999}, "leaves no transition of the learner"),
+        ({"expert_share": 1.0}, r"expert_share must lie in \[0, 1\), got 1.0"),
+        ({"reward_updates": 0}, "reward_updates must be at least 1"),
+        ({"gamma": 1.5}, r"gamma must lie in \[0, 1\], got 1.5"),
+        ({"ema": 1.0}, r"ema must lie in \[0, 1\), got 1.0"),
+        ({"gamma": 1.0}, "gamma=1 makes what follows the end infinite under terminal.kind=absorbing"),
+        *(
+            (
+                {"discrimination": Discrimination(kind), "subtract_log_policy": True},
+                f"subtract_log_policy is AIRL's form of the cross-entropy logit, not of discrimination.kind={kind}",
+            )
+            for kind in ("linear", "least_squares", "mixup")
+        ),
+        *(
+            ({"subtract_log_policy": True, "head": RewardHead(kind)}, f"head.kind={kind} reads h as")
+            for kind in ("gail", "log_d", "fairl")
+        ),
+    ],
+)
+def test_refused_combinations(change, message):
+    with pytest.raises(ConfigError, match=message):
+        override(Config(), **change)

@@ -1,0 +1,26 @@
+import jax.numpy as jnp
+import jax.random as jr
+import numpy as np
+import pytest
+
+from imitax.choices.discrimination import RewardHead
+from imitax.choices.discriminator import create_reward
+from imitax.choices.learned_reward import LearnedReward
+from imitax.choices.terminal import Terminal
+from imitax.networks import Normalizer, RewardConfig
+from imitax.spaces import Spec
+
+SPEC = Spec.flat(2, (-1.0,), (0.5,))
+
+
+@pytest.mark.parametrize("gamma", [0.5, 0.9])
+def test_with_end_is_the_closed_form(gamma):
+    """Masking the value after a terminating step with this reward gives what closed_form gives without."""
+    terminal = Terminal("closed_form")
+    net = create_reward(RewardConfig(hidden=(8,)), SPEC, terminal, gamma, jr.key(0), "float32")
+    saved = LearnedReward(Normalizer.identity(2), net, terminal, RewardHead("logit"), 1.0)
+    ended, rewards = jnp.array([False, True]), jnp.array([1.0, 2.0])
+    v_next = jnp.array([3.0, 4.0])
+    masked = saved.with_end(rewards, ended, gamma) + gamma * Terminal("mask").next_value(v_next, ended)
+    closed = rewards + gamma * terminal.next_value(v_next, ended, saved.absorbing() / (1 - gamma))
+    np.testing.assert_allclose(masked, closed, rtol=1e-6)
