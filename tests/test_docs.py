@@ -1,5 +1,6 @@
 """What README and docs show is run, with few steps on toy data, and what they list is compared with the code."""
 
+import ast
 import dataclasses
 import importlib
 import io
@@ -160,6 +161,28 @@ def test_an_algorithm_has_its_page(name):
     for preset in ALGORITHMS[name].PRESETS:
         assert f"- `{preset}`" in page
     assert f"`{name}`" in (ROOT / "README.md").read_text()
+
+
+def text_in_code():
+    """Every string of the package."""
+    trees = [ast.parse(path.read_text()) for path in (ROOT / "imitax").rglob("*.py")]
+    constants = [n.value for tree in trees for n in ast.walk(tree) if isinstance(n, ast.Constant)]
+    return {value for value in constants if isinstance(value, str)}
+
+
+def test_every_metric_that_a_page_explains_is_written():
+    known, explained = text_in_code(), {}
+    for name in ALGORITHMS:
+        page = (ROOT / "docs" / f"{name}.md").read_text()
+        section = page.partition("\n## Metrics\n")[2].partition("\n## ")[0]
+        cells = re.findall(r"^\| (`[^|]*) \|", section, re.MULTILINE)
+        explained[name] = {metric for cell in cells for metric in re.findall(r"`(\w+)`", cell)}
+        assert explained[name]
+    # the rewards of the parts of a batch are named after them: f"reward_{part}"
+    unknown = {
+        (name, m) for name, metrics in explained.items() for m in metrics if not {m, m.removeprefix("reward_")} & known
+    }
+    assert unknown == set()
 
 
 @pytest.mark.parametrize("page", PAGES, ids=ids(PAGES))
