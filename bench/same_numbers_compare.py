@@ -162,7 +162,7 @@ def compare(old: Path, new: Path, rtol: float, ignore: list[str], configs: bool)
         for kind, found in differences.items():
             failed = kind not in ignore and (found.value > rtol or bool(found.lost))
             agree &= not failed
-            notes += [f"{kind}: largest at {found.where}"] * (found.value > rtol)
+            notes += [f"{kind}: largest at {found.where}"] * (found.value > 0)
             notes += [f"{kind} lost: {', '.join(found.lost)}"] * bool(found.lost)
             notes += [f"{kind} added: {', '.join(found.added)}"] * bool(found.added)
         if configs:
