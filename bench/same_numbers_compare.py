@@ -9,7 +9,12 @@ from typing import Any
 
 import numpy as np
 
-METRICS: dict[str, str] = {}
+METRICS: dict[str, str] = {
+    "imagined_length": "rollout_length",
+    "imagined_terminated": "rollout_terminated",
+    "imagined_uncertainty": "rollout_uncertainty",
+    "reward_imagined": "reward_rollouts",
+}
 """Metrics that a change renames: old name to new name."""
 KINDS = ("metrics", "policy", "reward", "dynamics", "replay", "state")
 
