@@ -12,16 +12,18 @@ import pytest
 from rich.console import Console
 
 import imitax
-from bench.experiments import demo, tables
+from bench.experiments import demo, expert, medium_replay, tables
+from bench.experiments.flags import MARKERS as FLAG_TABLES
 from bench.experiments.model_based import ENVIRONMENTS
-from bench.experiments.offline import medium_replay
+from bench.experiments.offline import medium_replay as medium_replay_of
 from imitax import cli, datasets
 from imitax.algorithms import ALGORITHMS
+from imitax.config import Training, flatten
 from imitax.datasets import collect, loading, save_d4rl
 from imitax.envs import make_env
 
 ROOT = Path(__file__).parents[1]
-PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
+PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
 FEWER = {"30_000": "20", "200_000": "2_050", "300_000": "5_050"}
 """Steps as a reader runs them, and as the test does; warm-up takes 2000 steps, in `sac` 5000."""
 
@@ -50,7 +52,7 @@ def place(toy, tmp_path, monkeypatch):
     monkeypatch.setattr(loading, "BUNDLED", tmp_path / "bundled")
     monkeypatch.setenv("MINARI_DATASETS_PATH", str(tmp_path / "minari"))
     (tmp_path / "work").mkdir()
-    save_d4rl(toy, tmp_path / "work" / medium_replay("hopper"))
+    save_d4rl(toy, tmp_path / "work" / medium_replay_of("hopper"))
     monkeypatch.chdir(tmp_path / "work")
     return tmp_path / "work"
 
@@ -105,34 +107,57 @@ def test_commands_parse(command, place, monkeypatch):
     def reached(*_, **__):
         raise ReachedError
 
-    for module, name in (("train", "train"), ("train", "resume"), ("run", "Run"), ("datasets", "load")):
+    for module, name in (
+        ("training.entry", "train"),
+        ("training.resume", "resume"),
+        ("run", "Run"),
+        ("datasets", "load"),
+    ):
         monkeypatch.setattr(importlib.import_module(f"imitax.{module}"), name, reached)
     with pytest.raises((ReachedError, SystemExit)) as end:
         cli.main(shlex.split(command)[1:])
     assert end.type is ReachedError or (command == "imitax datasets list" and end.value.code == 0)
 
 
-def flags(cls, default, prefix="--"):
-    """The flags of a configuration and their defaults, as the pages write them."""
-    for field in dataclasses.fields(cls):
-        value, name = getattr(default, field.name), field.name.replace("_", "-")
+def flags(cfg, prefix="--"):
+    """The flags of a configuration, as they are typed."""
+    for name, value in flatten(cfg).items():
+        flag = prefix + name.replace("_", "-")
         if dataclasses.is_dataclass(value):
-            yield from flags(type(value), value, f"{prefix}{name}.")
+            yield from flags(value, f"{flag}.")
         else:
-            parts = value if isinstance(value, tuple) else [value]
-            yield prefix + name, " ".join(f"{x:g}" if type(x) is float else str(x) for x in parts)
+            yield flag
+            if isinstance(value, bool):
+                first, dot, last = flag.rpartition(".")
+                yield f"{first}.no-{last}" if dot else f"--no-{flag[2:]}"
+
+
+def fields(*classes):
+    """The flags of commands without parts."""
+    names = [field.name.replace("_", "-") for cls in classes for field in dataclasses.fields(cls)]
+    return {f"--{name}" for name in names} | {f"--no-{name}" for name in names}
+
+
+COMMANDS = fields(cli.Resume, cli.Evaluate, cli.Collect, cli.Datasets, expert.Recipe, medium_replay.Recipe)
+COMMANDS |= {"--preset", "--out", "--help", "--version", "--halfcheetah", "--flag", "--no-flag"}
+"""Beside those of configurations; the last two are how a page says that there are two forms."""
+FLAGS = COMMANDS | set(flags(Training())) | {f for a in ALGORITHMS.values() for f in flags(a.PRESETS["default"])}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=ids(PAGES))
+def test_every_flag_that_a_page_names_exists(page):
+    named = set(re.findall(r"(?<![\w-])--[a-z][\w.-]*\w", page.read_text()))
+    assert {f for f in named - FLAGS if not any(known.startswith(f"{f}.") for known in FLAGS)} == set()
 
 
 @pytest.mark.parametrize("name", ALGORITHMS)
-def test_choices_are_those_of_the_code(name):
-    module = ALGORITHMS[name]
-    known = dict(flags(module.Config, module.PRESETS["default"]))
+def test_an_algorithm_has_its_page(name):
     page = (ROOT / "docs" / f"{name}.md").read_text()
-    shown = dict(re.findall(r"^\| `(--[\w.-]+)` \| ([^|]*) \|", page, re.MULTILINE))
-    assert shown == {flag: known[flag] for flag in shown if flag in known}
-    details = re.compile(r"--(policy|critic|[\w-]*optimizer)\.")  # of these a page shows what matters
-    assert {flag for flag in known if not details.match(flag)} <= shown.keys()
-    for preset in module.PRESETS:
+    assert page.count(FLAG_TABLES.begin) == page.count(FLAG_TABLES.end) == 1  # generated: tests/bench/test_flags.py
+    assert page.count(tables.MARKERS.begin) == page.count(tables.MARKERS.end) == 1
+    by_hand = page.partition(FLAG_TABLES.begin)[0] + page.partition(FLAG_TABLES.end)[2]
+    assert re.findall(r"^\| `--.*", by_hand, re.MULTILINE) == []
+    for preset in ALGORITHMS[name].PRESETS:
         assert f"- `{preset}`" in page
     assert f"`{name}`" in (ROOT / "README.md").read_text()
 
@@ -145,6 +170,16 @@ def test_links_lead_somewhere(page):
 
 def test_tables_are_up_to_date():
     assert tables.update(ROOT, write=False) == []
+    assert (ROOT / "docs" / "results.md").read_text().count(tables.MARKERS.begin) == 1
+    assert tables.MARKERS.begin not in (ROOT / "README.md").read_text()
+
+
+def test_experiments_are_listed():
+    folder = ROOT / "docs" / "experiments"
+    index = (folder / "index.md").read_text()
+    pages = {page.name for page in folder.glob("*.md")} - {"index.md"}
+    assert pages
+    assert {name for name in pages if f"({name})" not in index} == set()
 
 
 def test_field_names_in_the_data_page_are_known():
@@ -157,7 +192,7 @@ def test_field_names_in_the_data_page_are_known():
 @pytest.mark.parametrize("task", ENVIRONMENTS)
 def test_the_data_page_describes_the_medium_replay_sets(task):
     page = (ROOT / "docs" / "data.md").read_text()
-    data, expert = imitax.load(ROOT / medium_replay(task)), imitax.load(f"{task}-expert")
+    data, expert = imitax.load(ROOT / medium_replay_of(task)), imitax.load(f"{task}-expert")
     assert data.env_id == expert.env_id == ENVIRONMENTS[task]
     assert data.transition_count == 100_000
     above = (data.returns > 0.6 * expert.returns.mean()).mean()

@@ -1,12 +1,15 @@
 """A finished run: what it hands out."""
 
+import shutil
+
 import numpy as np
 import pytest
 import toy
 
 import imitax
 from imitax.algorithms import adversarial
-from imitax.errors import ConfigError
+from imitax.errors import CheckpointError, ConfigError
+from imitax.files import read_json, save_arrays, write_json
 
 pytestmark = pytest.mark.usefixtures("no_figures")
 
@@ -37,3 +40,34 @@ def test_one_transition_and_bad_shapes(learned, demos):
     np.testing.assert_allclose(one, learned.reward(obs, action, next_obs)[0], rtol=1e-5)
     with pytest.raises(ConfigError, match="action has 3 dimensions, the reward takes 2"):
         learned.reward(obs[0], np.zeros(3), next_obs[0])
+
+
+@pytest.fixture
+def older(learned, tmp_path):
+    """The run as imitax 0.1 would have written it: another name of a setting, no format, rows in the replay."""
+    folder = tmp_path / "run"
+    shutil.copytree(learned.folder, folder)
+    config = read_json(folder / "config.json")
+    assert config.pop("format") == 2
+    config["config"]["average"] = config["config"].pop("ema")
+    config["versions"]["imitax"] = "0.1.0"
+    write_json(folder / "config.json", config)
+    for shard in (folder / "replay").iterdir():
+        save_arrays(shard, {"rows": np.zeros((10, 8), np.float32), "ends": np.ones(10, bool)})
+    return folder
+
+
+def test_a_run_of_an_older_version_opens_and_evaluates(older, learned, demos):
+    run = imitax.Run(older)
+    assert run.summary == learned.summary
+    assert run.evaluate(3)["per_seed"] == learned.evaluate(3)["per_seed"]
+    np.testing.assert_array_equal(run.reward(*arrays(demos)), learned.reward(*arrays(demos)))
+    with pytest.raises(CheckpointError, match=r"is not a replay of this version: it holds ends, rows"):
+        run.replay()
+
+
+def test_a_run_of_an_older_version_is_not_resumed(older, demos):
+    before = {p: p.read_bytes() for p in older.rglob("*") if p.is_file()}
+    with pytest.raises(CheckpointError, match=r"was written by imitax 0\.1\.0, .* can be opened and evaluated"):
+        imitax.resume(older, demos=demos, steps=40)
+    assert {p: p.read_bytes() for p in older.rglob("*") if p.is_file()} == before

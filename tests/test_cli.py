@@ -1,0 +1,101 @@
+"""The command line: what it refuses, with which status, and what it passes on."""
+
+import importlib
+import subprocess
+import sys
+import types
+
+import pytest
+
+from imitax import cli
+from imitax.algorithms import ALGORITHMS
+from imitax.config import flatten
+
+
+def ended(args, capsys):
+    """Exit status and standard error of a command in this process."""
+    with pytest.raises(SystemExit) as end:
+        cli.main(args)
+    return end.value.code, capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("args", "message"),
+    [
+        (["bc", "--average", "0.1"], "--average is called --ema now"),
+        (["bc", "--average=0.1"], "--average is called --ema now"),
+        (["sac", "--steps", "100", "--average", "0"], "--average is called --ema now"),
+        (["ibc", "--buffer", "0.1"], "--buffer is called --range-margin now"),
+        (["mbpo", "--imagination.horizon", "1"], "--imagination.horizon is called --model-rollouts.horizon now"),
+        (["mopo", "--imagination.end-beyond=3"], "--imagination.end-beyond is called --model-rollouts.end-beyond now"),
+        (
+            ["rmirl", "--imagination.no-stop-at-end"],
+            "--imagination.no-stop-at-end is called --model-rollouts.no-stop-at-end now",
+        ),
+    ],
+)
+def test_renamed_flags_are_refused_with_their_new_name(args, message, capsys):
+    assert ended(["train", *args], capsys) == (2, f"imitax: {message}\n")
+
+
+def test_a_flag_that_is_old_elsewhere_is_unknown(capsys):
+    status, error = ended(["train", "bc", "--buffer", "1"], capsys)
+    assert status == 2
+    assert "range-margin" not in error
+
+
+def test_a_renamed_flag_ends_the_process_without_a_traceback():
+    call = [sys.executable, "-m", "imitax.cli", "train", "bc", "--average", "0.1"]
+    done = subprocess.run(call, capture_output=True, text=True, timeout=120, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (2, "", "imitax: --average is called --ema now\n")
+
+
+@pytest.mark.parametrize(
+    ("args", "status", "message"),
+    [
+        ([], 2, ""),
+        (["frobnicate"], 2, "unknown command 'frobnicate'; there are train, eval, collect, datasets"),
+        (["train", "nonsense"], 2, "unknown algorithm 'nonsense'"),
+        (["train", "bc", "--preset", "best"], 2, "bc has no preset 'best'"),
+        (["train", "bc", "--env-kwargs", "{"], 2, "--env-kwargs takes a JSON object"),
+        (["train", "bc", "--td-loss.delta", "1"], 2, ""),
+        (["train"], 2, ""),
+        (["train", "--help"], 0, ""),
+        (["--version"], 0, ""),
+    ],
+)
+def test_statuses(args, status, message, capsys):
+    found, error = ended(args, capsys)
+    assert found == status
+    assert message in error
+
+
+@pytest.fixture
+def asked(monkeypatch):
+    """What `imitax train` passes to `train`."""
+    calls = []
+    entry = importlib.import_module("imitax.training.entry")
+    run = types.SimpleNamespace(folder="runs/x", summary={})
+    monkeypatch.setattr(entry, "train", lambda cfg, **options: calls.append((cfg, options)) or run)
+    monkeypatch.setattr(cli, "_print_scores", lambda *_: None)
+    return calls
+
+
+@pytest.mark.parametrize("name", ALGORITHMS)
+def test_a_preset_reaches_training_as_it_is(name, asked):
+    for preset, cfg in ALGORITHMS[name].PRESETS.items():
+        assert cli.dispatch(["train", name, "--preset", preset, "--quiet"]) == 0
+        passed, options = asked.pop()
+        assert flatten(passed) == flatten(cfg)
+        assert passed == cfg
+        assert (options["preset"], options["quiet"]) == (preset, True)
+
+
+def test_flags_change_the_parts_of_a_configuration(asked):
+    flags = ["--gamma", "0.5", "--critic.hidden", "4", "4", "--ema", "0.25", "--warmup-steps", "7"]
+    flags += ["--env-kwargs", '{"wall": 2}', "--seeds", "1", "2"]
+    assert cli.dispatch(["train", "sac", *flags, "--quiet"]) == 0
+    ((cfg, options),) = asked
+    assert (cfg.agent.gamma, cfg.agent.critic.hidden, cfg.agent.ema) == (0.5, (4, 4), 0.25)
+    assert cfg.replay.warmup_steps == 7
+    assert (options["env_kwargs"], options["seeds"]) == ({"wall": 2}, (1, 2))
