@@ -6,6 +6,7 @@ Three online methods with ten demonstrations against environment steps. Behaviou
 it is a level: the score after its last update. Bands are 95 % bootstrap intervals over three seeds.
 """
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import matplotlib

@@ -48,7 +48,7 @@ SIZES = {"batch_size": 32, "reward_batch_size": 32, "warmup_steps": WARMUP, "buf
 SIZES |= {"starts": 64, "keep": 300, "horizon": 4, "horizon_from": 8, "horizon_to": 32, "reward_horizon": 4, "steps": 3}
 SIZES |= {"every": 4, "reward_every": 2, "refit_every": 8, "updates_per_step": 2, "decay_steps": 40, "iterations": 3}
 SIZES |= {"samples": 16, "actor_samples": 4}
-"""Largest values of integer fields, by name, wherever in a configuration they are. Both buffers are filled twice."""
+"""Largest values of fields, by name, wherever in a configuration they are. Both buffers are filled twice."""
 SHORT = {"chunk": 4, "eval_every": 4, "eval_episodes": 2, "checkpoint_every": 8, "quiet": True}
 LONG = {"env": "Hopper-v5", "demos": "hopper-expert", "episodes": 10, "steps": 20_000}
 LONG |= {"eval_every": 250, "eval_episodes": 5, "quiet": True}
@@ -67,6 +67,8 @@ class Entry:
     """Of `imitax.train`."""
     files: dict[str, str] = field(default_factory=dict)
     """Options that take the run of another entry, by its name."""
+    sizes: dict[str, Any] = field(default_factory=dict)
+    """Beside `SIZES`."""
     resumed: int = 0
     """Steps by which the finished run is extended."""
     shrink: bool = True
@@ -87,19 +89,19 @@ def fields(cfg: Any) -> Iterator[tuple[str, Any]]:
         yield from fields(value) if dataclasses.is_dataclass(value) else [(f.name, value)]
 
 
-def shrink(cfg: Any, env: str) -> Any:
+def shrink(cfg: Any, sizes: dict[str, Any], env: str) -> Any:
     """A configuration at small sizes, whose models learn where the task ends if that is not known."""
     values = {}
     for f in dataclasses.fields(cfg):
         value, name = getattr(cfg, f.name), FIELDS.get(f.name, f.name)
         if dataclasses.is_dataclass(value):
-            values[f.name] = shrink(value, env)
+            values[f.name] = shrink(value, sizes, env)
         elif name == "hidden":
             values[f.name] = (16,) * len(value)
         elif name == "termination" and env != "Hopper-v5":
             values[f.name] = "learned"
-        elif name in SIZES and type(value) is int:
-            values[f.name] = min(value, SIZES[name])
+        elif name in sizes and type(value) is type(sizes[name]):
+            values[f.name] = min(value, sizes[name])
     return dataclasses.replace(cfg, **values)
 
 
@@ -114,6 +116,10 @@ def entries() -> list[Entry]:
         cases.append(Entry(name, variant="hopper", env="Hopper-v5"))
     for name in ("adversarial", "mbpo", "rmirl"):
         cases.append(Entry(name, variant="resumed", resumed=8))
+    # a hinge penalty of so small networks is 0 at its own margin
+    hinges = ("ibc/cleanil", "ibc/paper", "adversarial/default", "iq_learn/cleanil", "omlirl/default")
+    for name in (*hinges, "recoil_online/default", "rmirl/default", "rmirl_implicit/default"):
+        cases.append(Entry(*name.split("/"), variant="margin", sizes={"margin": 0.01}))
     held_out = {"episodes": 4, "validation_episodes": 1, "subsample": 2}
     cases.append(Entry("adversarial", variant="held-out", options=held_out))
     cases.append(Entry("adversarial", variant="init-from", files={"init_from": "bc/default"}))
@@ -139,7 +145,7 @@ def train(entry: Entry, root: Path, updates: int, known: dict[str, Entry]) -> tu
     cfg, data = preset, {}
     if entry.shrink:
         options = SHORT | {"env": entry.env, "steps": updates + WARMUP * entry.online} | options
-        cfg = shrink(preset, entry.env)
+        cfg = shrink(preset, SIZES | entry.sizes, entry.env)
         if entry.algorithm not in WITHOUT_DEMOS:
             data["demos"] = episodes(entry.env, 6, 0.1, seed=1)
         if entry.algorithm in WITH_OFFLINE_DATA:

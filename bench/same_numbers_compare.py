@@ -9,7 +9,12 @@ from typing import Any
 
 import numpy as np
 
-METRICS: dict[str, str] = {}
+METRICS: dict[str, str] = {
+    "imagined_length": "rollout_length",
+    "imagined_terminated": "rollout_terminated",
+    "imagined_uncertainty": "rollout_uncertainty",
+    "reward_imagined": "reward_rollouts",
+}
 """Metrics that a change renames: old name to new name."""
 KINDS = ("metrics", "policy", "reward", "dynamics", "replay", "state")
 
@@ -162,7 +167,7 @@ def compare(old: Path, new: Path, rtol: float, ignore: list[str], configs: bool)
         for kind, found in differences.items():
             failed = kind not in ignore and (found.value > rtol or bool(found.lost))
             agree &= not failed
-            notes += [f"{kind}: largest at {found.where}"] * (found.value > rtol)
+            notes += [f"{kind}: largest at {found.where}"] * (found.value > 0)
             notes += [f"{kind} lost: {', '.join(found.lost)}"] * bool(found.lost)
             notes += [f"{kind} added: {', '.join(found.added)}"] * bool(found.added)
         if configs:

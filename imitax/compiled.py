@@ -1,17 +1,19 @@
-"""Compilation of what training spends its time in, with the options that suit the machine.
+"""`jit` and `filter_jit` with the compiler options and kernels that suit a CPU. Elsewhere they are JAX's own.
+
+Always use them instead of `jax.jit`, which leaves programs exposed to a bug: XLA's CPU backend hands matrix products
+and sums to YNNPACK, and where it hands over both as one, jaxlib 0.10.2 computes wrong numbers (jax-ml/jax issue 39103),
+such as 1e33 for the sum of (E @ B) * E with a broadcast B. Here YNNPACK gets the products alone, which costs 2 to 4 %
+on two cores (`bench/update_rate.py`, gail-3x256).
+
+While a function is traced, `imitax.kernels` replace what has a faster form on CPUs.
 
 XLA's CPU backend uses vectors of 256 bits unless told otherwise. Where the processor has wider ones, those halve the
 time of SiLU and other elementwise functions (23 to 11 us at 256 x 256 on one core); where it has not, the compiler
 splits them, and nothing changes.
 
-It also orders operations so that many can run at once. An order that keeps what was just computed in the caches makes
-updates 5 % faster on two cores (`bench/update_rate.py`, gail-3x256), and the fit of an ensemble 9 % slower
-(ensemble-7x200), so `filter_jit`, which compiles the fit, leaves the order alone. Numbers are the same either way.
-
-And it hands matrix products and sums to YNNPACK. Where it hands over both as one, jaxlib 0.10.2 computes wrong numbers
-(jax-ml/jax issue 39103), such as 1e33 for the sum of (E @ B) * E with a broadcast B. Everything here therefore leaves
-YNNPACK the products alone, which costs 2 to 4 % on two cores (gail-3x256). Programs compiled without this module are
-exposed: compile no numbers without it.
+An order of operations that keeps what was just computed in the caches, instead of letting many run at once, makes
+updates 5 % faster on two cores (gail-3x256), and the fit of an ensemble 9 % slower (ensemble-7x200). `filter_jit`,
+which compiles the fit, therefore leaves the order alone. Numbers are the same either way.
 """
 
 from collections.abc import Callable
@@ -64,7 +66,8 @@ def jit(f: Callable[..., Any], **kwargs: Any) -> Callable[..., Any]:
 def filter_jit(f: Callable[..., Any]) -> Callable[..., Any]:
     """`eqx.filter_jit(f)` as a decorator: which backend there is, is asked at the first call.
 
-    Within another compiled function f becomes a part of that one, under its options.
+    Within another compiled or differentiated function f becomes a part of that one, under its options and with kernels
+    only if it has them: what callers differentiate is plain JAX.
     """
 
     @cache

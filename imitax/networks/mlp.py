@@ -1,7 +1,7 @@
 """Multilayer perceptrons: one network, or an ensemble of them computed as one batched product.
 
-`Precision` "bfloat16" rounds the operands of every product to bfloat16 and accumulates in float32; parameters,
-activations, biases and gradients stay float32.
+`Precision` "bfloat16" rounds the operands of products to bfloat16 and accumulates in float32; parameters, activations
+and gradients are arrays of float32.
 """
 
 from collections.abc import Sequence
@@ -72,7 +72,7 @@ class MLP(eqx.Module):
         input_dropout: float = 0.0,
         spectral_norm: bool = False,
         precision: Precision = "float32",
-    ):  # the options of all networks, by keyword
+    ):
         lead = () if members is None else (members,)
         weights, biases = [], []
         for k, n_in, n_out in zip(jr.split(key, len(sizes) - 1), sizes[:-1], sizes[1:], strict=True):
