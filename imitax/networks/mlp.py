@@ -72,7 +72,7 @@ class MLP(eqx.Module):
         input_dropout: float = 0.0,
         spectral_norm: bool = False,
         precision: Precision = "float32",
-    ):
+    ):  # the options of all networks, by keyword
         lead = () if members is None else (members,)
         weights, biases = [], []
         for k, n_in, n_out in zip(jr.split(key, len(sizes) - 1), sizes[:-1], sizes[1:], strict=True):
