@@ -3,7 +3,7 @@ PYTHON ?= python3.11
 BIN := .venv/bin
 .DEFAULT_GOAL := help
 
-.PHONY: help demo test check format bench bench-peers bench-resume bench-online bench-offline bench-model mountain-car expert tables clean
+.PHONY: help demo test test-long check format bench bench-peers bench-resume bench-online bench-offline bench-model mountain-car expert tables clean
 
 help:  ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/'
@@ -18,6 +18,9 @@ demo: .venv/.installed  ## learn to hop from ten demonstrations: a plot, a score
 
 test: .venv/.installed  ## the test suite
 	$(BIN)/python -m pytest -n 2
+
+test-long: .venv/.installed  ## the tests that take minutes
+	$(BIN)/python -m pytest -n 2 -m long
 
 check: .venv/.installed  ## lint, format and types
 	$(BIN)/ruff check .

@@ -26,6 +26,7 @@ def numbers(value):
         yield value
 
 
+@pytest.mark.long
 def test_every_part_runs(tmp_path):
     environment = os.environ | {"JAX_PLATFORMS": "cpu", "PYTHONPATH": str(BENCH.parent)}
     command = [sys.executable, str(BENCH / "accelerator.py"), "--toy", "--out", str(tmp_path)]
