@@ -28,6 +28,11 @@ class Purpose(IntEnum):
     DEMONSTRATIONS = 7
     SUBSAMPLING = 8
     MODEL = 9
+    """The fit of a learned model."""
+    MODEL_INITIALISATION = 10
+    MODEL_ROLLOUTS = 11
+    TURNS = 12
+    """Slow work between chunks of updates."""
 
 
 def generator(seed: int, purpose: Purpose, *index: int) -> np.random.Generator:

@@ -113,7 +113,7 @@ def _chunk(algorithm: Any, precision: str, sizes: Sizes, preset: str = "default"
     scan = partial(make_chunk, algorithm_of(cfg), cfg, static)
     calls = [Call(scan, arrays, (buffers, keys), (jnp.asarray(0),), (sizes.scan,), 1 / sizes.scan)]
     for every, turn in algorithm_of(cfg).schedule(cfg).turns:
-        run = partial(make_turn, turn, cfg, static)
+        run = partial(make_turn, turn, 0, cfg, static)
         calls.append(Call(run, arrays, (buffers, keys), (jnp.asarray(0),), (), 1 / every))
     return calls
 
@@ -164,7 +164,7 @@ def _rollouts(precision: str, sizes: Sizes, algorithm: Any = mopo, preset: str =
         return source._compile(static, sizes.horizon)
 
     real = Buffers(offline=harness.buffer(sizes.replay, absorbing=False))
-    return [Call(make, source.buffer, (given, real, seeding.keys((0,), Purpose.MODEL)), (jnp.asarray(0),))]
+    return [Call(make, source.buffer, (given, real, seeding.keys((0,), Purpose.MODEL_ROLLOUTS)), (jnp.asarray(0),))]
 
 
 def _omlirl(precision: str, sizes: Sizes) -> list[Call]:

@@ -62,7 +62,7 @@ def _rollouts(cfg):
 
     sizes, dynamics, policy = model(cfg)
     source = RolloutSource(cfg.model, sizes, 1, samples_absorbing=False)
-    given, keys = (stacked(dynamics), stacked(policy)), seeding.keys((0,), Purpose.MODEL)
+    given, keys = (stacked(dynamics), stacked(policy)), seeding.keys((0,), Purpose.MODEL_ROLLOUTS)
     real, count = Buffers(offline=buffer(REPLAY, absorbing=False)), itertools.count()
 
     def run(times: int) -> object:
@@ -99,7 +99,7 @@ def omlirl_block(precision: str) -> Callable[[int], object]:
     source, roll_out = _rollouts(cfg)
     held, static, keys = new_state(omlirl, cfg, model(cfg)[1])
     run_chunk = make_chunk(find("omlirl"), cfg, static, 1)
-    run_turns = [(every, make_turn(turn, cfg, static, 1)) for every, turn in omlirl.schedule(cfg).turns]
+    run_turns = [(every, make_turn(turn, 0, cfg, static, 1)) for every, turn in omlirl.schedule(cfg).turns]
     expert, offline = (buffer(n, absorbing=False) for n in (DEMONSTRATIONS, REPLAY))
 
     def run(updates: int) -> object:
@@ -130,7 +130,7 @@ def rmirl_block(precision: str) -> Callable[[int], object]:
 
     cfg = override(rmirl.PRESETS["head"], precision=precision)
     held, static, keys = new_state(rmirl, cfg, model(cfg)[1])
-    run_turn = make_turn(rmirl.model_turn, cfg, static, 1)
+    run_turn = make_turn(rmirl.model_turn, 0, cfg, static, 1)
     expert, offline = (buffer(n, absorbing=False) for n in (DEMONSTRATIONS, REPLAY))
 
     def run(steps: int) -> object:

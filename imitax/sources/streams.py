@@ -34,7 +34,7 @@ class Streams:
     """The policies of a state that act in training."""
     act: Callable[[Policy, np.ndarray, int], np.ndarray]
     """`(policies, obs [S, N, ...], step) -> actions [S, N, A]`."""
-    model_keys: Key[Array, "S"]
+    rollout_keys: Key[Array, "S"]
     fit: Fit
     refit_every: int | None = None
     """Environment steps between fits of the models."""
@@ -68,7 +68,7 @@ class Streams:
             if first or step % self.rollouts.cfg.model_rollouts.every == 0:
                 policies, real = self.explorer(state), self.buffers._replace(rollouts=None)
                 dynamics = state.model.dynamics.net
-                self.slow.append(self.rollouts.advance(dynamics, policies, real, self.model_keys, step))
+                self.slow.append(self.rollouts.advance(dynamics, policies, real, self.rollout_keys, step))
         return state
 
     def metrics(self) -> Metrics:

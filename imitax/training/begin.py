@@ -6,7 +6,6 @@ from typing import Any
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-import jax.random as jr
 import numpy as np
 from jaxtyping import Array, PRNGKeyArray
 
@@ -34,7 +33,8 @@ def initial_state(setup: Setup) -> Any:
     states, policy = [], setup.given.policy
     for seed, normalizer in zip(setup.training.seeds, setup.data.normalizers, strict=True):
         key = seeding.key(seed, Purpose.INITIALISATION)
-        start = Start(setup.task.spec, normalizer, key, new_dynamics(setup, key))
+        dynamics = new_dynamics(setup, seeding.key(seed, Purpose.MODEL_INITIALISATION))
+        start = Start(setup.task.spec, normalizer, key, dynamics)
         if policy is not None:  # the data's normaliser gives way to the policy's own
             start = start._replace(normalizer=policy.normalizer, actor=policy.actor)
         states.append(setup.algorithm.init(setup.cfg, start))
@@ -47,7 +47,7 @@ def new_dynamics(setup: Setup, key: PRNGKeyArray) -> Dynamics | None:
     if cfg is None or setup.given.dynamics is not None:
         return setup.given.dynamics
     spec, termination = setup.task.spec, setup.termination
-    return Dynamics(spec, cfg.dynamics, termination, key=jr.fold_in(key, 1), precision=precision)
+    return Dynamics(spec, cfg.dynamics, termination, key=key, precision=precision)
 
 
 def fit_recorded(setup: Setup, state: Any) -> Any:
@@ -107,7 +107,7 @@ def make_streams(setup: Setup, state: Any) -> Streams:
         rollouts=rollouts,
         explorer=setup.algorithm.explorer,
         act=act,
-        model_keys=seeding.keys(seeds, Purpose.MODEL),
+        rollout_keys=seeding.keys(seeds, Purpose.MODEL_ROLLOUTS),
         fit=partial(fit_replay, setup),
         refit_every=setup.schedule.refit_every,
     )

@@ -49,11 +49,14 @@ def make_chunk(algorithm: Algorithm, cfg: Any, static: Any, seeds: int) -> Run:
     return run_chunk
 
 
-def make_turn(turn: Turn, cfg: Any, static: Any, seeds: int) -> Run:
-    """A jitted, donated turn of an algorithm's slow work: `(arrays, buffers, keys, step) -> (arrays, metrics [S])`."""
+def make_turn(turn: Turn, index: int, cfg: Any, static: Any, seeds: int) -> Run:
+    """A jitted, donated turn of an algorithm's slow work: `(arrays, buffers, keys, step) -> (arrays, metrics [S])`.
+
+    The index of the turn gives it a stream of random numbers of its own.
+    """
 
     def one(arrays: Any, buffers: Buffers, key: PRNGKeyArray, step: Int[Array, ""]) -> tuple[Any, Metrics]:
-        state, metrics = turn(eqx.combine(arrays, static), buffers, cfg, jr.fold_in(key, step))
+        state, metrics = turn(eqx.combine(arrays, static), buffers, cfg, jr.fold_in(jr.fold_in(key, step), index))
         return eqx.filter(state, eqx.is_array), metrics
 
     return jit(over_seeds(one, seeds, shared=1), donate_argnums=0)

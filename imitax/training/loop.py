@@ -47,8 +47,11 @@ def train_loop(setup: Setup, checkpoint: Checkpoint | None, callbacks: Sequence[
     timeline = Timeline(options, schedule, None if model is None else model.model_rollouts.every)
     arrays, static = eqx.partition(unaliased(state), eqx.is_array)
     run_chunk = make_chunk(setup.algorithm, setup.cfg, static, len(seeds))
-    turns = [(every, make_turn(turn, setup.cfg, static, len(seeds))) for every, turn in schedule.turns]
-    update_keys, evaluator = seeding.keys(seeds, Purpose.UPDATES), new_evaluator(setup)
+    turns = [
+        (every, make_turn(turn, i, setup.cfg, static, len(seeds))) for i, (every, turn) in enumerate(schedule.turns)
+    ]
+    update_keys, turn_keys = (seeding.keys(seeds, purpose) for purpose in (Purpose.UPDATES, Purpose.TURNS))
+    evaluator = new_evaluator(setup)
 
     with recorder(setup, progress) as record:
         for step, count in timeline.chunks(progress.step):
@@ -61,7 +64,7 @@ def train_loop(setup: Setup, checkpoint: Checkpoint | None, callbacks: Sequence[
                 progress.window.append(metrics)
             for every, turn in turns:
                 if timeline.learns(step) and end % every == 0:
-                    arrays, metrics = turn(arrays, streams.buffers, streams.model_keys, jnp.asarray(end))
+                    arrays, metrics = turn(arrays, streams.buffers, turn_keys, jnp.asarray(end))
                     streams.slow.append(metrics)
             state, stop = eqx.combine(arrays, static), False
             if progress.window and timeline.logs(end):
