@@ -25,7 +25,7 @@ def test_seeds_of_different_uses_never_meet():
 
 def test_a_models_stream_is_none_that_splitting_another_gives():
     # split(k)[i] equals fold_in(k, i) in JAX, so numbered streams of one key can meet its splits
-    split = jr.key_data(jr.split(seeding.key(0, Purpose.INITIALISATION), 8))
+    split = np.asarray(jr.key_data(jr.split(seeding.key(0, Purpose.INITIALISATION), 8)))
     assert not (np.asarray(jr.key_data(seeding.key(0, Purpose.MODEL_INITIALISATION))) == split).all(-1).any()
     streams = [tuple(np.asarray(jr.key_data(seeding.key(0, purpose))).tolist()) for purpose in Purpose]
     assert len(set(streams)) == len(Purpose)
