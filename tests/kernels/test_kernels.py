@@ -17,7 +17,7 @@ import pytest
 import imitax
 from imitax import kernels
 from imitax.artifacts import load_policy, load_reward, save_policy, save_reward
-from imitax.choices.discriminator import RewardHead
+from imitax.choices.discrimination import RewardHead
 from imitax.choices.learned_reward import LearnedReward
 from imitax.choices.terminal import Terminal
 from imitax.compiled import filter_jit, jit
@@ -40,9 +40,9 @@ from imitax.networks import (
 from imitax.networks.dynamics import forward, softplus
 from imitax.networks.inference import Langevin
 from imitax.networks.mlp import matmul
-from imitax.types import Spec
+from imitax.spaces import Spec
 
-SPEC = Spec(3, 2, (-0.5, -2.0), (1.0, 2.0))
+SPEC = Spec.flat(3, (-0.5, -2.0), (1.0, 2.0))
 install()
 
 # the switch
@@ -128,11 +128,9 @@ def test_other_backends_have_none(monkeypatch):
 def test_the_environment_variable():
     code = "from imitax.compiled import jit\nfrom imitax.kernels import Replaceable\np = Replaceable(lambda x: 0 * x)\n"
     code += "p.kernel = lambda x: 0 * x + 1\nprint(jit(p)(2.0))"
-    root = str(Path(imitax.__file__).parent.parent)
-    for value, expected in (("0", "0.0"), ("1", "1.0")):
-        env = os.environ | {"IMITAX_KERNELS": value, "PYTHONPATH": root}
-        ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=env, check=True)
-        assert ran.stdout.strip() == expected
+    env = os.environ | {"IMITAX_KERNELS": "0", "PYTHONPATH": str(Path(imitax.__file__).parent.parent)}
+    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=env, check=True)
+    assert ran.stdout.strip() == "0.0"
 
 
 def test_nothing_else_knows_a_kernel():
@@ -145,8 +143,6 @@ def test_nothing_else_knows_a_kernel():
 
 # what they compute
 
-ENSEMBLES = [(None, True), (1, True), (1, False), (3, True), (3, False)]
-"""Members, and whether one input is shared by all."""
 TOLERANCE = {"float32": 1e-5, "bfloat16": 2**-5}
 """Of the largest entry. With bfloat16, the two round in different places, see `matmul` and `product`."""
 
@@ -177,20 +173,20 @@ def derivatives(net, x, apply=lambda net, x: net(x)):
     return apply(net, x), eqx.filter_grad(objective)((net, x)), eqx.filter_grad(penalty)((net, x))
 
 
-@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
-@pytest.mark.parametrize(("members", "shared"), ENSEMBLES)
-@pytest.mark.parametrize(("layer_norm", "activation"), [(False, "tanh"), (True, "silu")])
-def test_values_gradients_and_their_gradients_agree(members, shared, layer_norm, activation, precision):
-    kind = {"layer_norm": layer_norm, "activation": activation, "precision": precision}
-    net = MLP((5, 40, 8, 3), key=jr.key(0), members=members, **kind)
+@pytest.mark.parametrize(
+    ("layer_norm", "precision"), [(False, "float32"), (True, "float32"), (False, "bfloat16")], ids=str
+)
+@pytest.mark.parametrize(("members", "shared"), [(None, True), (3, True), (3, False)])
+def test_values_gradients_and_their_gradients_agree(members, shared, layer_norm, precision):
+    kind = {"layer_norm": layer_norm, "activation": "tanh", "precision": precision}
+    net = MLP((5, 40, 3), key=jr.key(0), members=members, **kind)  # many outputs of a layer, and few
     assert_same(derivatives, net, inputs(members, shared), tolerance=TOLERANCE[precision])
 
 
 @pytest.mark.parametrize("precision", ["float32", "bfloat16"])
 @pytest.mark.parametrize("shared", [True, False])
-@pytest.mark.parametrize("hidden", [(16, 8), (8, 16, 12)])
-def test_examples_in_columns_make_no_difference(hidden, shared, precision):
-    net = MLP((5, *hidden, 3), key=jr.key(0), members=4, activation="silu", precision=precision)
+def test_examples_in_columns_make_no_difference(shared, precision):
+    net = MLP((5, 8, 16, 12, 3), key=jr.key(0), members=4, activation="silu", precision=precision)
     x = inputs(4, shared, count=20)
     assert_same(lambda n, x: derivatives(n, x, forward), net, x, tolerance=TOLERANCE[precision])
 
@@ -208,7 +204,7 @@ def test_which_layers_have_their_examples_in_columns(hidden, shared):
 
 
 def test_a_vmap_over_networks_agrees():
-    nets = [MLP((5, 16, 8, 3), key=jr.key(i), members=2) for i in range(3)]
+    nets = [MLP((5, 16, 3), key=jr.key(i), members=2, activation="tanh") for i in range(3)]
     stacked = jax.tree.map(lambda *x: jnp.stack(x) if eqx.is_array(x[0]) else x[0], *nets)
     x = jr.normal(jr.key(1), (3, 7, 5))
     assert_same(eqx.filter_vmap(derivatives), stacked, x, tolerance=1e-5)
@@ -288,14 +284,17 @@ def check_derivatives(f, x, smooth=True):
     np.testing.assert_allclose(second, reverse, rtol=1e-3, atol=1e-3)
 
 
-@pytest.mark.parametrize("mode", ["mode", "sample"])
-@pytest.mark.parametrize("actor", [explicit(), implicit("actor_mean")], ids=["explicit", "amortised"])
+@pytest.mark.parametrize(
+    ("actor", "mode"),
+    [(explicit(), "mode"), (explicit(), "sample"), (implicit("actor_mean"), "mode")],
+    ids=["mode", "sample", "amortised"],
+)
 def test_the_action_of_a_saved_policy(actor, mode, tmp_path):
     policy = saved_policy(tmp_path, actor)
     check_derivatives(lambda obs: policy.act(obs, jr.key(0), mode), OBS)
 
 
-@pytest.mark.parametrize("kind", ["langevin", "actor_polish", "dfo"])
+@pytest.mark.parametrize("kind", ["actor_polish", "dfo"])
 def test_the_search_of_a_saved_policy(kind, tmp_path):
     """Of dfo, the samples are the same for all states: only which one is best depends on the state."""
     policy = saved_policy(tmp_path, implicit(kind))
@@ -310,9 +309,7 @@ def test_the_search_of_a_saved_policy(kind, tmp_path):
 
 
 @pytest.mark.parametrize("wrt", ["obs", "action"])
-@pytest.mark.parametrize(
-    "actor", [explicit(), implicit("actor_mean"), implicit("dfo")], ids=["explicit", "amortised", "energy"]
-)
+@pytest.mark.parametrize("actor", [explicit(), implicit("dfo")], ids=["explicit", "energy"])
 def test_the_density_of_a_saved_policy(actor, wrt, tmp_path):
     policy = saved_policy(tmp_path, actor)
     if wrt == "obs":
@@ -321,41 +318,31 @@ def test_the_density_of_a_saved_policy(actor, wrt, tmp_path):
         check_derivatives(lambda action: policy.log_prob(OBS, action), ACTION)
 
 
-@pytest.mark.parametrize("wrt", ["obs", "action", "next_obs"])
-@pytest.mark.parametrize("inputs", ["state_action", "state_next"])
-def test_a_saved_reward(inputs, wrt, tmp_path):
-    cfg = RewardConfig(
-        hidden=(8, 6), activation="tanh", inputs=inputs, shaping=True, bound=2.0, spectral_norm=True, dropout=0.1
-    )
+@pytest.mark.parametrize(
+    ("sees", "wrt"), [("state_action", "obs"), ("state_action", "action"), ("state_next", "next_obs")]
+)
+def test_a_saved_reward(sees, wrt, tmp_path):
+    """As it is called, and its network with the shaping term."""
+    network = {"hidden": (8, 6), "activation": "tanh", "bound": 2.0, "spectral_norm": True, "dropout": 0.1}
     terminal = Terminal("mask")
-    net = Reward(SPEC, cfg, gamma=0.9, flagged=terminal.flagged, absorbing=terminal.rows, key=jr.key(0))
-    reward = LearnedReward(NORMALIZER, net, terminal, RewardHead(), 1.5)
-    save_reward(tmp_path / "reward.safetensors", reward, {})
+    flags = {"flagged": terminal.flagged, "absorbing": terminal.samples_absorbing}
+    net = Reward(SPEC, RewardConfig(inputs=sees, shaping=True, **network), gamma=0.9, **flags, key=jr.key(0))
+    save_reward(tmp_path / "reward.safetensors", LearnedReward(NORMALIZER, net, terminal, RewardHead(), 1.5), {})
     reward = load_reward(tmp_path / "reward.safetensors")[0]
-    given = {"obs": OBS, "action": ACTION, "next_obs": 2 * OBS + 1}
+    given, ends = {"obs": OBS, "action": ACTION, "next_obs": 2 * OBS + 1}, jnp.array([False, True])
 
-    def value(x):
-        return reward(**given | {wrt: x}, terminated=jnp.array([False, True]))
-
-    def shaped(x):
+    def values(x):
         t = given | {wrt: x}
-        flags = jnp.array([0.0, 1.0])
-        return reward.net(reward.net.join(t["obs"], t["action"], 0 * flags, t["next_obs"], flags))
+        joined = reward.net.join(t["obs"], t["action"], jnp.zeros(2), t["next_obs"], ends.astype(float))
+        return jnp.concatenate([reward(**t, terminated=ends), reward.net(joined)])
 
-    seen = {"state_action": {"obs", "action"}, "state_next": {"obs", "next_obs"}}[inputs]
-    if wrt in seen:
-        check_derivatives(value, given[wrt])
-    else:
-        np.testing.assert_array_equal(jax.jacfwd(value)(given[wrt]), np.zeros((2, *given[wrt].shape)))
-    if wrt in seen | {"next_obs"}:
-        check_derivatives(shaped, given[wrt])
+    check_derivatives(values, given[wrt])
 
 
 @pytest.mark.parametrize("precision", ["float32", "bfloat16"])
-@pytest.mark.parametrize("members", [None, 3])
-def test_forward_mode_on_parameters(members, precision):
-    net = MLP((5, 8, 6, 1), key=jr.key(0), members=members, spectral_norm=True, layer_norm=True, precision=precision)
-    x, direction = inputs(members, True), jax.tree.map(lambda w: 0.1 * jnp.cos(w), eqx.filter(net, eqx.is_array))
+def test_forward_mode_on_parameters(precision):
+    net = MLP((5, 8, 1), key=jr.key(0), members=3, spectral_norm=True, layer_norm=True, precision=precision)
+    x, direction = inputs(3, True), jax.tree.map(lambda w: 0.1 * jnp.cos(w), eqx.filter(net, eqx.is_array))
 
     @eqx.filter_jit
     def both_modes(net):
