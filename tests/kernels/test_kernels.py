@@ -333,8 +333,8 @@ def test_a_saved_reward(sees, wrt, tmp_path):
 
     def values(x):
         t = given | {wrt: x}
-        joined = reward.net.join(t["obs"], t["action"], jnp.zeros(2), t["next_obs"], ends.astype(float))
-        return jnp.concatenate([reward(**t, terminated=ends), reward.net(joined)])
+        seen = RewardInput(t["obs"], t["action"], jnp.zeros(2), t["next_obs"], ends.astype(float))
+        return jnp.concatenate([reward(**t, terminated=ends), reward.net(seen)])
 
     check_derivatives(values, given[wrt])
 
