@@ -41,6 +41,7 @@ from imitax.networks.dynamics import forward, softplus
 from imitax.networks.inference import Langevin
 from imitax.networks.mlp import matmul
 from imitax.spaces import Spec
+from imitax.types import RewardInput
 
 SPEC = Spec.flat(3, (-0.5, -2.0), (1.0, 2.0))
 install()
