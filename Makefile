@@ -57,6 +57,7 @@ expert: .venv/.installed  ## train the bundled Hopper expert anew and collect it
 
 tables: .venv/.installed  ## regenerate the tables of README and docs, from bench/results and the code, and the claims' figures
 	$(BIN)/python -m bench.experiments.tables
+	$(BIN)/python -m bench.scores_table
 	$(BIN)/python -m bench.experiments.claims
 
 clean:  ## remove the environment and the caches

@@ -2,7 +2,7 @@
 
     bench/accelerator.sh results/                          # from a bare checkout: installs what is missing first
     python bench/accelerator.py --out results/             # where imitax is installed
-    python bench/accelerator.py --out /tmp/toy --toy       # the same at toy sizes, on any machine
+    python bench/accelerator.py --out toy/ --toy           # the same at toy sizes, on any machine
 
 Writes JSON lines to `accelerator.jsonl` as they come, and errors to `accelerator.log`. Each part is a process of its
 own with a share of the time; what no longer fits is named in a line of its own.

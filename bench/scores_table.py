@@ -1,7 +1,7 @@
 """README's table of scores and lines on speed, and the table of docs/choose-an-algorithm.md, from the result files.
 
-    python bench/scores_table.py           # rewrite what stands between the markers
-    python bench/scores_table.py --check   # change nothing; status 1 if a page is stale
+    python -m bench.scores_table           # rewrite what stands between the markers
+    python -m bench.scores_table --check   # change nothing; status 1 if a page is stale
 
 A cell is the IQM over seeds of the return after the last step, with the number of seeds. Only runs on data that the
 project ships count: demonstrations whose names begin with `imitax/`, and the recorded sets in `data/`. Where a method
@@ -17,7 +17,9 @@ from typing import Any
 
 import numpy as np
 
-from imitax.files import read_lines, write_atomic
+from bench.experiments.pages import Markers
+from bench.experiments.sections.markdown import table
+from imitax.files import read_lines
 from imitax.statistics import iqm
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -34,34 +36,16 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--check", action="store_true", help="change nothing; status 1 if a page is stale")
     check = parser.parse_args(argv).check
     lines, sets = read_lines(RESULTS / "learning.jsonl"), shipped(ROOT)
-    readme = {"scores": scores_table(lines, sets), "speed": speed_lines(read_lines(RESULTS / "peers.jsonl"))}
-    stale = [
-        update(ROOT / "README.md", readme, write=not check),
-        update(ROOT / "docs" / "choose-an-algorithm.md", {"choice": choice_table(lines, sets, ROOT)}, write=not check),
-    ]
-    sys.exit(int(check and any(stale)))
-
-
-def update(page: Path, sections: dict[str, str], *, write: bool) -> bool:
-    """Whether what stands between the markers of a page differs from `sections`; `write` brings it up to date."""
-    before = after = page.read_text()
-    for name, section in sections.items():
-        after = replace(after, name, section)
-    if after == before:
-        return False
-    if write:
-        write_atomic(page, after.encode())
-        page.chmod(0o644)
-    print(f"{page.name}: {'written' if write else 'stale; run python bench/scores_table.py'}")
-    return True
-
-
-def replace(text: str, name: str, section: str) -> str:
-    """`text` with `section` between the markers of that name. Raises ValueError when one is missing or repeated."""
-    begin, end = f"<!-- {name}:begin -->", f"<!-- {name}:end -->"
-    if text.count(begin) != 1 or text.count(end) != 1 or text.index(begin) > text.index(end):
-        raise ValueError(f"the page must hold {begin} and, after it, {end}, once each")
-    return f"{text.partition(begin)[0]}{begin}\n{section}\n{end}{text.partition(end)[2]}"
+    readme, chooser = ROOT / "README.md", ROOT / "docs" / "choose-an-algorithm.md"
+    sections = {
+        "scores": {readme: scores_table(lines, sets)},
+        "speed": {readme: speed_lines(read_lines(RESULTS / "peers.jsonl"))},
+        "choice": {chooser: choice_table(lines, sets, ROOT)},
+    }
+    stale = [page for name, pages in sections.items() for page in Markers(name).update(pages, ROOT, write=not check)]
+    for page in dict.fromkeys(stale):
+        print(f"{page.relative_to(ROOT)}: {'stale; run make tables' if check else 'written'}")
+    sys.exit(1 if check and stale else 0)
 
 
 def shipped(root: Path) -> frozenset[str]:
@@ -81,7 +65,7 @@ def scores_table(lines: Iterable[Line], sets: frozenset[str]) -> str:
         name = f"`{algorithm}`" + f" {preset}".removesuffix(" default").rstrip()
         cells = [_cell(by_task.get(task)) for task in TASKS]
         rows.append([name, data, _budget(by_task.values()), *cells])
-    return _table(["algorithm", "data", "length", *(task.removesuffix("-v5") for task in TASKS)], rows)
+    return table(["algorithm", "data", "length", *(task.removesuffix("-v5") for task in TASKS)], rows, left=3)
 
 
 def choice_table(lines: Iterable[Line], sets: frozenset[str], root: Path) -> str:
@@ -98,7 +82,7 @@ def choice_table(lines: Iterable[Line], sets: frozenset[str], root: Path) -> str
         fractions = [_fraction(by_task.get(task), experts[task]) for task in TASKS]
         cells.append([given[1:], name, data, _budget(by_task.values()), fractions[0], first, *fractions[1:]])
     header = ["you have", "algorithm", "data", "length", "Hopper", "95 % after", "HalfCheetah", "Walker2d"]
-    return _table(header, cells, left=4)
+    return table(header, cells, left=4)
 
 
 def _given(line: Line) -> str:
@@ -133,12 +117,6 @@ def _first(seeds: list[Line] | None, expert: float | None, root: Path) -> str:
         return "never"
     span = " to ".join(f"{x / 1000:.0f}k" for x in (known[0], known[-1])[: len(known)])
     return span + (f", {reached.count(None)} never" if None in reached else "")
-
-
-def _table(header: list[str], rows: Iterable[list[str]], left: int = 3) -> str:
-    """A Markdown table whose first `left` columns are aligned to the left."""
-    rule = ["---"] * left + ["---:"] * (len(header) - left)
-    return "\n".join("| " + " | ".join(row) + " |" for row in (header, rule, *rows))
 
 
 def counts(line: Line, sets: frozenset[str]) -> bool:

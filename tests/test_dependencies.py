@@ -102,7 +102,6 @@ PROBES = {
 LONG_FILES = {
     "imitax/algorithms/ibc.py",
     "imitax/algorithms/iq_learn.py",
-    "imitax/algorithms/omlirl.py",
     "imitax/algorithms/rmirl.py",
     "imitax/cli.py",
 }

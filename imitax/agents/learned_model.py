@@ -14,7 +14,7 @@ from imitax.choices.temperature import LogScalar
 from imitax.learner import Learner, OptimizerConfig
 from imitax.networks import Dynamics, DynamicsConfig
 from imitax.settings import settings
-from imitax.types import Metrics, Transition
+from imitax.types import Metrics, Transition, concat, part
 
 
 @settings()
@@ -56,6 +56,18 @@ def penalty(model: LearnedModel, t: Transition, cfg: ModelConfig) -> Float[Array
     assert t.uncertainty is not None
     weight = model.penalty_weight.net() if cfg.pessimism.kind != "none" else jnp.zeros(())
     return weight * t.uncertainty * (1.0 - t.absorbing)
+
+
+def penalised(model: LearnedModel, t: Transition, cfg: ModelConfig) -> tuple[Transition, Float[Array, "B"]]:
+    """Model transitions with rewards less the penalty, as a policy learns from them, and the penalty."""
+    less = penalty(model, t, cfg)
+    return replace(t, reward=t.reward - less, uncertainty=None), less
+
+
+def mixed(real: Transition, rollouts: Transition, real_share: float, batch_size: int) -> Transition:
+    """A batch: real transitions first, then the model's."""
+    n_real = round(real_share * batch_size)
+    return concat(part(real, 0, n_real), part(rollouts, 0, batch_size - n_real))
 
 
 def tune_penalty(model: LearnedModel, t: Transition, cfg: ModelConfig) -> tuple[LearnedModel, Metrics]:

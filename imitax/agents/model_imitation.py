@@ -19,7 +19,7 @@ from imitax.choices.terminal import Terminal, continue_after_end
 from imitax.errors import ConfigError
 from imitax.networks import Policy
 from imitax.settings import Count, Share, settings
-from imitax.types import Transition, concat, part
+from imitax.types import Metrics, Transition, concat, part
 
 
 @settings()
@@ -59,6 +59,14 @@ def compose(cfg: Mixture, expert: Transition, real: Transition, rollouts: Transi
     return concat(part(expert, 0, e), part(real, 0, r), part(rollouts, 0, cfg.batch_size - e - r))
 
 
+def reward_metrics(cfg: Mixture, rewards: Float[Array, "B"], end: Float[Array, ""], terminal: Terminal) -> Metrics:
+    """Mean rewards of a batch's demonstrated, recorded and model transitions, and `end` of the absorbing state."""
+    e, r = cfg.counts
+    parts = {"expert": rewards[:e], "recorded": rewards[e : e + r], "rollouts": rewards[e + r :]}
+    metrics = {f"reward_{name}": x.mean() for name, x in parts.items() if len(x)}
+    return metrics | ({"reward_absorbing": end} if terminal.flagged else {})
+
+
 @settings()
 class RewardSteps:
     """When the reward takes a step, and what it compares."""
@@ -78,6 +86,20 @@ class RewardSteps:
 
 Pairs = tuple[Transition, Transition, tuple[Float[Array, "B"], Float[Array, "B"]] | None]
 """Expert's and model's transitions in the task's units, and their weights."""
+
+
+def draw(
+    cfg: RewardSteps,
+    model: tuple[LearnedModel, ModelConfig],
+    policy: Policy,
+    end: tuple[Terminal, float],
+    buffers: Buffers,
+    key: PRNGKeyArray,
+) -> Pairs:
+    """What a step of the reward compares, in the form that was chosen; arguments as of `draw_segments`."""
+    if cfg.reward_form == "marginal":
+        return draw_pairs(cfg, buffers, key)
+    return draw_segments(cfg, model, policy, end, buffers, key)
 
 
 def draw_pairs(cfg: RewardSteps, buffers: Buffers, key: PRNGKeyArray) -> Pairs:

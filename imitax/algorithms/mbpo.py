@@ -32,7 +32,7 @@ from imitax.choices.terminal import Terminal, require_given_rewards
 from imitax.learner import OptimizerConfig
 from imitax.networks import Critic, DynamicsConfig, Normalizer, Policy
 from imitax.settings import INLINE, Count, Share, settings
-from imitax.types import Batch, Metrics, Transition, concat, part
+from imitax.types import Batch, Metrics, Transition
 
 
 @settings()
@@ -145,10 +145,8 @@ def update(state: State, batch: Batch, cfg: Config, key: PRNGKeyArray) -> tuple[
     assert real is not None
     assert rollouts is not None
     kc, ka = jr.split(key)
-    penalty = learned_model.penalty(state.model, rollouts, cfg.model)
-    priced = replace(rollouts, reward=rollouts.reward - penalty, uncertainty=None)
-    n_real = round(cfg.real_share * cfg.batch_size)
-    mix = concat(part(real, 0, n_real), part(priced, 0, cfg.batch_size - n_real))
+    penalised, penalty = learned_model.penalised(state.model, rollouts, cfg.model)
+    mix = learned_model.mixed(real, penalised, cfg.real_share, cfg.batch_size)
     critic, mc = state.agent.critic.descend(critic_loss, state.agent, mix, cfg, kc)
     agent, ma = improve(replace(state.agent, critic=critic), mix, cfg.agent, ka)
     model, mp = learned_model.tune_penalty(state.model, rollouts, cfg.model)

@@ -17,8 +17,6 @@ an absorbing state with a learned reward and puts demonstrations into the policy
 repeated.
 """
 
-# Over 250 lines: the losses of reward and critic, and the steps of the reward between chunks.
-
 from dataclasses import field, replace
 from typing import Annotated
 
@@ -30,7 +28,7 @@ from jaxtyping import Array, Float, PRNGKeyArray
 from imitax.agents import learned_model
 from imitax.agents.actor_critic import CLEANIL, ActorCritic, SoftActorCritic, create, improve, next_value, regression
 from imitax.agents.learned_model import LearnedModel, ModelConfig
-from imitax.agents.model_imitation import Mixture, RewardSteps, compose, draw_pairs, draw_segments
+from imitax.agents.model_imitation import Mixture, RewardSteps, compose, draw, reward_metrics
 from imitax.agents.model_rollouts import ModelRollouts
 from imitax.agents.start import Start
 from imitax.algorithm import Needs, Schedule
@@ -185,13 +183,10 @@ def reward_loss(
 def reward_turn(state: State, buffers: Buffers, cfg: Config, key: PRNGKeyArray) -> tuple[State, Metrics]:
     """`reward_steps` steps of the reward; metrics of the last one."""
     learner, metrics = state.discriminator, {}
+    end = (cfg.agent.terminal, cfg.agent.gamma)
     for i in range(cfg.reward_steps.reward_steps):
         kd, kl = jr.split(jr.fold_in(key, i))
-        if cfg.reward_steps.reward_form == "marginal":
-            pairs = draw_pairs(cfg.reward_steps, buffers, kd)
-        else:
-            end = (cfg.agent.terminal, cfg.agent.gamma)
-            pairs = draw_segments(cfg.reward_steps, (state.model, cfg.model), explorer(state), end, buffers, kd)
+        pairs = draw(cfg.reward_steps, (state.model, cfg.model), explorer(state), end, buffers, kd)
         expert, rollouts = (state.normalizer.transition(t) for t in pairs[:2])
         learner, metrics = learner.descend(reward_loss, expert, rollouts, pairs[2], cfg, kl)
     return replace(state, discriminator=learner), metrics
@@ -217,25 +212,17 @@ def update(state: State, batch: Batch, cfg: Config, key: PRNGKeyArray) -> tuple[
     assert data.offline is not None
     assert data.rollouts is not None
     kc, ka = jr.split(key)
-    penalty = learned_model.penalty(state.model, data.rollouts, cfg.model)
-    expert, real = (replace(t, reward=jnp.zeros(len(t))) for t in (data.expert, data.offline))
-    mix = compose(cfg.mixture, expert, real, replace(data.rollouts, reward=0.0 - penalty, uncertainty=None))
+    expert, real, rollouts = (replace(t, reward=jnp.zeros(len(t))) for t in (data.expert, data.offline, data.rollouts))
+    penalised, penalty = learned_model.penalised(state.model, rollouts, cfg.model)
+    mix = compose(cfg.mixture, expert, real, penalised)
     rewards = reward_of(state.discriminator.net, mix, cfg)
     end = reward_of(state.discriminator.net, absorbing_transition(state.agent.actor.net.spec), cfg)[0]
     mix = replace(mix, reward=rewards + mix.reward)
     critic, mc = state.agent.critic.descend(critic_loss, state.agent, mix, end, cfg, kc)
     agent, ma = improve(replace(state.agent, critic=critic), mix, cfg.agent, ka)
     model, mp = learned_model.tune_penalty(state.model, data.rollouts, cfg.model)
-    metrics = {"model_penalty": penalty.mean()} | reward_metrics(rewards, end, cfg)
+    metrics = {"model_penalty": penalty.mean()} | reward_metrics(cfg.mixture, rewards, end, cfg.agent.terminal)
     return State(agent, model, state.discriminator, state.normalizer), mc | ma | mp | metrics
-
-
-def reward_metrics(rewards: Float[Array, "B"], end: Float[Array, ""], cfg: Config) -> Metrics:
-    """Mean rewards of a batch's demonstrated, recorded and model transitions, and of the absorbing state."""
-    e, r = cfg.mixture.counts
-    parts = {"expert": rewards[:e], "recorded": rewards[e : e + r], "rollouts": rewards[e + r :]}
-    metrics = {f"reward_{name}": x.mean() for name, x in parts.items() if len(x)}
-    return metrics | ({"reward_absorbing": end} if cfg.agent.terminal.flagged else {})
 
 
 def policy(state: State) -> Policy:

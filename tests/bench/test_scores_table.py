@@ -110,9 +110,9 @@ def test_a_line_on_speed_for_each_algorithm():
 
 def test_markers_are_replaced_and_missing_ones_refused():
     text = "a\n<!-- speed:begin -->\nold\n<!-- speed:end -->\nb"
-    assert scores.replace(text, "speed", "new") == text.replace("old", "new")
+    assert scores.Markers("speed").replace(text, "new") == text.replace("old", "new")
     with pytest.raises(ValueError, match="once each"):
-        scores.replace(text, "scores", "new")
+        scores.Markers("scores").replace(text, "new")
 
 
 def test_pages_are_up_to_date():
