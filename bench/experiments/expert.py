@@ -6,12 +6,17 @@
         --preset frugal --steps 1500000 --eval-every 20000 --stop-at 10000 --min-mean-return 9000
     python -m bench.experiments.expert --env HalfCheetah-v5 --name halfcheetah-medium --run runs/halfcheetah-medium \
         --preset frugal --steps 1500000 --stop-at 4000 --no-full-length-only --min-mean-return 0 --out data
+    python -m bench.experiments.expert --env Ant-v5 --env-kwargs '{"include_cfrc_ext_in_observation": false}' \
+        --name ant-expert --run runs/ant --preset frugal --steps 3000000 --eval-every 25000 --stop-at 5000 \
+        --min-mean-return 4500
 
 Actions are sampled, as in D4RL's expert sets, so that the episodes show recoveries from small errors. The policy is the
 one with the best evaluation among all seeds of the run.
 """
 
+import json
 import os
+import shlex
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -32,6 +37,8 @@ class Recipe:
 
     env: str = "Hopper-v5"
     """Gymnasium id."""
+    env_kwargs: str = "{}"
+    """Keyword arguments of the environment, a JSON object; the dataset carries them."""
     name: str = "hopper-expert"
     """Name of the dataset; the files are NAME.hdf5 and NAME.policy.safetensors."""
     run: Path = Path("runs/hopper-expert")
@@ -108,6 +115,7 @@ def trained(recipe: Recipe) -> Run:
             "sac",
             preset=recipe.preset,
             env=recipe.env,
+            env_kwargs=json.loads(recipe.env_kwargs),
             steps=recipe.steps,
             eval_every=recipe.eval_every,
             seeds=recipe.seeds,
@@ -123,6 +131,7 @@ def command(recipe: Recipe) -> str:
     """The command line that reproduces the set, without folders."""
     flags = ["--env", recipe.env, "--name", recipe.name, "--preset", recipe.preset, "--steps", str(recipe.steps)]
     flags += ["--seeds", *map(str, recipe.seeds), "--eval-every", str(recipe.eval_every)]
+    flags += [] if recipe.env_kwargs == "{}" else ["--env-kwargs", shlex.quote(recipe.env_kwargs)]
     flags += [] if recipe.stop_at is None else ["--stop-at", f"{recipe.stop_at:g}"]
     flags += [] if recipe.full_length_only else ["--no-full-length-only"]
     flags += ["--episodes", str(recipe.episodes), "--min-mean-return", f"{recipe.min_mean_return:g}"]

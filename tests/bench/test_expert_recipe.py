@@ -29,6 +29,7 @@ def recipe(tmp_path, monkeypatch):
     out = tmp_path / "out"
     return expert.Recipe(
         env=toy.ENV,
+        env_kwargs='{"dims": 2}',
         name="set",
         run=tmp_path / "run",
         steps=40,
@@ -43,7 +44,7 @@ def test_a_medium_set_comes_from_a_training_that_stopped(recipe):
     expert.main(replace(recipe, stop_at=-1.0, full_length_only=False))
     assert imitax.Run(recipe.run).summary["steps"] == 10
     data = imitax.load(recipe.out / "set.hdf5")
-    assert len(data.episodes) == 3
+    assert (len(data.episodes), data.env_kwargs) == (3, {"dims": 2})
     python, _, module, *flags = shlex.split(data.attributes["recipe"])
     assert (python, module) == ("python", "bench.experiments.expert")
     again = tyro.cli(expert.Recipe, args=flags)
