@@ -15,6 +15,7 @@ import numpy as np
 
 from imitax.errors import CheckpointError
 from imitax.files import load_arrays, read_json, save_arrays, sha256, write_json
+from imitax.types import Carried, Iterated
 
 T = TypeVar("T")
 
@@ -31,6 +32,8 @@ def tree_arrays(tree: Any) -> dict[str, np.ndarray]:
 def fill_tree(template: T, arrays: dict[str, np.ndarray], what: str) -> T:
     """The template with its arrays replaced by saved ones.
 
+    Files from before networks carried arrays lack these: they are computed from the parameters, as was done then.
+
     Raises:
         CheckpointError: names, shapes or types differ, so the file belongs to another configuration.
     """
@@ -38,6 +41,8 @@ def fill_tree(template: T, arrays: dict[str, np.ndarray], what: str) -> T:
         jax.tree_util.keystr(path): leaf
         for path, leaf in jax.tree_util.tree_leaves_with_path(eqx.filter(template, eqx.is_array))
     }
+    absent = carried_arrays(template) - set(arrays)
+    expected = {name: leaf for name, leaf in expected.items() if name not in absent}
     for name in sorted(set(expected) ^ set(arrays)):
         raise CheckpointError(f"{what}: {'has no' if name in expected else 'has an unexpected'} array {name}")
     for name, leaf in expected.items():
@@ -48,9 +53,26 @@ def fill_tree(template: T, arrays: dict[str, np.ndarray], what: str) -> T:
             )
 
     def replace(path: Any, leaf: Any) -> Any:
-        return jnp.asarray(arrays[jax.tree_util.keystr(path)]) if eqx.is_array(leaf) else leaf
+        name = jax.tree_util.keystr(path)
+        return jnp.asarray(arrays[name]) if eqx.is_array(leaf) and name not in absent else leaf
 
-    return jax.tree_util.tree_map_with_path(replace, template)
+    filled = jax.tree_util.tree_map_with_path(replace, template)
+    return restarted(filled) if absent else filled
+
+
+def carried_arrays(tree: Any) -> set[str]:
+    """Paths of the arrays that networks carry from step to step."""
+    nodes = jax.tree_util.tree_leaves_with_path(tree, is_leaf=lambda x: isinstance(x, Carried))
+    return {f"{jax.tree_util.keystr(path)}.value" for path, node in nodes if isinstance(node, Carried)}
+
+
+def restarted(tree: T) -> T:
+    """The tree with all that its networks carry computed from their parameters."""
+
+    def own(x: Any) -> bool:
+        return isinstance(x, Iterated)
+
+    return jax.tree.map(lambda x: x.restarted() if own(x) else x, tree, is_leaf=own)
 
 
 @dataclass(frozen=True)

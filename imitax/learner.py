@@ -12,7 +12,7 @@ from jaxtyping import Array, Float, Int
 from imitax.errors import ConfigError
 from imitax.kernels import Replaceable
 from imitax.settings import Count, NonNegative, Positive, ShareBelowOne, settings
-from imitax.types import Metrics
+from imitax.types import Carried, Iterated, Metrics, parameters
 
 Net = TypeVar("Net")
 
@@ -68,21 +68,41 @@ class Learner(eqx.Module, Generic[Net]):
     def create(cls, net: Net, optimizer: OptimizerConfig) -> "Learner[Net]":
         """A learner before its first step; scalars are strongly typed, to avoid recompilation after it."""
         net = jax.tree.map(lambda x: jnp.asarray(x, x.dtype) if eqx.is_inexact_array(x) else x, net)
-        return cls(net, optimizer.build().init(eqx.filter(net, eqx.is_inexact_array)), optimizer)
+        return cls(net, optimizer.build().init(parameters(net)), optimizer)
 
     def descend(
         self, loss: Callable[..., tuple[Float[Array, ""], Metrics]], *args: Any
     ) -> "tuple[Learner[Net], Metrics]":
-        """One gradient step on `loss(net, *args) -> (scalar, metrics)`; returns the new learner and the metrics."""
+        """One gradient step on `loss(net, *args) -> (scalar, metrics)`; returns the new learner and the metrics.
+
+        What a network carries from step to step is brought up to date after it.
+        """
         (_, metrics), grads = eqx.filter_value_and_grad(loss, has_aux=True)(self.net, *args)
-        params = eqx.filter(self.net, eqx.is_inexact_array)
-        updates, opt_state = self.optimizer.build().update(grads, self.opt_state, params)
-        return Learner(eqx.apply_updates(self.net, updates), opt_state, self.optimizer), metrics
+        updates, opt_state = self.optimizer.build().update(parameters(grads), self.opt_state, parameters(self.net))
+        return Learner(iterated(eqx.apply_updates(self.net, updates)), opt_state, self.optimizer), metrics
+
+
+def iterated(net: Net) -> Net:
+    """The network with its carried arrays brought up to date."""
+
+    def own(x: Any) -> bool:
+        return isinstance(x, Iterated)
+
+    return jax.tree.map(lambda x: x.iterated() if own(x) else x, net, is_leaf=own)
 
 
 def polyak(target: Net, online: Net, rate: float | Float[Array, ""]) -> Net:
-    """Exponential moving average of parameters: `target <- (1 - rate) target + rate online`."""
-    return jax.tree.map(lambda t, o: t + rate * (o - t) if eqx.is_inexact_array(t) else t, target, online)
+    """Exponential moving average of parameters: `target <- (1 - rate) target + rate online`.
+
+    What a network carries besides is the online one's.
+    """
+
+    def average(t: Any, o: Any) -> Any:
+        if isinstance(t, Carried):
+            return o
+        return t + rate * (o - t) if eqx.is_inexact_array(t) else t
+
+    return jax.tree.map(average, target, online, is_leaf=lambda x: isinstance(x, Carried))
 
 
 def growing_average(average: Net, online: Net, share: float, updates: Int[Array, ""]) -> Net:

@@ -3,7 +3,7 @@
 Observations are pytrees of arrays with a leading axis of examples; a flat Box is one array [B, O].
 """
 
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeVar, runtime_checkable
 
 import equinox as eqx
 import jax
@@ -73,6 +73,32 @@ def part(tree: Tree, start: int, stop: int) -> Tree:
 def scaled(tree: Tree, factor: Float[AnyArray, "*B"]) -> Tree:
     """Every leaf [*B, ...] times one factor for each example."""
     return jax.tree.map(lambda x: x * factor.reshape(*factor.shape, *(1,) * (x.ndim - factor.ndim)), tree)
+
+
+class Carried(eqx.Module):
+    """An array of a network that goes from step to step and is no parameter: nothing trains, decays or averages it."""
+
+    value: Array
+
+
+@runtime_checkable
+class Iterated(Protocol):
+    """A part of a network that has `Carried` arrays."""
+
+    def iterated(self) -> Any:
+        """The part after one step of the network: its carried arrays are brought up to date."""
+        ...
+
+    def restarted(self) -> Any:
+        """The part with carried arrays computed from its parameters alone."""
+        ...
+
+
+def parameters(net: Tree) -> Tree:
+    """A network with None in the place of all that is not trained."""
+    return jax.tree.map(
+        lambda x: x if eqx.is_inexact_array(x) else None, net, is_leaf=lambda x: isinstance(x, Carried)
+    )
 
 
 class Batch(NamedTuple):

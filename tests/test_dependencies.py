@@ -52,7 +52,7 @@ ALLOWED = {
     "vector_envs.py": {"envs", "errors"},
     "datasets/": DATASETS,
     "sources/": SOURCE,
-    "checkpoint.py": {"errors", "files"},
+    "checkpoint.py": {"errors", "files", "types"},
     "artifacts.py": CHOICES | {"checkpoint", "config", "files"},
     "record/": HOST | {"record"},
     "figures/": HOST | {"figures"},

@@ -2,10 +2,11 @@
 
 from typing import Any
 
-import equinox as eqx
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
+
+from imitax.types import parameters
 
 
 def l2(net: Any) -> Float[Array, ""]:
@@ -14,4 +15,4 @@ def l2(net: Any) -> Float[Array, ""]:
     Coupled: added to the loss with a weight, its gradient passes through Adam's scaling, so that at the post's
     weight of 0.01 it is far stronger than the same number as AdamW's decoupled decay.
     """
-    return sum((jnp.sum(p**2) for p in jax.tree.leaves(eqx.filter(net, eqx.is_inexact_array))), jnp.zeros(())) / 2
+    return sum((jnp.sum(p**2) for p in jax.tree.leaves(parameters(net))), jnp.zeros(())) / 2

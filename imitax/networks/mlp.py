@@ -14,9 +14,13 @@ import jax.random as jr
 from jaxtyping import Array, Float, PRNGKeyArray
 
 from imitax.kernels import Replaceable
+from imitax.types import Carried
 
 Precision = Literal["float32", "bfloat16"]
 Activation = Literal["relu", "silu", "tanh"]
+
+ITERATIONS = 10
+"""Power iterations that the singular vectors of a new network start with."""
 
 ACTIVATIONS = {"relu": jax.nn.relu, "silu": jax.nn.silu, "tanh": jnp.tanh}
 
@@ -46,14 +50,16 @@ class MLP(eqx.Module):
         layer_norm: normalise each hidden layer before its nonlinearity (Ba et al. 2016), with learned scale and offset.
         dropout, input_dropout: share of hidden units and of inputs that are zeroed, and the rest scaled up, in calls
             with a key.
-        spectral_norm: divide each weight matrix by its largest singular value, found by 10 power iterations from a
-            fixed vector at every call (Miyato et al. 2018 carry the vector along and do one).
+        spectral_norm: divide each weight matrix by its largest singular value, by one power iteration at every call
+            from a vector that a learner carries from step to step (Miyato et al. 2018, algorithm 1).
         precision: of the products, see the module's docstring.
     """
 
     weights: tuple[Float[Array, "*N I O"], ...]
     biases: tuple[Float[Array, "*N O"], ...]
     norms: tuple[tuple[Float[Array, "*N O"], Float[Array, "*N O"]], ...]
+    singular: tuple[Carried, ...]
+    """[*N O], right singular vectors of the weights as far as they are known; none without `spectral_norm`."""
     activation: Activation = eqx.field(static=True)
     dropout: float = eqx.field(static=True)
     input_dropout: float = eqx.field(static=True)
@@ -87,6 +93,18 @@ class MLP(eqx.Module):
         self.activation = activation
         self.dropout, self.input_dropout, self.spectral_norm = dropout, input_dropout, spectral_norm
         self.precision = precision
+        self.singular = singular_vectors(self.weights) if spectral_norm else ()
+
+    def iterated(self) -> "MLP":
+        """The network with its singular vectors one power iteration further."""
+        vectors = tuple(
+            Carried(power_iteration(w, v.value)[1]) for w, v in zip(self.weights, self.singular, strict=False)
+        )
+        return eqx.tree_at(lambda m: m.singular, self, vectors) if vectors else self
+
+    def restarted(self) -> "MLP":
+        """The network with singular vectors from its weights alone, as a new one has them."""
+        return eqx.tree_at(lambda m: m.singular, self, singular_vectors(self.weights)) if self.singular else self
 
     def __call__(self, x: Float[Array, "*N B I"], key: PRNGKeyArray | None = None) -> Float[Array, "*M B O"]:
         """Apply the layers; units are dropped only in calls with a key."""
@@ -96,7 +114,7 @@ class MLP(eqx.Module):
             x = drop(x, self.input_dropout, jr.fold_in(key, last))
         for i, (w, b) in enumerate(zip(self.weights, self.biases, strict=True)):
             if self.spectral_norm:
-                w = w / largest_singular_value(w)[..., None, None]
+                w = w / singular_value(w, self.singular[i].value)[..., None, None]
             x = matmul(x, w, self.precision) + b[..., None, :]
             if i < last:
                 if self.norms:
@@ -113,17 +131,31 @@ def drop(x: Float[Array, "*B"], share: float, key: PRNGKeyArray) -> Float[Array,
     return jnp.where(jr.bernoulli(key, 1 - share, x.shape), x / (1 - share), 0)
 
 
-def largest_singular_value(w: Float[Array, "*N I O"], iterations: int = 10) -> Float[Array, "*N"]:
-    """Estimate from below by power iteration; its gradient is that of `u.T w v` with u and v held fixed."""
+def singular_vectors(weights: tuple[Array, ...]) -> tuple[Carried, ...]:
+    """What power iteration starts from: so many steps that a call's own is number ITERATIONS."""
+    found = []
+    for w in weights:
+        v = jnp.ones((*w.shape[:-2], w.shape[-1])) / w.shape[-1] ** 0.5
+        found.append(Carried(jax.lax.fori_loop(1, ITERATIONS, lambda _, v, w=w: power_iteration(w, v)[1], v)))
+    return tuple(found)
+
+
+def power_iteration(
+    w: Float[Array, "*N I O"], v: Float[Array, "*N O"]
+) -> tuple[Float[Array, "*N I"], Float[Array, "*N O"]]:
+    """One step towards the left and right vectors of the largest singular value; they carry no gradient."""
     fixed = jax.lax.stop_gradient(w)
-    v = jnp.ones((*w.shape[:-2], w.shape[-1], 1)) / w.shape[-1] ** 0.5
-    u = v
-    for _ in range(iterations):
-        u = fixed @ v
-        u = u / (jnp.linalg.norm(u, axis=-2, keepdims=True) + 1e-12)
-        v = fixed.mT @ u
-        v = v / (jnp.linalg.norm(v, axis=-2, keepdims=True) + 1e-12)
-    return (u * (w @ v)).sum((-1, -2))
+    u = fixed @ jax.lax.stop_gradient(v)[..., None]
+    u = u / (jnp.linalg.norm(u, axis=-2, keepdims=True) + 1e-12)
+    v = fixed.mT @ u
+    v = v / (jnp.linalg.norm(v, axis=-2, keepdims=True) + 1e-12)
+    return u[..., 0], v[..., 0]
+
+
+def singular_value(w: Float[Array, "*N I O"], v: Float[Array, "*N O"]) -> Float[Array, "*N"]:
+    """The largest one, from below, by one power iteration; its gradient is that of `u.T w v` with u and v fixed."""
+    left, right = power_iteration(w, v)
+    return (left[..., None] * (w @ right[..., None])).sum((-1, -2))
 
 
 def bounded(x: Float[Array, "*B"], bound: float | None, kind: Literal["tanh", "clip"]) -> Float[Array, "*B"]:
