@@ -142,7 +142,7 @@ def regression(
     """Temporal-difference loss of all critics against given targets."""
     q = critic(t.obs, t.action, t.absorbing)  # [N B]
     mask = critic_mask(cfg, t)  # [B]
-    loss = masked_mean(cfg.td_loss(q - target[None]), mask)
+    loss = masked_mean(cfg.td_loss(cfg.td_loss.learned(q) - target[None]), mask)
     return loss, {"critic_loss": loss, "q": masked_mean(q, mask), "q_max": q.max(), "target": masked_mean(target, mask)}
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import field, replace
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import equinox as eqx
 import jax
@@ -17,7 +17,7 @@ from imitax.buffers import Buffer, Buffers
 from imitax.choices.dynamics_loss import DynamicsFit
 from imitax.learner import Learner, OptimizerConfig
 from imitax.networks import Dynamics, Policy
-from imitax.settings import Count, NonNegative, settings
+from imitax.settings import Count, NonNegative, Positive, settings
 from imitax.types import Metrics, Transition
 
 Advantage = Callable[[Transition, PRNGKeyArray], Float[Array, "B"]]
@@ -29,6 +29,8 @@ class AdversarialModel:
     """Gradient steps that make what is good for the policy less likely:
 
     min over the model  weight E[A log p(s', r | s, a)] / D + loss of the data,  A the normalised advantage (eq. 10)
+
+    D, the number of outputs, is 1 with `log_density: sum`.
     """
 
     every: Count = 1000
@@ -37,12 +39,15 @@ class AdversarialModel:
     """Steps in a phase."""
     weight: NonNegative = 0.01
     """Of the adversarial term."""
+    log_density: Literal["mean", "sum"] = "mean"
+    """mean: log p is divided by the number of outputs, so that one weight fits tasks of all sizes. sum: it is not
+    (RAMBO's code), which makes the same weight D times as strong."""
     horizon: Count = 5
     """Steps of a rollout, then it starts anew from a real state."""
     batch_size: Count = 256
     """Rollouts side by side, and real transitions for each member."""
-    advantage_clip: float = 10.0
-    """Normalised advantages lie within +- this."""
+    advantage_clip: Positive | None = 10.0
+    """Normalised advantages lie within +- this; None does not clip."""
     shared_stop: bool = True
     """Its rollouts stop where the policy's do. False lets them go on wherever observations are finite, and evaluates
     the critics there (claim C10)."""
@@ -94,7 +99,7 @@ def adversarial_phase(
         a = normalised(advantage(policy.normalizer.transition(t), kv), mask, adversary.advantage_clip)
         assert buffers.offline is not None
         data = member_batches(buffers.offline, learner.net.cfg.members, b, kd)
-        learner, metrics = learner.descend(adversarial_loss, t, a, data, model.fit, adversary.weight)
+        learner, metrics = learner.descend(adversarial_loss, t, a, data, model.fit, adversary)
         on &= carry.age + 1 < adversary.horizon
         obs = jnp.where(on[:, None], taken.next_obs, start_states(model.model_rollouts, buffers, b, kf))
         return Carry(eqx.filter(learner, eqx.is_array), obs, jnp.where(on, carry.age + 1, 0)), metrics
@@ -105,7 +110,12 @@ def adversarial_phase(
 
 
 def adversarial_loss(
-    dynamics: Dynamics, t: Transition, a: Float[Array, "B"], data: Transition, fit: DynamicsFit, weight: float
+    dynamics: Dynamics,
+    t: Transition,
+    a: Float[Array, "B"],
+    data: Transition,
+    fit: DynamicsFit,
+    cfg: AdversarialModel,
 ) -> tuple[Float[Array, ""], Metrics]:
     """The adversarial term and the data's.
 
@@ -115,13 +125,13 @@ def adversarial_loss(
         a: their normalised advantages.
         data: real transitions [N B].
         fit: gives the loss of the data.
-        weight: of the adversarial term.
+        cfg: gives the weight of the adversarial term, and its log density.
     """
     outputs = dynamics.scaled_outputs(t.obs, t.next_obs, t.reward)
     logp = dynamics.log_prob(dynamics.predict(t.obs, t.action), outputs)  # [B]
-    adversarial = (a * logp).mean() / outputs.shape[-1]
+    adversarial = (a * logp).mean() / (outputs.shape[-1] if cfg.log_density == "mean" else 1)
     supervised, metrics = fit.loss(dynamics, data)
-    loss = weight * adversarial + supervised
+    loss = cfg.weight * adversarial + supervised
     return loss, {"model_loss": loss, "model_adversarial": adversarial, "model_log_prob": logp.mean()} | metrics
 
 
@@ -131,9 +141,10 @@ def member_batches(buffer: Buffer, members: int, size: int, key: PRNGKeyArray) -
     return jax.tree.map(lambda x: x.reshape(members, size, *x.shape[1:]), flat)
 
 
-def normalised(a: Float[Array, "B"], mask: Bool[Array, "B"], clip: float) -> Float[Array, "B"]:
-    """Zero mean and unit deviation over the examples that count, within +-clip; zero elsewhere."""
+def normalised(a: Float[Array, "B"], mask: Bool[Array, "B"], clip: float | None) -> Float[Array, "B"]:
+    """Zero mean and unit deviation over the examples that count, within +-clip if given; zero elsewhere."""
     a, count = jnp.where(mask, a, 0.0), mask.astype(float)
     mean = masked_mean(a, count)
     std = jnp.sqrt(masked_mean((a - mean) ** 2, count))
-    return jnp.where(mask, jnp.clip((a - mean) / (std + 1e-6), -clip, clip), 0.0)
+    a = (a - mean) / (std + 1e-6)
+    return jnp.where(mask, a if clip is None else jnp.clip(a, -clip, clip), 0.0)

@@ -34,7 +34,7 @@ def implied(critic: Critic, agent: ActorCritic, t: Transition, cfg: SoftActorCri
     """Values and implied rewards; V(s') is the agent's, with actions sampled by the key."""
     share = step_share(cfg, t)
     y = cfg.gamma * next_value(agent, t, cfg, key)
-    q = critic(t.obs, t.action, t.absorbing)
+    q = cfg.td_loss.learned(critic(t.obs, t.action, t.absorbing))
     return Implied(q, y, share[None] * (q - y[None]), share, critic_mask(cfg, t))
 
 

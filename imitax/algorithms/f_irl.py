@@ -14,13 +14,19 @@ and what it leaves out. Where the expert cannot be matched, the reward diverges;
 Order of one update: discriminator, reward, critic, policy, temperature, target, all on one batch of expert and replay,
 the critic on the new reward.
 
-Differs from the paper: the covariance is over single states; the factor 1 / (alpha T), which Adam would cancel, is left
-out. The learner's states are those of the replay, which old policies wrote too: r answers late and overshoots, the
-more the larger `buffer_size` (the paper compares the last policy's episodes alone). The policy is not trained to
-optimality in between: the reward takes a small step at each update, instead of one every 5,000. Episodes may end: by
+Differs from the paper: the covariance is over single states. The official one is over sums along episodes, divided by
+their length T: where the states of an episode are alike, T times as large. Adam cancels such a factor from the
+covariance alone, not from its sum with the L2 penalty, which is up to T times stronger here than there;
+`covariance_weight` is the factor (1; 1,000 in `paper`). The theorem's 1 / alpha is in neither. The learner's states are
+those of the replay, which old policies wrote too: r answers late and overshoots, the more the larger `buffer_size` (the
+paper compares the last policy's episodes alone). The policy is not trained to optimality in between: the reward takes a
+small step at each update, instead of one every 5,000 (`paper` has the latter). The discriminator too takes a step at
+each update, on the agent's batch size, there 1,200 steps on 800 states of each every 5,000. Episodes may end: by
 default the end is an absorbing state, one more state to be matched (the paper's environments run on for a fixed time).
 States count alike whatever their time, values are discounted. The official code's discriminator has residual layers.
 """
+
+# Over 250 lines: three losses, and the reward's step in an update or in a turn of its own.
 
 from dataclasses import field, replace
 from typing import Annotated, Literal
@@ -35,6 +41,7 @@ from imitax.agents.actor_critic import ActorCritic, SoftActorCritic, create, imp
 from imitax.agents.replay import Replay
 from imitax.agents.start import Start
 from imitax.algorithm import Needs, Schedule
+from imitax.buffers import Buffers
 from imitax.choices.discrimination import Discrimination, RewardHead
 from imitax.choices.discriminator import create_reward
 from imitax.choices.divergence import Divergence
@@ -45,7 +52,7 @@ from imitax.choices.weight_penalty import l2
 from imitax.errors import ConfigError
 from imitax.learner import Learner, OptimizerConfig
 from imitax.networks import Critic, CriticConfig, Normalizer, Policy, Reward, RewardConfig
-from imitax.settings import INLINE, Count, NonNegative, settings
+from imitax.settings import INLINE, Count, NonNegative, Positive, settings
 from imitax.types import Batch, Metrics, RewardInput, Transition, concat
 
 LIMIT = 10.0
@@ -82,6 +89,14 @@ class Config:
     """States m of the covariance. mixed: expert's and learner's half and half, as they are (the official code).
     weighted: the same, weighted by 2 / (1 + u) to stand for the learner's. learner: the learner's, as in the theorem,
     which say nothing of where it never is."""
+    covariance_weight: Positive = 1.0
+    """Factor of the covariance against the L2 penalty. The official loss sums along episodes of T steps: T times this
+    one where the states of an episode are alike."""
+    reward_every: Count = 1
+    """Updates between steps of the reward (the official code: 5,000). At 1 it takes its step in each update, on its
+    batch."""
+    reward_batch_size: Count = 10_000
+    """Expert's states, and as many of the replay, in a step of the reward, where it does not take one in each update."""
     reward_l2: NonNegative = 1e-3
     """Weight of the coupled L2 penalty on the reward's parameters, biases included."""
     density_l2: NonNegative = 1e-4
@@ -115,12 +130,14 @@ PRESETS = {
         replay=Replay(warmup_steps=1000),
         reward=RewardConfig(hidden=(64, 64), inputs="state", bound=10.0, bound_kind="clip"),
         density=RewardConfig(hidden=(128, 128), activation="tanh", inputs="state", bound=LIMIT, bound_kind="clip"),
-        reward_optimizer=OptimizerConfig(lr=1e-6),
+        covariance_weight=1000.0,
+        reward_every=5000,
+        reward_optimizer=OptimizerConfig(lr=1e-4),
         normalize_obs=False,
     ),
 }
 """default: ours, as rkl. fkl, rkl, js: ours with the paper's three divergences. paper: the official Hopper settings, as
-far as updates at every step allow."""
+far as a replay allows: one batch size of 256 for all (there 100 for the policy), discriminator steps at each update."""
 
 
 def needs(cfg: Config) -> Needs:
@@ -130,8 +147,9 @@ def needs(cfg: Config) -> Needs:
 
 
 def schedule(cfg: Config) -> Schedule:
-    """One update a step."""
-    return Schedule(cfg.batch_size, cfg.replay.warmup_steps, cfg.replay.buffer_size)
+    """One update a step, and steps of the reward now and then where updates have none."""
+    turns = () if cfg.reward_every == 1 else ((cfg.reward_every, reward_turn),)
+    return Schedule(cfg.batch_size, cfg.replay.warmup_steps, cfg.replay.buffer_size, turns=turns)
 
 
 class State(eqx.Module):
@@ -189,7 +207,22 @@ def reward_loss(
     match = covariance(h, r, sample_weights(log_ratio, from_expert, cfg))
     decay = cfg.reward_l2 * l2(net)
     metrics = {"covariance": match, "divergence": cfg.divergence.f(jnp.exp(log_ratio[n:])).mean()}
-    return match + decay, metrics | {"reward_expert": r[:n].mean(), "reward_learner": r[n:].mean()}
+    return cfg.covariance_weight * match + decay, metrics | {
+        "reward_expert": r[:n].mean(),
+        "reward_learner": r[n:].mean(),
+    }
+
+
+def reward_turn(state: State, buffers: Buffers, cfg: Config, key: PRNGKeyArray) -> tuple[State, Metrics]:
+    """One step of the reward on a large batch of expert and replay."""
+    ke, kl, kr = jr.split(key, 3)
+    assert buffers.expert is not None
+    assert buffers.replay is not None
+    n = cfg.reward_batch_size
+    pairs = (buffers.expert.take(buffers.expert.draw(n, ke)), buffers.replay.take(buffers.replay.draw(n, kl)))
+    expert, learner = (cfg.agent.terminal.reward_input(state.normalizer.transition(t)) for t in pairs)
+    net, metrics = state.reward.descend(reward_loss, state.density.net, expert, learner, cfg, kr)
+    return replace(state, reward=net), metrics
 
 
 def critic_loss(
@@ -201,14 +234,16 @@ def critic_loss(
 
 
 def update(state: State, batch: Batch, cfg: Config, key: PRNGKeyArray) -> tuple[State, Metrics]:
-    """One update of everything on one batch of expert and replay."""
+    """One update of everything on one batch of expert and replay, of the reward where it has no turns of its own."""
     data = state.normalizer.batch(batch)
     assert data.expert is not None
     assert data.replay is not None
     kd, kr, kc, ka = jr.split(key, 4)
     expert, learner = (cfg.agent.terminal.reward_input(t) for t in (data.expert, data.replay))
     density, md = state.density.descend(density_loss, expert, learner, cfg, kd)
-    net, mr = state.reward.descend(reward_loss, density.net, expert, learner, cfg, kr)
+    net, mr = state.reward, {}
+    if cfg.reward_every == 1:
+        net, mr = net.descend(reward_loss, density.net, expert, learner, cfg, kr)
 
     replay = replace(data.replay, reward=net.net(learner))
     end = net.net(cfg.agent.terminal.reward_input(absorbing_transition(state.agent.actor.net.spec)))[0]

@@ -18,7 +18,9 @@ official code's last version the policy's actions with the replay's next states.
 demonstrations start from, as the paper does; the official code averages over all of the expert's. Ends have two more
 treatments beside the paper's mask: `absorbing`, and `closed_form` as in `agents/implied_reward.py`. The paper has no
 offline experiment with continuous actions: cloning by advantage and the gradient penalty between demonstrated and the
-policy's actions are CleanIL's.
+policy's actions are CleanIL's. The presets `paper` differ from the official defaults in two things: updates begin with
+the first chunk of steps (there after 1,280, like here the policy's own), and weights start uniform (there orthogonal,
+biases zero).
 """
 
 # Over 250 lines: two losses, online and offline.

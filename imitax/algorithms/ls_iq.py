@@ -14,7 +14,8 @@ r / (1 - gamma), as if its reward recurred for ever.
 Order of one update: critic, then policy, temperature and target by soft actor-critic on expert and replay states.
 
 Differs from the paper: the separate entropy critic of LS-IQ-H is left out. In `learner_term: value` a transition of the
-expert into the end has the target r_B / (1 - gamma) too, where the official code has r_B.
+expert into the end has the target r_B / (1 - gamma) too, where the official code has r_B. The preset `paper` begins
+with 10,000 random steps; the official code lets the untrained policy act, and trains the policy from step 15,000 on.
 """
 
 from dataclasses import replace
@@ -153,7 +154,7 @@ def critic_loss(
         return reward + gamma * (jnp.clip(v_next, *cfg.bounds()) if cfg.clip else v_next)
 
     y_expert, y_replay = target(expert, cfg.reward_expert, ke), target(replay, cfg.reward_learner, kr)  # [B]
-    q = critic(mix.obs, mix.action, mix.absorbing)  # [N 2B]
+    q = loss_of.learned(critic(mix.obs, mix.action, mix.absorbing))  # [N 2B]
     error = q - jnp.concatenate([y_expert, y_replay])[None]  # [N 2B]
 
     fixed = loss_of(q - cfg.reward_expert / (1 - gamma))  # [N 2B]

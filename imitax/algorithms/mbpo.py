@@ -7,7 +7,9 @@ Model transitions come from short rollouts that branch from the replay, whose ho
 chunk of environment steps, the model's fit, rollouts, updates.
 
 Differs from the paper: a fit begins from the model before it with new moments of Adam; half of a batch is real by
-default (5 % there, preset `paper`); rollouts stop where the model leaves the data by 30 standard deviations.
+default (5 % there, preset `paper`); rollouts stop where the model leaves the data by 30 standard deviations. The preset
+`paper` keeps the last 1,000,000 model transitions, the authors' code those of the last 1,000 steps, 400,000 times the
+horizon; horizons are rounded here, cut off there.
 """
 
 from dataclasses import replace
@@ -67,9 +69,16 @@ PRESETS = {
         agent=SoftActorCritic(critic_optimizer=OptimizerConfig(), temperature=Temperature(target_entropy=-1.0)),
         model=ModelConfig(
             dynamics=DynamicsConfig(hidden=(200, 200, 200, 200)),
-            fit=DynamicsFit(decay=OFFICIAL_DECAY),
+            fit=DynamicsFit(patience=6, holdout=0.2, decay=OFFICIAL_DECAY),
             model_rollouts=ModelRollouts(
-                every=250, starts=100_000, horizon=15, horizon_first=1, horizon_from=20_000, keep=1_000_000, limit=None
+                every=250,
+                starts=100_000,
+                horizon=15,
+                horizon_first=1,
+                horizon_from=20_000,
+                horizon_to=150_000,
+                keep=1_000_000,
+                limit=None,
             ),
             pessimism=Pessimism("none"),
         ),

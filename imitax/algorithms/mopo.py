@@ -7,10 +7,12 @@
 The penalty makes the return in the model a lower bound of the true one (theorem 4.4). Order of one update: critic,
 policy, temperature, target, weight of the penalty; every `model_rollouts.every` updates a set of rollouts comes first.
 
-Differs from the paper: half of a batch is real (5 % there); u is measured in units of the data's standard deviation,
-so that one lambda fits several tasks, and of observations alone, without the reward; observations are standardised, and
-the critics have LayerNorm. Differs from CleanIL, which stores penalised rewards with the lambda of that
-moment and moves lambda at every step of a rollout: here u is stored and the current lambda is applied.
+Differs from the paper: half of a batch is real (5 % there); u is measured in units of the data's standard deviation, so
+that one lambda fits several tasks, and of observations alone, without the reward; observations are standardised, and
+the critics have LayerNorm. The preset `paper` takes the authors' batch, raw observations and critics. It keeps the
+units of u, and the model's layers have no spectral norm (`sn: True` there). Differs from CleanIL, which stores
+penalised rewards with the lambda of that moment and moves lambda at every step of a rollout: here u is stored and the
+current lambda is applied.
 """
 
 from dataclasses import replace
@@ -28,6 +30,7 @@ from imitax.agents.start import Start
 from imitax.algorithm import Needs, Schedule
 from imitax.choices.dynamics_loss import OFFICIAL_DECAY, DynamicsFit
 from imitax.choices.pessimism import Pessimism
+from imitax.choices.temperature import Temperature
 from imitax.choices.terminal import require_given_rewards
 from imitax.learner import OptimizerConfig
 from imitax.networks import Critic, CriticConfig, DynamicsConfig, Normalizer, Policy
@@ -57,11 +60,11 @@ class Config:
 PRESETS = {
     "default": Config(),
     "paper": Config(
-        agent=SoftActorCritic(critic_optimizer=OptimizerConfig(lr=3e-4)),
+        agent=SoftActorCritic(critic_optimizer=OptimizerConfig(lr=3e-4), temperature=Temperature(target_entropy=-3.0)),
         model=ModelConfig(
             dynamics=DynamicsConfig(hidden=(200, 200, 200, 200)),
-            fit=DynamicsFit(decay=OFFICIAL_DECAY),
-            model_rollouts=ModelRollouts(every=1000, starts=50_000, horizon=5, keep=250_000, limit=None),
+            fit=DynamicsFit(patience=6, holdout=0.2, decay=OFFICIAL_DECAY),
+            model_rollouts=ModelRollouts(every=1000, starts=50_000, horizon=5, keep=1_250_000, limit=None),
         ),
         real_share=0.05,
         normalize_obs=False,
@@ -75,7 +78,8 @@ PRESETS = {
         ),
     ),
 }
-"""default: ours. paper: the authors' batch and rollouts for Hopper's mixed data. cleanil: CleanIL's."""
+"""default: ours. paper: the authors' settings for Hopper's mixed data; their target entropy is -3 on every task.
+cleanil: CleanIL's."""
 
 
 def needs(cfg: Config) -> Needs:

@@ -6,15 +6,16 @@
 Instead of a penalty, the model itself becomes pessimistic: where the data do not hold it, it turns to what is worst
 for the policy. Every `model_rollouts.every` updates a set of rollouts, every `adversary.every` a phase of model steps.
 
-Differs from the paper: the policy is not cloned from the data first (`--init-from` a run of BC does that); advantages
-are clipped; log densities are divided by the number of outputs, and the supervised loss is a sum over members of means
-over outputs, so that the paper's weight 3e-4 has other units; observations are standardised, and the critics have
-LayerNorm. The next action of A is sampled and its entropy left out, as in the paper; CleanIL clips Q
-besides (`--td-loss.value-clip`).
+Differs from the authors' code: the policy is not cloned from the data first (`--init-from` a run of BC does that); log
+densities are divided by the number of outputs D, so that a weight w here is their w / D; advantages are clipped; the
+next action of A is sampled, its entropy left out as there; adversarial rollouts stop where the policy's do; the critics
+have LayerNorm. The preset `paper` takes their values of these. It still differs in the model: outputs are scaled to
+unit variance, so that the bounds -6 and 1 on their log variance are in these units; every member has bounds of its own,
+each with the whole weight 0.001; whole episodes are held out. CleanIL clips Q besides (`--td-loss.value-clip`).
 """
 
-from dataclasses import field, replace
-from typing import Annotated
+from dataclasses import replace
+from typing import Annotated, Literal
 
 import equinox as eqx
 import jax.random as jr
@@ -30,6 +31,7 @@ from imitax.algorithm import Needs, Schedule
 from imitax.buffers import Buffers
 from imitax.choices.dynamics_loss import OFFICIAL_DECAY, DynamicsFit
 from imitax.choices.pessimism import Pessimism
+from imitax.choices.temperature import Temperature
 from imitax.choices.terminal import require_given_rewards
 from imitax.learner import OptimizerConfig
 from imitax.networks import Critic, CriticConfig, DynamicsConfig, Normalizer, Policy
@@ -45,7 +47,9 @@ class Config:
         ema=0.999, critic=CriticConfig(layer_norm=True), critic_optimizer=OptimizerConfig()
     )
     model: Annotated[ModelConfig, INLINE] = ModelConfig(pessimism=Pessimism("none"))
-    adversary: AdversarialModel = field(default_factory=AdversarialModel)
+    adversary: AdversarialModel = AdversarialModel(weight=0.01)
+    next_action: Literal["sample", "mode"] = "sample"
+    """a' in V(s') = min_i Q_i(s', a') of A: the policy's sample, or its deterministic action (the authors' code)."""
     batch_size: Count = 256
     """Transitions in an update."""
     real_share: Share = 0.5
@@ -60,14 +64,27 @@ class Config:
 PRESETS = {
     "default": Config(),
     "paper": Config(
-        agent=SoftActorCritic(policy_optimizer=OptimizerConfig(lr=1e-4), critic_optimizer=OptimizerConfig(lr=3e-4)),
+        agent=SoftActorCritic(
+            policy_optimizer=OptimizerConfig(lr=1e-4),
+            critic_optimizer=OptimizerConfig(lr=3e-4),
+            temperature=Temperature(lr=1e-4),
+        ),
         model=ModelConfig(
-            dynamics=DynamicsConfig(hidden=(200, 200, 200, 200)),
-            fit=DynamicsFit(patience=10, decay=OFFICIAL_DECAY),
-            model_rollouts=ModelRollouts(horizon=2, starts=12_500, keep=1_000_000, limit=None),
+            dynamics=DynamicsConfig(hidden=(200, 200, 200, 200), log_var_min=-6.0, log_var_max=1.0),
+            fit=DynamicsFit(
+                patience=11,
+                holdout_max=1000,
+                bound_weight=0.001,
+                decay=OFFICIAL_DECAY,
+                optimizer=OptimizerConfig(lr=3e-4),
+            ),
+            model_rollouts=ModelRollouts(every=1000, starts=50_000, horizon=2, keep=500_000, limit=None),
             pessimism=Pessimism("none"),
         ),
-        adversary=AdversarialModel(steps=1000, weight=3e-4, horizon=2),
+        adversary=AdversarialModel(
+            steps=1000, weight=3e-4, log_density="sum", horizon=2, advantage_clip=None, shared_stop=False
+        ),
+        next_action="mode",
     ),
     "cleanil": Config(
         agent=CLEANIL,
@@ -79,7 +96,8 @@ PRESETS = {
         adversary=AdversarialModel(steps=1000, weight=0.1, horizon=40, optimizer=OptimizerConfig(lr=1e-4)),
     ),
 }
-"""default: ours. paper: the authors' settings for Hopper's mixed data. cleanil: CleanIL's."""
+"""default: ours. paper: the authors' settings for hopper-medium-replay; on HalfCheetah and Walker2d they have rollouts
+of 5 steps, a ring of 1,250,000, and on walker2d-medium-replay weight 0. cleanil: CleanIL's."""
 
 
 def needs(cfg: Config) -> Needs:
@@ -139,7 +157,11 @@ def update(state: State, batch: Batch, cfg: Config, key: PRNGKeyArray) -> tuple[
 def advantage(agent: ActorCritic, t: Transition, cfg: Config, key: PRNGKeyArray) -> Float[Array, "B"]:
     """`r + gamma V(s') - Q(s, a)` by the critics themselves, without entropy."""
     critic = agent.critic.net
-    v_next = next_value(replace(agent, target=critic), t, cfg.agent, key, entropy=False)
+    if cfg.next_action == "mode":
+        v = cfg.agent.td_loss.clip(critic(t.next_obs, agent.actor.net.mode(t.next_obs)).min(0))
+        v_next = cfg.agent.terminal.next_value(v, t.terminated)
+    else:
+        v_next = next_value(replace(agent, target=critic), t, cfg.agent, key, entropy=False)
     return t.reward + cfg.agent.gamma * v_next - cfg.agent.td_loss.clip(critic(t.obs, t.action).min(0))
 
 

@@ -1,8 +1,8 @@
 """ReCOIL (Sikchi et al. 2024, "Dual RL: Unification and New Methods for Reinforcement and Imitation Learning",
 arXiv:2302.08560): imitation from demonstrations E and other recorded data S, without a discriminator or an environment.
 
-form v, the authors' code:
-    value   min_V  E_{(E + S) / 2}[L(min_i Q'_i(s, a) - V(s))],  L an implicit maximum
+form v, after the authors' code:
+    value   min_V  E_V[L(min_i Q'_i(s, a) - V(s))],  L an implicit maximum, V = (E + S) / 2 or S
     critic  min_Q  1/2 E_E[(Q(s, a) - q)^2] + 1/2 E_S[(Q(s, a) + r - gamma V(s'))^2]  + gradient penalty,
             q = r / (1 - gamma)
 form q, CleanIL's:
@@ -15,11 +15,13 @@ Demonstrated actions are worth the most that there is, and what the other data d
 come closer to them. Order of one update: value, critic, policy, targets, on as many transitions of E as of S.
 
 Differs from the paper: D is E by default, and (E + S) / 2 there, which asks of S that its best actions be worth
-cloning; its saddle point is over Q and pi, and form v is what its code solves instead, without the code's optional
-term that separates V on S from V on E. Where the end is reached, S is worth -r for ever (`closed_form`, as in the
-code), or the end is a state whose value is learned (`absorbing`). Differs from CleanIL, whose form q has
-the flags of the last step instead of this one's, takes every term on S together with E, samples one action for the
-baseline (the preset `cleanil` does the last), and standardises observations by E and S together.
+cloning; its saddle point is over Q and pi, and form v is what its code solves instead. Form v differs from that code in
+three things: V is fitted on E and S, there on S alone (`value_data: other`); the optional term that separates V on S
+from V on E is left out; beta divides the advantage, there it multiplies it (their beta is 1 / ours). Where the end is
+reached, S is worth -r for ever (`closed_form`, as in the code), or the end is a state whose value is learned
+(`absorbing`). Differs from CleanIL, whose form q has the flags of the last step instead of this one's, takes every term
+on S together with E, samples one action for the baseline (the preset `cleanil` does the last), and standardises
+observations by E and S together.
 """
 
 from dataclasses import field, replace
@@ -67,10 +69,13 @@ class Config:
     )
     """In form q."""
     form: Literal["v", "q"] = "v"
-    """v: a value network fitted by implicit maximisation (the authors' code). q: the policy's own value and a contrast
+    """v: a value network fitted by implicit maximisation (after the authors' code). q: the policy's own value and a contrast
     (CleanIL)."""
     maximum: ImplicitMaximum = field(default_factory=ImplicitMaximum)
     """L, in form v."""
+    value_data: Literal["mixture", "other"] = "mixture"
+    """Where V is fitted, in form v: on demonstrations and the other data in equal parts, or on the other data alone (the
+    authors' code)."""
     step_reward: Positive = 2.0
     """r, in form v."""
     policy_update: PolicyUpdate = PolicyUpdate("awr")
@@ -106,7 +111,7 @@ PRESETS = {
         policy_update=PolicyUpdate("awr", samples=1, noise=0.1, noise_share=0.25),
     ),
 }
-"""default: ours, form v. mixture: the same, cloning the other data too. q: ours, form q. cleanil: CleanIL's networks,
+"""default: ours, form v. mixture: the same, cloning the other data too (V is still fitted on both). q: ours, form q. cleanil: CleanIL's networks,
 rates and noise; its gradient penalty for HalfCheetah is GradientPenalty("hinge", weight=10, margin=100, at="both",
 norm="linf"), none elsewhere."""
 
@@ -144,7 +149,8 @@ def init(cfg: Config, start: Start) -> State:
 def value_loss(value: Value, target: Critic, mix: Transition, cfg: Config) -> tuple[Float[Array, ""], Metrics]:
     """Implicit maximum over the actions that the data show."""
     x = target(mix.obs, mix.action, mix.absorbing).min(0) - value(mix.obs, mix.absorbing)  # [2B]
-    loss = jnp.stack(half_means(cfg.maximum(x), critic_mask(cfg.agent, mix))).mean()
+    halves = jnp.stack(half_means(cfg.maximum(x), critic_mask(cfg.agent, mix)))  # of E and S
+    loss = halves.mean() if cfg.value_data == "mixture" else halves[1]
     return loss, {"value_loss": loss}
 
 
@@ -160,7 +166,7 @@ def critic_loss(
         end = value(value.spec.observation.zeros(1), jnp.ones(1))[0]
     v_next = agent.terminal.next_value(agent.td_loss.clip(value(other.next_obs)), other.terminated, end)  # [B]
     y = jnp.concatenate([jnp.full(len(expert), most), agent.gamma * v_next - cfg.step_reward])  # [2B]
-    q = critic(mix.obs, mix.action, mix.absorbing)  # [N 2B]
+    q = agent.td_loss.learned(critic(mix.obs, mix.action, mix.absorbing))  # [N 2B]
     on_expert, on_other = half_means(agent.td_loss(q - y[None]), mask)
     penalty, norm = critic_penalty(cfg.gradient_penalty, critic, expert, other, key)
 

@@ -84,7 +84,7 @@ _CLEANIL = replace(
     critic=replace(CLEANIL.critic, zero_head=True),
     terminal=Terminal("mask"),
     temperature=Temperature("tuned", initial=0.1),
-    td_loss=TdLoss(value_clip=1000.0),
+    td_loss=TdLoss(value_clip=1000.0, clip_learned=True),
 )
 _CLEANIL_REWARD = Discriminator(
     reward=RewardConfig(hidden=(256, 256, 256), activation="silu", bound=10.0, bound_kind="clip"),
@@ -111,7 +111,9 @@ PRESETS = {
     ),
     "blog": Config(
         agent=replace(_CLEANIL, critic=CLEANIL.critic, td_loss=TdLoss("huber")),
-        discriminator=replace(_CLEANIL_REWARD, l2=1e-3),
+        discriminator=replace(
+            _CLEANIL_REWARD, discrimination=Discrimination("linear", weighted_mean="examples"), l2=1e-3
+        ),
         model=_CLEANIL_MODEL,
         mixture=_CLEANIL_MIXTURE,
         adversary=AdversarialModel(weight=0.1, horizon=40, optimizer=OptimizerConfig(lr=1e-4)),
@@ -179,7 +181,7 @@ def reward_loss(
     Args:
         net: that the gradient is for.
         expert, rollouts: with normalised observations.
-        weights: of both in the discrimination; None weighs all alike.
+        weights: of both in the discrimination, 0 where a row does not count; None weighs all alike.
         cfg: of the algorithm.
         key: of dropout, mixup and the penalty's points.
     """
@@ -187,7 +189,7 @@ def reward_loss(
     x_expert, x_rollouts = (cfg.agent.terminal.reward_input(t) for t in (expert, rollouts))
     parts = cfg.discriminator
     loss, metrics = parts.discrimination(lambda x: net(x, kd) - 0.0, x_expert, x_rollouts, kl, weights)
-    penalty, norm = parts.gradient_penalty(net, x_expert, x_rollouts, kp)
+    penalty, norm = parts.gradient_penalty(net, x_expert, x_rollouts, kp, weights)
     decay = parts.l2 * l2(net) if parts.l2 else jnp.zeros(())
     return loss + penalty + decay, metrics | norm | {"discriminator_loss": loss, "penalty": penalty}
 

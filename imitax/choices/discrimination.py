@@ -11,7 +11,7 @@ import jax
 import jax.numpy as jnp
 import jax.random as jr
 from jax.nn import softplus
-from jaxtyping import Array, Float, PRNGKeyArray
+from jaxtyping import Array, Float, PRNGKeyArray, Shaped
 
 from imitax.errors import ConfigError
 from imitax.settings import Range, settings
@@ -37,6 +37,9 @@ class Discrimination:
     """Label smoothing of bce: labels are this far from 0 and 1."""
     prior: Annotated[float, Range(0.0, 1.0, open_low=True, open_high=True)] = 0.5
     """Share of expert-like data among the learner's, for pu."""
+    weighted_mean: Literal["weights", "examples"] = "weights"
+    """What weighted sums are divided by, where examples have weights (the trajectory form of OMLIRL and RMIRL): the sum
+    of the weights, or the number of examples, those of weight 0 included (CleanIL)."""
 
     def __post_init__(self):
         if self.smoothing and self.kind != "bce":
@@ -53,7 +56,8 @@ class Discrimination:
         """Loss of a logit function.
 
         Metrics: mean logits; `accuracy`, the share of pairs in which the expert's logit is the higher one; and
-        `saturation`, the share of logits that say expert or learner with more than 99 % (|h| > 4.6).
+        `saturation`, the share of logits that say expert or learner with more than 99 % (|h| > 4.6). Examples of
+        weight 0 do not enter them, nor pairs with one; the others enter alike.
 
         Args:
             h: inputs -> [B].
@@ -72,11 +76,14 @@ class Discrimination:
             loss = (share * softplus(-mixed) + (1 - share) * softplus(mixed)).mean()
         else:
             loss = self.of_logits(on_expert, on_learner, weights)
+        of_expert, of_learner = (None, None) if weights is None else tuple((w > 0).astype(float) for w in weights)
+        of_pairs = None if of_expert is None or of_learner is None else of_expert * of_learner
+        of_both = None if of_expert is None or of_learner is None else jnp.concatenate([of_expert, of_learner])
         return loss, {
-            "logit_expert": on_expert.mean(),
-            "logit_learner": on_learner.mean(),
-            "accuracy": (on_expert > on_learner).mean(),
-            "saturation": (jnp.abs(logits) > SATURATED).mean(),
+            "logit_expert": mean(on_expert, of_expert),
+            "logit_learner": mean(on_learner, of_learner),
+            "accuracy": mean(on_expert > on_learner, of_pairs),
+            "saturation": mean(jnp.abs(logits) > SATURATED, of_both),
         }
 
     def of_logits(
@@ -87,7 +94,7 @@ class Discrimination:
     ) -> Float[Array, ""]:
         """Loss of given logits, for every kind but mixup; `weights` as above."""
         of_expert, of_learner = weights or (None, None)
-        e = self.smoothing
+        e, mean = self.smoothing, self._mean
         if self.kind == "bce":
             on_expert = (1 - e) * softplus(-expert) + e * softplus(expert)
             on_learner = (1 - e) * softplus(learner) + e * softplus(-learner)
@@ -99,8 +106,13 @@ class Discrimination:
         unlabelled = mean(softplus(learner), of_learner) - self.prior * mean(softplus(expert), of_expert)
         return self.prior * mean(softplus(-expert), of_expert) + jnp.maximum(unlabelled, 0.0)
 
+    def _mean(self, x: Float[Array, "B"], weights: Float[Array, "B"] | None) -> Float[Array, ""]:
+        if weights is None or self.weighted_mean == "weights":
+            return mean(x, weights)
+        return (weights * x).mean()
 
-def mean(x: Float[Array, "B"], weights: Float[Array, "B"] | None) -> Float[Array, ""]:
+
+def mean(x: Shaped[Array, "B"], weights: Float[Array, "B"] | None) -> Float[Array, ""]:
     """Weighted mean; None weighs all alike."""
     return x.mean() if weights is None else (weights * x).sum() / jnp.maximum(weights.sum(), 1e-6)
 

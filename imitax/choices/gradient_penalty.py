@@ -35,7 +35,12 @@ class GradientPenalty:
     """action: only the gradient with respect to actions counts (implicit behaviour cloning, Florence et al. 2021)."""
 
     def __call__(
-        self, f: Callable[[Points], Array], expert: Points, learner: Points, key: PRNGKeyArray
+        self,
+        f: Callable[[Points], Array],
+        expert: Points,
+        learner: Points,
+        key: PRNGKeyArray,
+        weights: tuple[Float[Array, "B"], Float[Array, "B"]] | None = None,
     ) -> tuple[Float[Array, ""], Metrics]:
         """Weighted penalty, and the mean norm that it saw as metric `gradient_norm`.
 
@@ -45,6 +50,8 @@ class GradientPenalty:
             expert: inputs at expert data, a pytree with the field `action`.
             learner: inputs at the learner's data.
             key: draws the positions of `mix`.
+            weights: of the expert's and the learner's examples: those of weight 0 do not count, nor do points between
+                them and others; what counts counts alike. None counts all.
         """
         if self.kind == "none":
             return jnp.zeros(()), {}
@@ -52,13 +59,24 @@ class GradientPenalty:
             u = jr.uniform(key, (len(expert.action), 1))[:, 0]
             points = [jax.tree.map(jnp.add, scaled(expert, u), scaled(learner, 1 - u))]
         else:
-            points = {"expert": [expert], "learner": [learner], "both": [expert, learner]}[self.at]
+            points = taken(self.at, expert, learner)
         n = jnp.stack([gradient_norm(f, x, self.norm, self.inputs) for x in points])  # [P *N B]
         if self.kind == "zero":
             penalty = n**2
         else:
             penalty = (n - self.margin if self.kind == "two_sided" else jnp.maximum(n - self.margin, 0)) ** 2
-        return self.weight * penalty.mean(), {"gradient_norm": n.mean()}
+        if weights is None:
+            return self.weight * penalty.mean(), {"gradient_norm": n.mean()}
+        counts = [w > 0 for w in weights]
+        mask = jnp.stack([counts[0] & counts[1]] if self.at == "mix" else taken(self.at, *counts))  # [P B]
+        mask = jnp.broadcast_to(mask.reshape(len(mask), *(1,) * (n.ndim - 2), -1), n.shape)
+        share = mask / jnp.maximum(mask.sum(), 1)
+        return self.weight * (penalty * share).sum(), {"gradient_norm": (n * share).sum()}
+
+
+def taken(at: Literal["mix", "expert", "learner", "both"], expert: Any, learner: Any) -> list[Any]:
+    """What belongs to the points of a penalty that is not on lines between both."""
+    return {"expert": [expert], "learner": [learner], "both": [expert, learner]}[at]
 
 
 def gradient_norm(

@@ -5,6 +5,7 @@ from typing import Literal
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
+from imitax.errors import ConfigError
 from imitax.settings import Positive, settings
 
 
@@ -19,6 +20,12 @@ class TdLoss:
     """Error at which huber turns from quadratic to linear, in units of the value."""
     value_clip: Positive | None = None
     """Targets bootstrap from next values clipped to [-value_clip, value_clip]; None does not clip."""
+    clip_learned: bool = False
+    """Clip the values that are learned too: Q of the batch's actions has no gradient beyond value_clip (CleanIL)."""
+
+    def __post_init__(self):
+        if self.clip_learned and self.value_clip is None:
+            raise ConfigError("td_loss.clip_learned needs a bound: give td_loss.value_clip")
 
     def __call__(self, error: Float[Array, "*B"]) -> Float[Array, "*B"]:
         """Loss of each error."""
@@ -30,3 +37,7 @@ class TdLoss:
     def clip(self, v: Float[Array, "*B"]) -> Float[Array, "*B"]:
         """Values as they enter a target."""
         return v if self.value_clip is None else jnp.clip(v, -self.value_clip, self.value_clip)
+
+    def learned(self, q: Float[Array, "*B"]) -> Float[Array, "*B"]:
+        """Values of the batch's actions as they enter a loss."""
+        return self.clip(q) if self.clip_learned else q

@@ -10,7 +10,13 @@ import jax.random as jr
 import numpy as np
 import pytest
 
-from imitax.agents.adversarial_model import AdversarialModel, adversarial_phase, member_batches, normalised
+from imitax.agents.adversarial_model import (
+    AdversarialModel,
+    adversarial_loss,
+    adversarial_phase,
+    member_batches,
+    normalised,
+)
 from imitax.agents.learned_model import ModelConfig
 from imitax.agents.model_rollouts import ModelRollouts
 from imitax.buffers import Buffers
@@ -18,6 +24,7 @@ from imitax.choices.dynamics_loss import DynamicsFit
 from imitax.errors import ConfigError
 from imitax.learner import Learner, OptimizerConfig
 from imitax.networks import Normalizer, Policy, PolicyConfig, TanhGaussian
+from imitax.types import Transition
 
 
 @pytest.fixture(scope="module")
@@ -30,6 +37,32 @@ def test_normalised_advantages():
     np.testing.assert_allclose(a, [-1, 1, 0], atol=1e-5)
     assert np.asarray(normalised(jnp.array([0.0] * 99 + [1.0]), jnp.ones(100, bool), 2.0)).max() == 2
     assert np.isfinite(np.asarray(normalised(jnp.ones(4), jnp.zeros(4, bool), 2.0))).all()
+
+
+def test_advantages_without_a_clip():
+    a = normalised(jnp.array([0.0] * 99 + [1.0]), jnp.ones(100, bool), None)
+    assert float(a[-1]) == pytest.approx(99**0.5, rel=1e-4)
+
+
+def test_the_log_density_by_hand():
+    """That of the elites' mixture, summed over the D = 2 outputs in RAMBO's code, their mean by default."""
+    rng = np.random.default_rng(0)
+    model = counting.model()
+    bias = model.mlp.biases[-1].at[:, 2:4].set(0.0) + jnp.asarray(rng.normal(0, 0.3, (2, 4)), jnp.float32)
+    model = eqx.tree_at(lambda d: d.mlp.biases[-1], model, bias)
+    obs, following, reward, a = (jnp.asarray(rng.normal(size=5), jnp.float32) for _ in range(4))
+    flags = jnp.zeros(5, bool)
+    t = Transition(obs[:, None], obs[:, None], reward, following[:, None], flags, flags)
+    p = jax.tree.map(np.asarray, model.predict(t.obs, t.action))
+    error = np.stack([following - obs, reward], 1) - p.mean  # [M B D]
+    logs = (-(error**2) * np.exp(-p.log_var) - p.log_var - np.log(2 * np.pi)).sum(-1) / 2
+    expected = float((np.asarray(a) * np.log(np.exp(logs).mean(0))).mean())
+    data, fit = jax.tree.map(lambda x: jnp.stack([x, x]), t), DynamicsFit()
+    for kind, count in (("sum", 1), ("mean", 2)):
+        cfg = AdversarialModel(weight=0.5, log_density=kind)
+        loss, metrics = adversarial_loss(model, t, a, data, fit, cfg)
+        assert float(metrics["model_adversarial"]) == pytest.approx(expected / count, rel=1e-4)
+        assert float(loss - fit.loss(model, data)[0]) == pytest.approx(expected / count / 2, rel=1e-3, abs=1e-4)
 
 
 def test_an_adversarial_model_moves_away_from_what_is_good(policy):

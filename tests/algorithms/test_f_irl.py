@@ -9,6 +9,7 @@ import pytest
 
 from imitax.agents.start import Start
 from imitax.algorithms import f_irl
+from imitax.buffers import Buffer, Buffers, Stored
 from imitax.choices.divergence import Divergence
 from imitax.choices.terminal import Terminal
 from imitax.config import override
@@ -16,7 +17,7 @@ from imitax.errors import ConfigError
 from imitax.learner import OptimizerConfig
 from imitax.networks import CriticConfig, Normalizer, PolicyConfig, Reward, RewardConfig
 from imitax.spaces import Spec
-from imitax.types import Batch, RewardInput, Transition
+from imitax.types import Batch, RewardInput, Transition, part
 
 SPEC = Spec.flat(2, (-1.0,), (0.5,))
 STILL = OptimizerConfig(lr=0.0)
@@ -37,6 +38,12 @@ def transitions(seed=0, count=8, shift=0.0):
     action = jnp.asarray(rng.uniform(-1, 0.5, (count, 1)), jnp.float32) * real[:, None]
     reward = jnp.asarray(rng.normal(size=count), jnp.float32)
     return Transition(obs, action, reward, following, ~real | (jnp.arange(count) == 2), ~real)
+
+
+def stored(t):
+    """As a buffer holds them, without the absorbing state's, which it adds."""
+    t = part(t, 0, len(t) - 1)
+    return Stored(t.obs, t.action, t.reward, t.next_obs, t.terminated)
 
 
 def start(cfg=BASE, seed=0):
@@ -93,6 +100,38 @@ def test_the_covariance_by_hand(samples, kind, value):
     assert float(loss) == pytest.approx(value, rel=1e-5)
     assert float(metrics["covariance"]) == pytest.approx(value, rel=1e-5)
     assert (float(metrics["reward_expert"]), float(metrics["reward_learner"])) == (3.0, -3.0)
+
+
+def test_the_official_loss_where_episodes_stay_at_their_states():
+    """Sums along N episodes of T steps, divided by T: T times the covariance over states, against the same L2."""
+    steps, ratio = 20, {"reverse_kl": lambda x: -x, "kl": lambda x: -np.exp(x)}
+    x = np.array([2.0, 0.5, -0.5, -2.0])
+    for kind, h in ratio.items():
+        sums = steps * h(x), steps * 3 * x  # of h(u) and of r = 3 x, along each episode
+        official = ((sums[0] * sums[1]).mean() - sums[0].mean() * sums[1].mean()) / steps + 0.5 * 3**2 / 2
+
+        def loss(weight, kind=kind):
+            cfg = override(BASE, divergence=Divergence(kind), reward_l2=0.5, covariance_weight=weight)
+            pairs = inputs(*x[:2].tolist()), inputs(*x[2:].tolist())
+            return float(f_irl.reward_loss(linear(3.0), linear(1.0), *pairs, cfg, jr.key(0))[0])
+
+        assert loss(float(steps)) == pytest.approx(official, rel=1e-5)
+        assert abs(loss(1.0) / official) < 0.1  # the penalty counts for more
+
+
+def test_the_reward_has_turns_of_its_own_where_asked():
+    """One step of 1e-4 in 5,000 updates, as the official code; it moves no other network, and updates leave it alone."""
+    assert f_irl.schedule(f_irl.Config()).turns == ()
+    paper = f_irl.PRESETS["paper"]
+    assert f_irl.schedule(paper).turns == ((5000, f_irl.reward_turn),)
+    assert paper.reward_optimizer.lr == 1e-4
+    cfg = override(BASE, reward_every=5000, reward_batch_size=16, reward_optimizer=OptimizerConfig(lr=0.1))
+    before = start(cfg)
+    assert changed(before, updated(cfg)) == {"actor", "critic", "target", "density"}
+    buffers = Buffers(*(Buffer.empty(8, SPEC, True).write(stored(t), 0) for t in batch()[:2]))
+    after, metrics = eqx.filter_jit(f_irl.reward_turn)(before, buffers, cfg, jr.key(0))
+    assert changed(before, after) == {"reward"}
+    assert np.isfinite(float(metrics["covariance"]))
 
 
 def test_the_weight_penalties_by_hand():

@@ -138,6 +138,29 @@ def test_a_turn_has_its_steps_on_normalised_transitions_with_their_weights(form,
             assert [sorted(set(np.asarray(w).tolist())) for w in weights] == [[0, 0.25, 0.5, 1], [0.25, 0.5, 1]]
 
 
+@both
+def test_rows_that_do_not_count_change_nothing(module):
+    """In the reward's loss and its metrics, the penalty among them."""
+    penalty = GradientPenalty("hinge", weight=10.0, margin=0.01)
+    cfg = override(CONFIGS[module], gradient_penalty=penalty, reward_form="trajectory")
+    batch, net = data(), start(module, cfg).discriminator.net
+    weights = jnp.array([1.0, 0.9, 0, 0, 1.0, 0, 0.5, 0]), jnp.array([1.0, 0, 0.8, 0, 1.0, 0.9, 0.5, 0])
+
+    def loss(far):
+        expert, rollouts = (
+            eqx.tree_at(lambda t: t.obs, t, jnp.where((w > 0)[:, None], t.obs, far))
+            for t, w in zip((batch.expert, batch.offline), weights, strict=True)
+        )
+        return module.reward_loss(net, expert, rollouts, weights, cfg, jr.key(0))
+
+    (value, metrics), (other, others) = loss(0.0), loss(-9.0)
+    assert float(metrics["penalty"]) > 0
+    assert float(value) == pytest.approx(float(other), rel=1e-5)
+    assert {k: float(v) for k, v in metrics.items()} == pytest.approx(
+        {k: float(v) for k, v in others.items()}, rel=1e-5
+    )
+
+
 # what is refused, and what is needed
 
 

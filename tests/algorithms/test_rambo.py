@@ -40,3 +40,24 @@ def test_the_models_turn_changes_the_model_alone():
     after, metrics = rambo.model_turn(before, Buffers(offline=modelled.recorded()), cfg, jr.key(0))
     assert modelled.moved(before, after) == {"dynamics"}
     assert np.isfinite(metrics["model_loss"])
+
+
+def test_the_advantage_of_the_deterministic_action():
+    """As the authors' code has it: of no random action, whatever the key."""
+    cfg = override(SMALL, next_action="mode")
+    agent = modelled.start(rambo, cfg, spec=ensembles.SPEC).agent
+    x, flags = jr.normal(jr.key(0), (4, 2)), jnp.zeros(4, bool)
+    t = Transition(x, x[:, :1], x[:, 0], x + 1, jnp.arange(4) == 0, flags)
+    critic, actor = agent.critic.net, agent.actor.net
+    v = critic(t.next_obs, actor.mode(t.next_obs)).min(0) * (jnp.arange(4) > 0)
+    expected = t.reward + 0.5 * v - critic(t.obs, t.action).min(0)
+    for seed in (1, 2):
+        np.testing.assert_allclose(rambo.advantage(agent, t, cfg, jr.key(seed)), expected, rtol=1e-5, atol=1e-6)
+    assert not np.allclose(rambo.advantage(agent, t, SMALL, jr.key(1)), expected, atol=1e-3)
+
+
+def test_the_papers_weight_is_the_authors():
+    """3e-4 of the log density of all outputs, 12 on Hopper: 3.6e-3 in units of the default's mean over outputs."""
+    adversary = rambo.PRESETS["paper"].adversary
+    assert (adversary.weight, adversary.log_density) == (3e-4, "sum")
+    assert rambo.PRESETS["default"].adversary == AdversarialModel(weight=0.01, log_density="mean")

@@ -48,6 +48,18 @@ def test_the_value_is_the_implicit_maximum_of_the_target():
     assert float(loss) == pytest.approx(np.exp(1) - 2, rel=1e-5)
 
 
+def test_the_value_of_the_other_data_alone():
+    """Q' - V = 2 on demonstrations, -2 on the other data: the second half's expectile is 0.2 * 4."""
+    state, t = start(ONE), transitions(4)
+
+    def target(obs, action, absorbing):
+        return jnp.array([[3.0, 3.0, -1.0, -1.0]])
+
+    for data, expected in (("mixture", (0.8 * 4 + 0.2 * 4) / 2), ("other", 0.2 * 4)):
+        loss, _ = recoil.value_loss(flat_value(state, 1.0), target, t, override(ONE, value_data=data))
+        assert float(loss) == pytest.approx(expected, rel=1e-5)
+
+
 @pytest.mark.parametrize(("kind", "v_next"), [("none", 1.0), ("mask", 0.0), ("closed_form", -4.0), ("absorbing", 1.0)])
 def test_the_critics_targets_by_hand(kind, v_next):
     """gamma = 1/2 and r = 2: demonstrations are worth 4, the other data -2 + V(s') / 2, the end -4 where it is."""

@@ -62,10 +62,33 @@ def test_whole_weights_are_repeated_examples(choice):
         assert float(choice.of_logits(expert, learner, weights)) == pytest.approx(float(repeated), rel=1e-5)
         loss, metrics = choice(lambda x: x[:, 0], expert[:, None], learner[:, None], jr.key(0), weights)
         assert float(loss) == pytest.approx(float(repeated), rel=1e-5)
-        assert float(metrics["logit_expert"]) == 0.5  # of all examples alike
+        assert float(metrics["logit_expert"]) == 0.5  # of those that count, alike
     plain = float(choice.of_logits(expert, learner))
     assert abs(plain - float(repeated)) > 0.01
     assert float(choice.of_logits(expert, learner, (jnp.ones(3), jnp.ones(3)))) == pytest.approx(plain, rel=1e-6)
+
+
+def test_examples_of_weight_zero_enter_no_metric():
+    """Logits 2, -1, 9 of the expert, whose last does not count, and 0, -3, 1 of the learner, whose first does not."""
+    weights = jnp.array([1.0, 0.5, 0.0]), jnp.array([0.0, 0.5, 0.25])
+    expert, learner = jnp.array([2.0, -1.0, 9.0]), jnp.array([0.0, -3.0, 7.0])
+    _, metrics = Discrimination()(lambda x: x[:, 0], expert[:, None], learner[:, None], jr.key(0), weights)
+    known = {"logit_expert": 0.5, "logit_learner": 2.0, "accuracy": 1.0, "saturation": 0.25}
+    assert {name: float(value) for name, value in metrics.items()} == pytest.approx(known)
+
+
+def test_weighted_sums_divided_by_examples():
+    """A logit of 1 along 100 discounted steps: the sum of weights is 63.4, so that the loss is 1.58 times smaller."""
+    weight = 0.99 ** jnp.arange(100.0)
+    by_weights, by_examples = (
+        float(Discrimination("linear", weighted_mean=of).of_logits(jnp.ones(100), jnp.zeros(100), (weight, weight)))
+        for of in ("weights", "examples")
+    )
+    assert by_weights == pytest.approx(-1, rel=1e-5)
+    assert by_examples == pytest.approx(-(1 - 0.99**100) / (1 - 0.99) / 100, rel=1e-5)
+    assert by_weights / by_examples == pytest.approx(1.577, abs=1e-3)
+    unweighted = Discrimination("linear", weighted_mean="examples").of_logits(EXPERT, LEARNER)
+    assert float(unweighted) == pytest.approx(-2)
 
 
 def test_mixup_by_hand():

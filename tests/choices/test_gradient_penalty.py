@@ -174,3 +174,29 @@ def test_the_norm_at_each_point():
 def test_bad_values(make, message):
     with pytest.raises(ConfigError, match=message):
         make()
+
+
+@pytest.mark.parametrize("at", ["mix", "expert", "learner", "both"])
+def test_examples_of_weight_zero_do_not_count(at):
+    """It is the penalty on the others, whatever stands in their rows and however much the others weigh."""
+    choice = GradientPenalty("zero", weight=2.0, at=at)
+    weights = jnp.array([1.0, 0.0, 0.5, 0.25, 0.0]), jnp.array([0.1, 1.0, 0.0, 3.0, 0.0])
+    shown, own = np.asarray(weights[0]) > 0, np.asarray(weights[1]) > 0
+    u = jr.uniform(KEY, (5, 1))
+    points = {
+        "mix": norms(Points.of(u * EXPERT.columns + (1 - u) * LEARNER.columns))[shown & own],
+        "expert": norms(EXPERT)[shown],
+        "learner": norms(LEARNER)[own],
+        "both": np.concatenate([norms(EXPERT)[shown], norms(LEARNER)[own]]),
+    }[at]
+    penalty, metrics = choice(square, EXPERT, LEARNER, KEY, weights)
+    assert float(penalty) == pytest.approx(2 * (points**2).mean(), rel=1e-5)
+    assert float(metrics["gradient_norm"]) == pytest.approx(points.mean(), rel=1e-5)
+    assert float(choice(square, EXPERT, LEARNER, KEY, (jnp.zeros(5), jnp.zeros(5)))[0]) == 0
+
+    def members(x):
+        return jnp.stack([square(x), 3 * square(x)]) if x.action.ndim == 2 else square(x) * jnp.array([[1.0], [3.0]])
+
+    penalty, metrics = choice(members, EXPERT, LEARNER, KEY, weights)
+    assert float(penalty) == pytest.approx(2 * 5 * (points**2).mean(), rel=1e-5)
+    assert float(metrics["gradient_norm"]) == pytest.approx(2 * points.mean(), rel=1e-5)

@@ -27,6 +27,14 @@ def test_value_clip():
     np.testing.assert_array_equal(TdLoss(value_clip=5.0).clip(v), [-5, 1, 5])
 
 
+def test_learned_values_are_clipped_where_asked():
+    q = jnp.array([-7.0, 1.0, 9.0])
+    np.testing.assert_array_equal(TdLoss(value_clip=5.0).learned(q), q)
+    clipped = TdLoss(value_clip=5.0, clip_learned=True)
+    np.testing.assert_array_equal(clipped.learned(q), [-5, 1, 5])
+    np.testing.assert_array_equal(jax.grad(lambda q: clipped.learned(q).sum())(q), [0, 1, 0])
+
+
 @pytest.mark.parametrize(
     ("make", "message"),
     [
@@ -34,6 +42,7 @@ def test_value_clip():
         (lambda: TdLoss("huber", delta=-1.0), "td_loss.delta must be positive"),
         (lambda: TdLoss(value_clip=0.0), "td_loss.value_clip must be positive"),
         (lambda: TdLoss(value_clip=-2.0), "td_loss.value_clip must be positive"),
+        (lambda: TdLoss(clip_learned=True), "td_loss.clip_learned needs a bound: give td_loss.value_clip"),
     ],
 )
 def test_bad_values(make, message):
