@@ -96,7 +96,7 @@ class Config:
     """Updates between steps of the reward (the official code: 5,000). At 1 it takes its step in each update, on its
     batch."""
     reward_batch_size: Count = 10_000
-    """Expert's states, and as many of the replay, in a step of the reward, where it does not take one in each update."""
+    """Expert's states, and as many of the replay's, in a step of the reward that is none of an update."""
     reward_l2: NonNegative = 1e-3
     """Weight of the coupled L2 penalty on the reward's parameters, biases included."""
     density_l2: NonNegative = 1e-4
@@ -207,10 +207,8 @@ def reward_loss(
     match = covariance(h, r, sample_weights(log_ratio, from_expert, cfg))
     decay = cfg.reward_l2 * l2(net)
     metrics = {"covariance": match, "divergence": cfg.divergence.f(jnp.exp(log_ratio[n:])).mean()}
-    return cfg.covariance_weight * match + decay, metrics | {
-        "reward_expert": r[:n].mean(),
-        "reward_learner": r[n:].mean(),
-    }
+    metrics |= {"reward_expert": r[:n].mean(), "reward_learner": r[n:].mean()}
+    return cfg.covariance_weight * match + decay, metrics
 
 
 def reward_turn(state: State, buffers: Buffers, cfg: Config, key: PRNGKeyArray) -> tuple[State, Metrics]:

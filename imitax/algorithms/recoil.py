@@ -69,13 +69,13 @@ class Config:
     )
     """In form q."""
     form: Literal["v", "q"] = "v"
-    """v: a value network fitted by implicit maximisation (after the authors' code). q: the policy's own value and a contrast
-    (CleanIL)."""
+    """v: a value network fitted by implicit maximisation (after the authors' code). q: the policy's own value and a
+    contrast (CleanIL)."""
     maximum: ImplicitMaximum = field(default_factory=ImplicitMaximum)
     """L, in form v."""
     value_data: Literal["mixture", "other"] = "mixture"
-    """Where V is fitted, in form v: on demonstrations and the other data in equal parts, or on the other data alone (the
-    authors' code)."""
+    """Where V is fitted, in form v. mixture: on demonstrations and the other data in equal parts. other: on the other
+    data alone (the authors' code)."""
     step_reward: Positive = 2.0
     """r, in form v."""
     policy_update: PolicyUpdate = PolicyUpdate("awr")
@@ -111,9 +111,9 @@ PRESETS = {
         policy_update=PolicyUpdate("awr", samples=1, noise=0.1, noise_share=0.25),
     ),
 }
-"""default: ours, form v. mixture: the same, cloning the other data too (V is still fitted on both). q: ours, form q. cleanil: CleanIL's networks,
-rates and noise; its gradient penalty for HalfCheetah is GradientPenalty("hinge", weight=10, margin=100, at="both",
-norm="linf"), none elsewhere."""
+"""default: ours, form v. mixture: the same, cloning the other data too (V is still fitted on both). q: ours, form q.
+cleanil: CleanIL's networks, rates and noise; its gradient penalty for HalfCheetah is GradientPenalty("hinge",
+weight=10, margin=100, at="both", norm="linf"), none elsewhere."""
 
 
 def needs(cfg: Config) -> Needs:

@@ -120,7 +120,7 @@ def test_the_official_loss_where_episodes_stay_at_their_states():
 
 
 def test_the_reward_has_turns_of_its_own_where_asked():
-    """One step of 1e-4 in 5,000 updates, as the official code; it moves no other network, and updates leave it alone."""
+    """One step of 1e-4 in 5,000 updates, as the official code; updates leave the reward alone."""
     assert f_irl.schedule(f_irl.Config()).turns == ()
     paper = f_irl.PRESETS["paper"]
     assert f_irl.schedule(paper).turns == ((5000, f_irl.reward_turn),)

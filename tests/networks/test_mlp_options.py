@@ -35,7 +35,7 @@ def test_the_largest_singular_value():
         found = np.asarray(singular_value(w, v.value))
         assert (found <= exact * (1 + 1e-5)).all()  # an estimate from below
         np.testing.assert_allclose(found, exact, rtol=0.12)  # 10 iterations on random matrices, the slowest kind
-        after = jax.lax.fori_loop(0, 90, lambda _, v: power_iteration(w, v)[1], v.value)
+        after = jax.lax.fori_loop(0, 90, lambda _, v, w=w: power_iteration(w, v)[1], v.value)
         np.testing.assert_allclose(singular_value(w, after), exact, rtol=1e-3)
     w = jr.normal(jr.key(5), (4, 6))
     u, _, v = np.linalg.svd(np.asarray(w))
@@ -78,7 +78,7 @@ def test_files_without_singular_vectors_are_read_as_they_were_written():
     assert eqx.tree_equal(fill_tree(template, older, "file"), net)
     later = net.iterated()
     assert eqx.tree_equal(fill_tree(template, tree_arrays(later), "file"), later)
-    with pytest.raises(CheckpointError, match="has no array .weights"):
+    with pytest.raises(CheckpointError, match="has no array"):
         fill_tree(template, {n: a for n, a in older.items() if "weights[0]" not in n}, "file")
 
 
