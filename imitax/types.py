@@ -94,7 +94,7 @@ class Iterated(Protocol):
         ...
 
 
-def parameters(net: Tree) -> Tree:
+def parameters(net: Any) -> Any:
     """A network with None in the place of all that is not trained."""
     return jax.tree.map(lambda x: x if eqx.is_inexact_array(x) else None, net, is_leaf=lambda x: isinstance(x, Carried))
 
