@@ -3,7 +3,7 @@ PYTHON ?= python3.11
 BIN := .venv/bin
 .DEFAULT_GOAL := help
 
-.PHONY: help demo test test-long check format bench bench-peers bench-resume bench-online bench-offline bench-model mountain-car expert tables clean
+.PHONY: help demo test test-long check format bench bench-peers bench-resume bench-online bench-offline bench-model bench-table mountain-car expert tables clean
 
 help:  ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/'
@@ -48,6 +48,9 @@ bench-offline: .venv/.installed  ## imitation from recorded data alone: every ro
 
 bench-model: .venv/.installed  ## learned dynamics, with rewards and with demonstrations: every row of the table, resumable
 	$(BIN)/python -m bench.experiments.model_based
+
+bench-table: .venv/.installed  ## every method on every task, three seeds a cell, resumable
+	$(BIN)/python -m bench.experiments.table
 
 mountain-car: .venv/.installed  ## tabular IQ-Learn and ReCOIL on MountainCar: a figure and a line of results for each of three seeds
 	for seed in 0 1 2; do $(BIN)/python -m bench.experiments.mountain_car --seed $$seed --out runs/mountain_car/seed-$$seed --results bench/results/mountain_car.jsonl || exit 1; done

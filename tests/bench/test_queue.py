@@ -8,7 +8,7 @@ import types
 
 import pytest
 
-from bench.experiments import model_based, offline, online, queue
+from bench.experiments import model_based, offline, online, queue, table
 from bench.experiments.queue import Row
 from imitax.errors import ConfigError
 
@@ -110,27 +110,35 @@ TABLES = {
     "online": lambda folder: online.rows(folder / "ant.hdf5") + online.ablations(),
     "model_based": lambda _: model_based.table(),
     "offline": lambda folder: offline.rows(folder / "halfcheetah.hdf5", folder / "walker2d.hdf5"),
+    "table": lambda _: [row for rows in table.groups().values() for row in rows],
 }
+
+
+def test_cells_of_the_table_have_names_of_their_own():
+    named = {}
+    for row in TABLES["table"](None):
+        assert named.setdefault(row.name, row.args) == row.args  # the last group adds seeds to rows of the first two
+    assert len(named) == 16 + 12 + 9 + 9 + 8 + 10 + 3
 
 
 @pytest.mark.parametrize("name", TABLES)
 def test_tables_are_made_of_commands_that_exist(name, monkeypatch, tmp_path):
     from imitax import cli
 
-    asked, table = [], TABLES[name](tmp_path)
+    asked, rows = [], TABLES[name](tmp_path)
     module = __import__("importlib").import_module("imitax.training.entry")
     monkeypatch.setattr(module, "train", lambda cfg, **_: asked.append(cfg))
     monkeypatch.setattr(cli, "_print_scores", lambda *_: None)
-    for row in table:
+    for row in rows:
         args = [a.replace("{folder}", str(tmp_path)) for a in row.args]
         with contextlib.suppress(AttributeError):  # the stand-in returns no run
             cli.dispatch(["train", *args, "--seeds", "0", "--out", str(tmp_path / "x"), "--quiet"])
-    assert len(asked) == len(table)
+    assert len(asked) == len(rows)
 
 
 def test_claims_are_written_from_the_runs_there_are(tmp_path):
-    table = offline.rows(tmp_path / "halfcheetah.hdf5")
-    row = next(row for row in table if row.name == "c1-10-l2=0")
+    rows = offline.rows(tmp_path / "halfcheetah.hdf5")
+    row = next(row for row in rows if row.name == "c1-10-l2=0")
     for seed, likelihoods in enumerate(([0.5, 2.0, -7.0], [3.0, 1.0, 0.0])):
         folder = queue.folder_of(row, seed, tmp_path)
         folder.mkdir()
@@ -140,7 +148,7 @@ def test_claims_are_written_from_the_runs_there_are(tmp_path):
             for i, value in enumerate(likelihoods)
         ]
         (folder / "metrics.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
-    offline.write_claims(table, tmp_path, tmp_path / "claims")
+    offline.write_claims(rows, tmp_path, tmp_path / "claims")
     stopped = json.loads((tmp_path / "claims" / "c1-early-stop.json").read_text())["10 episodes, l2=0"]
     assert [(x["seed"], x["step"], x["return_mean"]) for x in stopped] == [(0, 1, 10.0), (1, 0, 0.0)]
     assert len((tmp_path / "claims" / "c1.jsonl").read_text().splitlines()) == 6
@@ -148,13 +156,13 @@ def test_claims_are_written_from_the_runs_there_are(tmp_path):
     assert not (tmp_path / "claims" / "c4.png").exists()
 
     (queue.folder_of(row, 1, tmp_path) / "metrics.jsonl").unlink()
-    offline.write_claims(table, tmp_path, tmp_path / "claims")  # what was written stays
+    offline.write_claims(rows, tmp_path, tmp_path / "claims")  # what was written stays
     assert len((tmp_path / "claims" / "c1.jsonl").read_text().splitlines()) == 6
     assert json.loads((tmp_path / "claims" / "c1-early-stop.json").read_text())["10 episodes, l2=0"] == stopped
 
 
 def test_models_are_noted_where_a_run_has_fitted_one(tmp_path):
-    table = [row for row in model_based.table() if row.name in ("mopo", "rambo", "omlirl")]
+    rows = [row for row in model_based.table() if row.name in ("mopo", "rambo", "omlirl")]
     report = {
         "transitions": 9,
         "held_out": 2,
@@ -164,13 +172,13 @@ def test_models_are_noted_where_a_run_has_fitted_one(tmp_path):
     }
     report |= {"elites": [1], "coverage": {"0.5": 0.4, "0.9": 0.9}, "rollout_errors": [0.1, 0.2], "episodes": [3]}
     config = {"algorithm": "mopo", "env": {"id": "Hopper-v5"}, "offline_data": {"name": "x@y"}, "commit": "abc"}
-    for row in table:
+    for row in rows:
         folder = queue.folder_of(row, 0, tmp_path)
         folder.mkdir()
         demonstrations = {"demonstrations": "included"} if row.name == "omlirl" else {}
         (folder / "config.json").write_text(json.dumps(config | {"config": demonstrations}))
         (folder / "dynamics.json").write_text(json.dumps(report))
-    model_based.write_models(table, tmp_path, tmp_path / "out")
+    model_based.write_models(rows, tmp_path, tmp_path / "out")
     lines = [json.loads(line) for line in (tmp_path / "out" / "dynamics.jsonl").read_text().splitlines()]
     assert [(x["row"], x["epochs"], x["demonstrations"]) for x in lines] == [
         ("mopo", 2, None),
@@ -178,6 +186,6 @@ def test_models_are_noted_where_a_run_has_fitted_one(tmp_path):
     ]
     assert sorted(x.name for x in (tmp_path / "out" / "dynamics").iterdir()) == ["mopo.png", "omlirl.png"]
 
-    (queue.folder_of(table[0], 0, tmp_path) / "dynamics.json").unlink()
-    model_based.write_models(table, tmp_path, tmp_path / "out")  # what was noted stays
+    (queue.folder_of(rows[0], 0, tmp_path) / "dynamics.json").unlink()
+    model_based.write_models(rows, tmp_path, tmp_path / "out")  # what was noted stays
     assert [json.loads(x) for x in (tmp_path / "out" / "dynamics.jsonl").read_text().splitlines()] == lines
