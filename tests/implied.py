@@ -105,5 +105,9 @@ def quadratic_minimum(loss, shape):
     def flat(x):
         return loss(x.reshape(shape))
 
-    zero = jnp.zeros(int(np.prod(shape)))
-    return jnp.linalg.solve(jax.hessian(flat)(zero), -jax.grad(flat)(zero)).reshape(shape)
+    @jax.jit
+    def derivatives(x):
+        return jax.hessian(flat)(x), jax.grad(flat)(x)
+
+    curvature, slope = derivatives(jnp.zeros(int(np.prod(shape))))
+    return jnp.linalg.solve(curvature, -slope).reshape(shape)

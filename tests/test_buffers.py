@@ -20,10 +20,11 @@ def test_the_replay_counts_terminations_as_they_are_overwritten():
     ended[36] = True
     ones = np.ones(40, np.float32)
     data = Stored(np.ones((40, 2), np.float32), ones[:, None], ones, np.ones((40, 2), np.float32), ended)
+    write = jax.jit(Buffer.write)
     buffer, start = Buffer.empty(7, Spec.flat(2, (-1.0,), (1.0,)), samples_absorbing=True), 0
     assert float(buffer.absorbing) == 0
     for count in (3, 4, 2, 7, 1, 5, 6, 7, 5):
-        buffer = buffer.write(part(jax.tree.map(jnp.asarray, data), start, start + count), start)
+        buffer = write(buffer, part(data, start, start + count), start)
         start += count
         assert float(buffer.absorbing) == ended[max(0, start - 7) : start].sum()
         assert int(buffer.size) == min(start, 7)

@@ -77,6 +77,7 @@ def names(data):
 WITH_PYTHON = [page for page in PAGES if blocks(page, "python")]
 
 
+@pytest.mark.usefixtures("no_figures")
 @pytest.mark.parametrize("page", WITH_PYTHON, ids=ids(WITH_PYTHON))
 def test_python_runs(page, toy, place):
     scope, metrics = names(toy), set()

@@ -54,6 +54,7 @@ def test_a_vmap_over_networks_is_each_network():
     stacked = jax.tree.map(lambda *x: jnp.stack(x) if eqx.is_array(x[0]) else x[0], *nets)
     x = jr.normal(jr.key(1), (3, 7, 5))
 
+    @eqx.filter_jit
     def grads(net, x):
         return eqx.filter_grad(lambda n: (n(x) ** 2).sum())(net)
 

@@ -9,20 +9,22 @@ from ensembles import constant
 from scipy.stats import norm
 
 from imitax.errors import ConfigError
-from imitax.networks import DynamicsConfig, Termination
+from imitax.networks import Dynamics, DynamicsConfig, Termination
+
+sample, sample_from, predict = map(eqx.filter_jit, (Dynamics.sample, Dynamics.sample_from, Dynamics.predict))
 
 
 def test_rows_are_dealt_to_the_elites_in_equal_numbers():
     d = constant([0.0, 100.0, 200.0, 300.0], [-8.0] * 4)
     d = eqx.tree_at(lambda x: x.elites, d, jnp.array([1, 3, 2]))
     for count in (30, 31):
-        step = d.sample(jnp.zeros((count, 2)), jnp.zeros((count, 1)), jr.key(0))
+        step = sample(d, jnp.zeros((count, 2)), jnp.zeros((count, 1)), jr.key(0))
         who = np.round(np.asarray(step.next_obs[:, 0]) / 100).astype(int)
         assert set(who) == {1, 2, 3}
         assert np.bincount(who)[1:].min() >= count // 3 - 1
         np.testing.assert_allclose(step.reward, 100 * who, atol=1)
-    prediction = d.predict(jnp.zeros((300, 2)), jnp.zeros((300, 1)))
-    step = d.sample_from(prediction, jnp.zeros((300, 2)), jr.key(1))
+    prediction = predict(d, jnp.zeros((300, 2)), jnp.zeros((300, 1)))
+    step = sample_from(d, prediction, jnp.zeros((300, 2)), jr.key(1))
     assert set(np.round(np.asarray(step.next_obs[:, 1]) / 100)) == {1, 2, 3}
 
 
@@ -52,11 +54,11 @@ def test_a_known_termination_is_the_rule_and_a_learned_one_the_sign_of_its_logit
     d = constant([1.0, 1.0], [-8.0, -8.0])
     for logit, ended in ((-5.0, False), (5.0, True)):
         told = eqx.tree_at(lambda x: x.mlp.biases[-1], d, d.mlp.biases[-1].at[:, 6].set(logit))
-        assert told.sample(jnp.zeros((3, 2)), jnp.zeros((3, 1)), jr.key(0)).terminated.tolist() == [ended] * 3
+        assert sample(told, jnp.zeros((3, 2)), jnp.zeros((3, 1)), jr.key(0)).terminated.tolist() == [ended] * 3
     rule = Termination((-9.0, -9.0), (1.5, 9.0))
     known = eqx.tree_at(lambda x: x.termination, d, rule, is_leaf=lambda x: x is None)
     obs = jnp.array([[0.0, 0.0], [1.0, 0.0]])  # the next ones are about 1 and 2
-    assert known.sample(obs, jnp.zeros((2, 1)), jr.key(0)).terminated.tolist() == [False, True]
+    assert sample(known, obs, jnp.zeros((2, 1)), jr.key(0)).terminated.tolist() == [False, True]
 
 
 @pytest.mark.parametrize(

@@ -153,14 +153,14 @@ def test_what_does_not_fit(whole, tmp_path, demos):
 SCRIPT = """
 import sys, toy, imitax
 from imitax.algorithms import bc
-imitax.train(toy.shrink(bc.Config()), demos=sys.argv[1], out=sys.argv[2], env=toy.ENV, steps=3000, chunk=10,
-             eval_every=3000, checkpoint_every=10, eval_episodes=2, quiet=True)
+imitax.train(toy.shrink(bc.Config()), demos=sys.argv[1], out=sys.argv[2], env=toy.ENV, steps=1000, chunk=10,
+             eval_every=1000, checkpoint_every=10, eval_episodes=2, quiet=True)
 """
 
 
 def test_kill_minus_nine(tmp_path, demos):
     imitax.datasets.save_d4rl(demos, tmp_path / "demos.hdf5")
-    options = COMMON | {"steps": 3000, "chunk": 10, "eval_every": 3000, "checkpoint_every": 10}
+    options = COMMON | {"steps": 1000, "chunk": 10, "eval_every": 1000, "checkpoint_every": 10}
     call = [sys.executable, "-c", SCRIPT, str(tmp_path / "demos.hdf5"), str(tmp_path / "run")]
     with subprocess.Popen(call, env=os.environ | {"PYTHONPATH": str(Path(__file__).parents[1])}) as process:
         deadline = time.monotonic() + 120
