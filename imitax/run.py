@@ -209,7 +209,7 @@ class Run:
             index: of the set of episodes; 0 is the one that training evaluated on, others are fresh.
             inference: another way for implicit policies to find their action: dfo, langevin, actor_mean or
                 actor_polish. ConfigError for policies that have no choice.
-            env_workers: processes that step the environments; 0 steps them in this one. The scores are the same.
+            env_workers: processes that step environments in parallel with this one; they change no score.
 
         Returns:
             As `imitax.statistics.summarise`, with returns and lengths of every episode in `per_seed`.
