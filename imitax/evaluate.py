@@ -48,19 +48,21 @@ def make_act(
 
     The noise of a sampled action is decided by the seed's key and the step.
     """
-    static = eqx.partition(policies, eqx.is_array)[1]
+    arrays, static = eqx.partition(policies, eqx.is_array)
+    tree = jax.tree.structure(arrays)
 
-    def one(arrays: Policy, obs: Float[Array, "N O"], key: PRNGKeyArray, step: Array) -> Float[Array, "N A"]:
-        return eqx.combine(arrays, static).act(obs, jr.fold_in(key, step), mode)
+    def one(leaves: list[Array], obs: Float[Array, "N O"], key: PRNGKeyArray, step: Array) -> Float[Array, "N A"]:
+        policy: Policy = eqx.combine(jax.tree.unflatten(tree, leaves), static)
+        return policy.act(obs, jr.fold_in(key, step), mode)
 
     compiled = jit(over_seeds(one, len(keys), shared=1))
 
-    latest: tuple[Policy, Policy] | None = None  # policies and their arrays, which take long to find at every step
+    latest: tuple[Policy, list[Array]] | None = None  # policies and their arrays, which take long to find at every step
 
     def act(policies: Policy, obs: np.ndarray, step: int) -> np.ndarray:
         nonlocal latest
         if latest is None or latest[0] is not policies:
-            latest = policies, eqx.filter(policies, eqx.is_array)
+            latest = policies, jax.tree.leaves(eqx.filter(policies, eqx.is_array))
         return np.asarray(compiled(latest[1], obs, keys, step))
 
     return act

@@ -1,6 +1,7 @@
 """Vector environments: copies of one environment that are stepped together, in this process or in worker processes."""
 
 import multiprocessing
+import os
 import pickle
 import signal
 import sys
@@ -23,8 +24,8 @@ from imitax.errors import ConfigError
 STEP, DONE = b"step", b"done"
 """Messages to and from workers; short bytes, because pickling takes longer than a signal."""
 
-POLLING = 2e-4
-"""Seconds for which an answer is polled. Shares take about equally long, and waking from a sleep takes longer."""
+POLLING = 3e-4
+"""Seconds for which a message is polled: waking from a sleep takes longer, about as long as a step of Hopper."""
 
 Outcome = tuple[Float[np.ndarray, "N"], Bool[np.ndarray, "N"], Bool[np.ndarray, "N"]]
 """Reward, terminated and truncated of one step of N environments."""
@@ -174,17 +175,23 @@ def _messages(pipe: Connection) -> Iterator[bytes]:
     """What arrives until the other end is closed."""
     with suppress(EOFError, ConnectionError):
         while True:
-            yield pipe.recv_bytes()
+            yield _wait(pipe)
 
 
 def _receive(pipe: Connection) -> None:
     """Wait for a worker's answer: DONE, or the traceback of an error."""
-    deadline = time.perf_counter() + POLLING
-    while not pipe.poll() and time.perf_counter() < deadline:
-        pass
-    answer = pipe.recv_bytes()
+    answer = _wait(pipe)
     if answer != DONE:
         raise RuntimeError(f"an environment failed in a worker process:\n{answer.decode()}")
+
+
+def _wait(pipe: Connection) -> bytes:
+    """The next message: polled for a while, in which others may have the core, and then slept for."""
+    deadline = time.perf_counter() + POLLING
+    while not pipe.poll() and time.perf_counter() < deadline:
+        if sys.platform == "linux":
+            os.sched_yield()
+    return pipe.recv_bytes()
 
 
 @contextmanager
@@ -224,11 +231,7 @@ def _no_main_script() -> Iterator[None]:
 
 
 def check_sendable(task: Task) -> None:
-    """Refuse an environment that cannot be sent to a worker process.
-
-    Raises:
-        ConfigError: with the reason.
-    """
+    """Raise a ConfigError with the reason where an environment cannot be sent to a worker process."""
     try:
         pickle.dumps(CloudpickleWrapper(task.make))
     except Exception as e:  # any class: it comes from the objects that the environment holds
