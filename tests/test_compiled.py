@@ -26,7 +26,7 @@ def test_the_options_in_use_are_those_that_it_knows():
 
 
 def test_programs_run_in_the_calling_thread():
-    f, x = jit(lambda x: jnp.tanh(x).sum()), jnp.ones(500)
+    f, x = jit(lambda x: jnp.tanh(x).sum()), jnp.ones(50_000)  # cheaper programs run there by themselves
     f(x)
     before = resource.getrusage(resource.RUSAGE_THREAD).ru_nvcsw
     for _ in range(50):
