@@ -1,6 +1,7 @@
 """A finished run, opened from its folder: its policies, scores and records."""
 
 from collections.abc import Callable
+from contextlib import closing
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
@@ -219,8 +220,8 @@ class Run:
             policies = with_inference(policies, inference)
         mode: ActionMode = "sample" if sample else "mode"
         evaluator = Evaluator(self.task, self.seeds, episodes, index=index, mode=mode, workers=env_workers)
-        rollouts = evaluator(policies)
-        evaluator.close()
+        with closing(evaluator):
+            rollouts = evaluator(policies)
         means = {seed: float(r.returns.mean()) for seed, r in zip(self.seeds, rollouts, strict=True)}
         result = summarise(means, self.task.env_id, self.config["expert_return"])
         for entry, rolled in zip(result["per_seed"], rollouts, strict=True):

@@ -8,7 +8,7 @@ import sys
 import time
 import traceback
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from multiprocessing.connection import Connection
 from types import ModuleType
 from typing import Any
@@ -101,9 +101,11 @@ class ParallelVectorEnv:
             self.pipes.append(pipe)
             self.processes.append(process)
         self.own = SerialVectorEnv(task.make, len(self.table[self.shares[-1]]))
-        with _if_dead(ConfigError("an environment worker did not start; its own error is printed above")):
+        with ExitStack() as failed, _if_dead(ConfigError("an environment worker did not start; see its error above")):
+            failed.callback(self.close)
             for pipe in self.pipes:
                 _receive(pipe)
+            failed.pop_all()
 
     def reset(self, seeds: Mapping[int, int]) -> None:
         """As `SerialVectorEnv.reset`."""
