@@ -40,6 +40,8 @@ class Resume:
     """Folder of the run."""
     steps: int | None = None
     """Extend the run to this many steps."""
+    env_workers: int | None = None
+    """Processes that step environments in parallel with the main process; as the run was started when not given."""
     quiet: bool = False
     """Print nothing."""
 
@@ -60,6 +62,8 @@ class Evaluate:
     """Which set of episodes; 0 is the one that training evaluated on, every other is fresh."""
     inference: InferenceKind | None = None
     """Another way for implicit policies (ibc) to find their action than the run's own."""
+    env_workers: int = 0
+    """Processes that step environments in parallel with the main process, at most cores - 1; changes no score."""
     json: bool = False
     """Print nothing but the JSON object."""
 
@@ -172,7 +176,8 @@ def _train(args: list[str]) -> int:
         from imitax.training.resume import resume
 
         resumption: Resume = _parse(Resume, args, "imitax train")
-        run = resume(resumption.resume, steps=resumption.steps, quiet=resumption.quiet or None)
+        workers, quiet = resumption.env_workers, resumption.quiet or None
+        run = resume(resumption.resume, steps=resumption.steps, env_workers=workers, quiet=quiet)
         _print_scores(run.summary, resumption.quiet)
         return 0
     if not args or args[0].startswith("-"):
@@ -260,10 +265,16 @@ def _eval(args: list[str]) -> int:
     order: Evaluate = _parse(Evaluate, args, "imitax eval")
     if order.episodes < 1:
         raise ConfigError(f"--episodes must be at least 1, got {order.episodes}")
+    if order.env_workers < 0:
+        raise ConfigError(f"--env-workers must not be negative, got {order.env_workers}")
     run = Run(order.run)
-    which = _which(order.which)
     result = run.evaluate(
-        order.episodes, which=which, sample=order.sample, index=order.index, inference=order.inference
+        order.episodes,
+        which=_which(order.which),
+        sample=order.sample,
+        index=order.index,
+        inference=order.inference,
+        env_workers=order.env_workers,
     )
     if not order.json:
         rows = [entry | {"label": order.which} for entry in result["per_seed"]]

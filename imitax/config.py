@@ -37,7 +37,7 @@ class Training:
     num_envs: Count = 1
     """N: environments per seed, stepped together with one policy call; changes results (online methods)."""
     env_workers: CountOrZero = 0
-    """Processes that step the environments of all seeds; 0 steps them in the main process. Results are the same."""
+    """Processes that step environments in parallel with the main process, at most cores - 1; changes no result."""
     chunk: Count = 50
     """K: updates in one jitted scan; online, K environment steps are followed by K updates, and K changes results."""
     eval_every: Count = 5_000

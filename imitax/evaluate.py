@@ -1,6 +1,6 @@
 """Evaluation: vectorised rollouts of several policies at once, and how well they explain demonstrations."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -9,7 +9,7 @@ import jax
 import jax.numpy as jnp
 import jax.random as jr
 import numpy as np
-from jaxtyping import Array, Float, Key, PRNGKeyArray
+from jaxtyping import Array, Bool, Float, Int, Key, PRNGKeyArray
 
 from imitax import seeding
 from imitax.compiled import filter_jit, jit
@@ -18,7 +18,7 @@ from imitax.networks import Policy, compared_transitions
 from imitax.seeding import Purpose
 from imitax.stacking import over_seeds
 from imitax.types import Transition
-from imitax.vector_envs import make_vector_env, rollout
+from imitax.vector_envs import VectorEnv, make_vector_env
 
 EPISODE_LIMIT = 10_000
 """Steps after which an episode is cut where the environment sets no limit of its own."""
@@ -48,17 +48,52 @@ def make_act(
 
     The noise of a sampled action is decided by the seed's key and the step.
     """
-    static = eqx.partition(policies, eqx.is_array)[1]
+    arrays, static = eqx.partition(policies, eqx.is_array)
+    tree = jax.tree.structure(arrays)
 
-    def one(arrays: Policy, obs: Float[Array, "N O"], key: PRNGKeyArray, step: Array) -> Float[Array, "N A"]:
-        return eqx.combine(arrays, static).act(obs, jr.fold_in(key, step), mode)
+    def one(leaves: list[Array], obs: Float[Array, "N O"], key: PRNGKeyArray, step: Array) -> Float[Array, "N A"]:
+        policy: Policy = eqx.combine(jax.tree.unflatten(tree, leaves), static)
+        return policy.act(obs, jr.fold_in(key, step), mode)
 
     compiled = jit(over_seeds(one, len(keys), shared=1))
 
+    latest: tuple[Policy, list[Array]] | None = None  # policies and their arrays, which take long to find at every step
+
     def act(policies: Policy, obs: np.ndarray, step: int) -> np.ndarray:
-        return np.asarray(compiled(eqx.filter(policies, eqx.is_array), obs, keys, step))
+        nonlocal latest
+        if latest is None or latest[0] is not policies:
+            latest = policies, jax.tree.leaves(eqx.filter(policies, eqx.is_array))
+        return np.asarray(compiled(latest[1], obs, keys, step))
 
     return act
+
+
+def rollout(
+    envs: VectorEnv, seeds: Sequence[int], act: Callable[[np.ndarray, int], np.ndarray], limit: int
+) -> tuple[Float[np.ndarray, "N"], Int[np.ndarray, "N"], Bool[np.ndarray, "N"]]:
+    """One episode in every environment.
+
+    Args:
+        envs: the environments.
+        seeds: one for each environment's reset.
+        act: `(obs [N, O], step) -> actions [N, A]`.
+        limit: steps after which an episode is cut when the environment has no end of its own.
+
+    Returns:
+        Returns [N] (undiscounted), lengths [N], and whether each episode terminated [N].
+    """
+    n = envs.num_envs
+    returns, lengths, terminations, running = np.zeros(n), np.zeros(n, int), np.zeros(n, bool), np.ones(n, bool)
+    envs.reset(dict(enumerate(seeds)))
+    for step in range(limit):
+        if not running.any():
+            break
+        reward, terminated, truncated = envs.step(act(envs.obs, step), running)
+        returns += reward
+        lengths += running
+        terminations |= terminated
+        running &= ~(terminated | truncated)
+    return returns, lengths, terminations
 
 
 def episode_seeds(purpose: Purpose, seed: int, episodes: int, index: int = 0) -> list[int]:
@@ -76,7 +111,7 @@ class Evaluator:
         episodes: per seed.
         index: of the set of episodes: 0 is the set that training evaluates on, others are fresh.
         mode: the deterministic action, or a sampled one.
-        workers: processes that step the environments; 0 is this process.
+        workers: processes that step environments in parallel with this one.
     """
 
     def __init__(

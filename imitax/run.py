@@ -1,6 +1,7 @@
 """A finished run, opened from its folder: its policies, scores and records."""
 
 from collections.abc import Callable
+from contextlib import closing
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
@@ -209,7 +210,7 @@ class Run:
             index: of the set of episodes; 0 is the one that training evaluated on, others are fresh.
             inference: another way for implicit policies to find their action: dfo, langevin, actor_mean or
                 actor_polish. ConfigError for policies that have no choice.
-            env_workers: processes that step the environments; 0 steps them in this one. The scores are the same.
+            env_workers: processes that step environments in parallel with this one; they change no score.
 
         Returns:
             As `imitax.statistics.summarise`, with returns and lengths of every episode in `per_seed`.
@@ -219,8 +220,8 @@ class Run:
             policies = with_inference(policies, inference)
         mode: ActionMode = "sample" if sample else "mode"
         evaluator = Evaluator(self.task, self.seeds, episodes, index=index, mode=mode, workers=env_workers)
-        rollouts = evaluator(policies)
-        evaluator.close()
+        with closing(evaluator):
+            rollouts = evaluator(policies)
         means = {seed: float(r.returns.mean()) for seed, r in zip(self.seeds, rollouts, strict=True)}
         result = summarise(means, self.task.env_id, self.config["expert_return"])
         for entry, rolled in zip(result["per_seed"], rollouts, strict=True):

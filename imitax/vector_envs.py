@@ -1,12 +1,14 @@
 """Vector environments: copies of one environment that are stepped together, in this process or in worker processes."""
 
 import multiprocessing
+import os
 import pickle
 import signal
 import sys
+import time
 import traceback
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager, suppress
 from multiprocessing.connection import Connection
 from types import ModuleType
 from typing import Any
@@ -14,13 +16,16 @@ from typing import Any
 import gymnasium as gym
 import numpy as np
 from gymnasium.vector.utils import CloudpickleWrapper
-from jaxtyping import Bool, Float, Float32, Int
+from jaxtyping import Bool, Float, Float32
 
 from imitax.envs import Task
 from imitax.errors import ConfigError
 
 STEP, DONE = b"step", b"done"
 """Messages to and from workers; short bytes, because pickling takes longer than a signal."""
+
+POLLING = 3e-4
+"""Seconds for which a message is polled: waking from a sleep takes longer, about as long as a step of Hopper."""
 
 Outcome = tuple[Float[np.ndarray, "N"], Bool[np.ndarray, "N"], Bool[np.ndarray, "N"]]
 """Reward, terminated and truncated of one step of N environments."""
@@ -62,11 +67,11 @@ class SerialVectorEnv:
 
 
 class ParallelVectorEnv:
-    """A `SerialVectorEnv` spread over worker processes, with the same numbers.
+    """A `SerialVectorEnv` spread over this process and W < N worker processes, with the same numbers.
 
     Gymnasium's `AsyncVectorEnv` has one process for each environment and pickles all actions and results, which takes
-    longer than a step of most environments. Here a worker steps several environments per message, and the message is
-    only a signal: the arrays are in shared memory.
+    longer than a step of most environments. Here a process steps several environments per message, and the message is
+    only a signal: the arrays are in shared memory. This process steps its share while it would otherwise wait.
 
     Raises:
         ConfigError: the environment cannot be sent to another process, or the processes do not start.
@@ -74,7 +79,7 @@ class ParallelVectorEnv:
 
     def __init__(self, task: Task, num_envs: int, workers: int):
         check_sendable(task)
-        self.num_envs, self.workers = num_envs, min(workers, num_envs)
+        self.num_envs = num_envs
         self.obs = np.zeros((num_envs, task.spec.obs_dim), np.float32)
         """Latest observation of each environment, [N, O]."""
         fields = [("action", np.float32, (task.spec.action_dim,)), ("running", bool)]
@@ -83,52 +88,58 @@ class ParallelVectorEnv:
         context: Any = multiprocessing.get_context(_start_method())
         buffer = context.RawArray("B", num_envs * layout.itemsize)
         self.table = np.frombuffer(buffer, layout)
+        # Environment i belongs to process i % (W + 1), so that each process has some of every seed.
+        self.shares = [slice(process, None, workers + 1) for process in range(workers + 1)]
         self.pipes, self.processes = [], []
-        for worker in range(self.workers):
-            # Every W-th environment, so that each worker has some of every seed.
-            share = (buffer, layout, slice(worker, None, self.workers))
+        for share in self.shares[:-1]:
             pipe, end = context.Pipe()
-            process = context.Process(target=_work, args=(end, CloudpickleWrapper(task.make), share), daemon=True)
+            arguments = (end, CloudpickleWrapper(task.make), buffer, layout, share)
+            process = context.Process(target=_work, args=arguments, daemon=True)
             with _no_main_script():
                 process.start()
             end.close()
             self.pipes.append(pipe)
             self.processes.append(process)
-        for pipe in self.pipes:
-            try:
+        self.own = SerialVectorEnv(task.make, len(self.table[self.shares[-1]]))
+        with ExitStack() as failed, _if_dead(ConfigError("an environment worker did not start; see its error above")):
+            failed.callback(self.close)
+            for pipe in self.pipes:
                 _receive(pipe)
-            except (EOFError, ConnectionError) as e:
-                raise ConfigError("an environment worker did not start; its own error is printed above") from e
+            failed.pop_all()
 
     def reset(self, seeds: Mapping[int, int]) -> None:
         """As `SerialVectorEnv.reset`."""
         messages: dict[int, dict[int, int]] = {}
         for i, seed in seeds.items():
-            messages.setdefault(i % self.workers, {})[i // self.workers] = seed
-        self._ask({worker: pickle.dumps(message) for worker, message in messages.items()})
+            messages.setdefault(i % len(self.shares), {})[i // len(self.shares)] = seed
+        self._ask({process: pickle.dumps(message) for process, message in messages.items()})
 
     def step(self, actions: Float32[np.ndarray, "N A"], running: Bool[np.ndarray, "N"] | None = None) -> Outcome:
         """As `SerialVectorEnv.step`; actions must be float32."""
         np.copyto(self.table["action"], actions, casting="no")
         self.table["running"] = True if running is None else running
-        self._ask(dict.fromkeys(range(self.workers), STEP))
+        self._ask(dict.fromkeys(range(len(self.shares)), STEP))
         return self.table["reward"].copy(), self.table["terminated"].copy(), self.table["truncated"].copy()
 
     def _ask(self, messages: Mapping[int, bytes]) -> None:
-        """Send some workers STEP or the seeds of resets, and wait until all of them have answered."""
-        try:
-            for worker, message in messages.items():
-                self.pipes[worker].send_bytes(message)
-            for worker in messages:
-                _receive(self.pipes[worker])
-        except (EOFError, ConnectionError) as e:
-            raise RuntimeError("an environment worker died; was it killed because memory ran out?") from e
+        """Send some processes STEP or the seeds of resets, and wait until all of them have finished."""
+        died = RuntimeError("an environment worker died; was it killed because memory ran out?")
+        pipes = [(pipe, messages[process]) for process, pipe in enumerate(self.pipes) if process in messages]
+        with _if_dead(died):
+            for pipe, message in pipes:
+                pipe.send_bytes(message)
+        if len(self.pipes) in messages:
+            _execute(self.own, self.table[self.shares[-1]], messages[len(self.pipes)])
+        with _if_dead(died):
+            for pipe, _ in pipes:
+                _receive(pipe)
         self.obs[:] = self.table["obs"]
 
     def close(self) -> None:
         """Close all environments and end the workers."""
         for pipe in self.pipes:
             pipe.close()
+        self.own.close()
         for process in self.processes:
             process.join()
 
@@ -136,21 +147,25 @@ class ParallelVectorEnv:
 VectorEnv = SerialVectorEnv | ParallelVectorEnv
 
 
-def _work(pipe: Connection, make: Callable[[], gym.Env], share: tuple[Any, np.dtype, slice]) -> None:
+def _execute(envs: SerialVectorEnv, table: np.ndarray, message: bytes) -> None:
+    """Step or reset one process's environments, whose part of the shared memory is `table`."""
+    if message == STEP:  # with a copy, because environments may keep their actions
+        outcome = envs.step(table["action"].copy(), table["running"])
+        table["reward"], table["terminated"], table["truncated"] = outcome
+    else:
+        envs.reset(pickle.loads(message))
+    table["obs"] = envs.obs
+
+
+def _work(pipe: Connection, make: Callable[[], gym.Env], buffer: Any, layout: np.dtype, share: slice) -> None:
     """A worker process: make its share of the environments, and reset or step them until the pipe is closed."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C ends the main process, which closes the pipe
-    buffer, layout, own = share
-    table = np.frombuffer(buffer, layout)[own]
+    table = np.frombuffer(buffer, layout)[share]
     try:
         envs = SerialVectorEnv(make, len(table))
         pipe.send_bytes(DONE)
         for message in _messages(pipe):
-            if message == STEP:  # with a copy, because environments may keep their actions
-                outcome = envs.step(table["action"].copy(), table["running"])
-                table["reward"], table["terminated"], table["truncated"] = outcome
-            else:
-                envs.reset(pickle.loads(message))
-            table["obs"] = envs.obs
+            _execute(envs, table, message)
             pipe.send_bytes(DONE)
         envs.close()
     except Exception:
@@ -162,14 +177,32 @@ def _messages(pipe: Connection) -> Iterator[bytes]:
     """What arrives until the other end is closed."""
     with suppress(EOFError, ConnectionError):
         while True:
-            yield pipe.recv_bytes()
+            yield _wait(pipe)
 
 
 def _receive(pipe: Connection) -> None:
     """Wait for a worker's answer: DONE, or the traceback of an error."""
-    answer = pipe.recv_bytes()
+    answer = _wait(pipe)
     if answer != DONE:
         raise RuntimeError(f"an environment failed in a worker process:\n{answer.decode()}")
+
+
+def _wait(pipe: Connection) -> bytes:
+    """The next message: polled for a while, in which others may have the core, and then slept for."""
+    deadline = time.perf_counter() + POLLING
+    while not pipe.poll() and time.perf_counter() < deadline:
+        if sys.platform == "linux":
+            os.sched_yield()
+    return pipe.recv_bytes()
+
+
+@contextmanager
+def _if_dead(error: Exception) -> Iterator[None]:
+    """Raise `error` where a pipe turns out to have no process at its other end."""
+    try:
+        yield
+    except (EOFError, ConnectionError) as e:
+        raise error from e
 
 
 def _no_outcome(num_envs: int) -> Outcome:
@@ -200,11 +233,7 @@ def _no_main_script() -> Iterator[None]:
 
 
 def check_sendable(task: Task) -> None:
-    """Refuse an environment that cannot be sent to a worker process.
-
-    Raises:
-        ConfigError: with the reason.
-    """
+    """Raise a ConfigError with the reason where an environment cannot be sent to a worker process."""
     try:
         pickle.dumps(CloudpickleWrapper(task.make))
     except Exception as e:  # any class: it comes from the objects that the environment holds
@@ -215,33 +244,6 @@ def check_sendable(task: Task) -> None:
 
 
 def make_vector_env(task: Task, num_envs: int, workers: int = 0) -> VectorEnv:
-    """`num_envs` environments of a task, stepped by `workers` processes, or in this process when 0."""
+    """`num_envs` environments of a task, stepped by this process and up to `workers` others in parallel."""
+    workers = min(workers, num_envs - 1)
     return ParallelVectorEnv(task, num_envs, workers) if workers else SerialVectorEnv(task.make, num_envs)
-
-
-def rollout(
-    envs: VectorEnv, seeds: Sequence[int], act: Callable[[np.ndarray, int], np.ndarray], limit: int
-) -> tuple[Float[np.ndarray, "N"], Int[np.ndarray, "N"], Bool[np.ndarray, "N"]]:
-    """One episode in every environment.
-
-    Args:
-        envs: the environments.
-        seeds: one for each environment's reset.
-        act: `(obs [N, O], step) -> actions [N, A]`.
-        limit: steps after which an episode is cut when the environment has no end of its own.
-
-    Returns:
-        Returns [N] (undiscounted), lengths [N], and whether each episode terminated [N].
-    """
-    n = envs.num_envs
-    returns, lengths, terminations, running = np.zeros(n), np.zeros(n, int), np.zeros(n, bool), np.ones(n, bool)
-    envs.reset(dict(enumerate(seeds)))
-    for step in range(limit):
-        if not running.any():
-            break
-        reward, terminated, truncated = envs.step(act(envs.obs, step), running)
-        returns += reward
-        lengths += running
-        terminations |= terminated
-        running &= ~(terminated | truncated)
-    return returns, lengths, terminations

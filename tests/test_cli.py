@@ -10,6 +10,7 @@ import pytest
 from imitax import cli
 from imitax.algorithms import ALGORITHMS
 from imitax.config import flatten
+from imitax.errors import ConfigError
 
 
 def ended(args, capsys):
@@ -99,3 +100,16 @@ def test_flags_change_the_parts_of_a_configuration(asked):
     assert (cfg.agent.gamma, cfg.agent.critic.hidden, cfg.agent.ema) == (0.5, (4, 4), 0.25)
     assert cfg.replay.warmup_steps == 7
     assert (options["env_kwargs"], options["seeds"]) == ({"wall": 2}, (1, 2))
+
+
+def test_a_resumed_run_and_an_evaluation_take_workers(monkeypatch):
+    calls = []
+    run = types.SimpleNamespace(summary={}, evaluate=lambda *_, **options: calls.append(options) or {})
+    monkeypatch.setattr("imitax.training.resume.resume", lambda _, **options: calls.append(options) or run)
+    monkeypatch.setattr("imitax.run.Run", lambda _: run)
+    assert cli.dispatch(["train", "--resume", "runs/x", "--env-workers", "3", "--quiet"]) == 0
+    assert cli.dispatch(["train", "--resume", "runs/x", "--quiet"]) == 0
+    assert cli.dispatch(["eval", "runs/x", "--env-workers", "2", "--json"]) == 0
+    assert [options["env_workers"] for options in calls] == [3, None, 2]
+    with pytest.raises(ConfigError, match="--env-workers must not be negative, got -1"):
+        cli.dispatch(["eval", "runs/x", "--env-workers", "-1"])

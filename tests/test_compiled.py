@@ -1,5 +1,7 @@
 """Compilation options."""
 
+import resource
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -21,6 +23,15 @@ def test_the_options_in_use_are_those_that_it_knows():
     assert options is not None
     assert options == {name: value for name, value in (always | IN_CACHE).items() if _known(name, value)}
     assert jit(lambda x: 2 * x)(jnp.asarray(3.0)) == 6
+
+
+def test_programs_run_in_the_calling_thread():
+    f, x = jit(lambda x: jnp.tanh(x).sum()), jnp.ones(50_000)  # cheaper programs run there by themselves
+    f(x)
+    before = resource.getrusage(resource.RUSAGE_THREAD).ru_nvcsw
+    for _ in range(50):
+        float(f(x))
+    assert resource.getrusage(resource.RUSAGE_THREAD).ru_nvcsw - before < 25  # one a call where another thread runs it
 
 
 @pytest.mark.parametrize("compile_with", [jit, filter_jit])

@@ -13,7 +13,8 @@ from gymnasium.vector import AutoresetMode, SyncVectorEnv
 
 from imitax.envs import Task
 from imitax.errors import ConfigError
-from imitax.vector_envs import ParallelVectorEnv, SerialVectorEnv, make_vector_env, rollout
+from imitax.evaluate import rollout
+from imitax.vector_envs import ParallelVectorEnv, SerialVectorEnv, make_vector_env
 
 
 @pytest.fixture
@@ -162,7 +163,11 @@ def test_errors_in_a_worker(parallel):
     envs.reset(dict.fromkeys(range(4), 0))
     envs.step(np.zeros((4, 1), np.float32))
     with pytest.raises(RuntimeError, match=r"failed in a worker process:[^$]*ValueError: the arm fell off"):
-        envs.step(np.ones((4, 1), np.float32))
+        envs.step(np.float32([[0], [1], [0], [0]]))
+    envs = parallel(Broken, 3, 2)
+    envs.reset(dict.fromkeys(range(3), 0))
+    with pytest.raises(ValueError, match="the arm fell off"):  # the last share is this process's
+        envs.step(np.float32([[0], [0], [1]]))
     envs = parallel(toy.Counter, 4, 2)
     with pytest.raises(TypeError, match=r"f(loat)?64"):  # would be rounded, unlike without workers
         envs.step(np.zeros((4, 1)))
@@ -182,7 +187,7 @@ def test_closing_ends_the_workers(parallel, tmp_path):
     assert not any(process.is_alive() for process in envs.processes)
     closed = [path.name.partition("-")[0] for path in tmp_path.iterdir()]
     counts = [closed.count(str(process.pid)) for process in envs.processes]
-    assert counts == [3, 2]
+    assert counts == [2, 2]  # and this process has the fifth
 
 
 SCRIPT = """
@@ -200,8 +205,8 @@ class Mine(gym.Env):
         return np.full(1, seed, np.float32), {}
 
 gym.register("Mine-v0", Mine)
-envs = make_vector_env(Task.create("Mine-v0"), 2, 2)
-envs.reset({0: 3, 1: 4})
+envs = make_vector_env(Task.create("Mine-v0"), 3, 2)
+envs.reset({0: 3, 1: 4, 2: 5})
 print(envs.obs.tolist())
 """
 
@@ -211,4 +216,4 @@ def test_workers_do_not_run_the_main_script_again(tmp_path):
     (tmp_path / "script.py").write_text(SCRIPT)
     call = [sys.executable, str(tmp_path / "script.py")]
     done = subprocess.run(call, capture_output=True, text=True, timeout=120, env=os.environ, check=False)
-    assert (done.stdout, done.stderr) == ("started\n[[3.0], [4.0]]\n", "")
+    assert (done.stdout, done.stderr) == ("started\n[[3.0], [4.0], [5.0]]\n", "")

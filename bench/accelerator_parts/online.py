@@ -16,7 +16,7 @@ from imitax.training.provenance import cores
 def run(part: Part) -> None:
     """Train until the time is up, with a line for every evaluation."""
     seeds, steps, every = (2, 2100, 2100) if part.toy else (32, 50_000, 10_000)
-    workers = cores() if part.env_workers is None else part.env_workers
+    workers = (cores() or 1) - 1 if part.env_workers is None else part.env_workers
     with tempfile.TemporaryDirectory() as folder:
         try:
             train(part, Path(folder) / "run", seeds, steps, every, {"env_workers": workers} if workers else {})

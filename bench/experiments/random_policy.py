@@ -13,12 +13,12 @@ import numpy as np
 from imitax import seeding
 from imitax.datasets import load
 from imitax.envs import Task
-from imitax.evaluate import EPISODE_LIMIT, episode_seeds
+from imitax.evaluate import EPISODE_LIMIT, episode_seeds, rollout
 from imitax.files import append_line
 from imitax.seeding import Purpose
 from imitax.statistics import d4rl_score, expert_fraction
 from imitax.training.provenance import commit, cores
-from imitax.vector_envs import SerialVectorEnv, rollout
+from imitax.vector_envs import SerialVectorEnv
 
 
 def random_score(task: Task, seed: int, episodes: int) -> np.ndarray:

@@ -1,5 +1,6 @@
 """The beginning of training: states before their first update, models, and the streams of data."""
 
+from contextlib import ExitStack
 from functools import partial
 from typing import Any
 
@@ -119,7 +120,11 @@ def online_source(setup: Setup) -> OnlineSource:
     reward = None if given.reward is None else partial(ended_rewards, given.reward, given.gamma)
     empty = Buffer.empty(min(schedule.buffer_size, options.steps), setup.task.spec, setup.needs.absorbing)
     envs = make_vector_env(setup.task, len(options.seeds) * options.num_envs, options.env_workers)
-    return OnlineSource(envs, setup.task.spec, options.seeds, empty, schedule.warmup_steps, reward)
+    with ExitStack() as failed:
+        failed.callback(envs.close)
+        source = OnlineSource(envs, setup.task.spec, options.seeds, empty, schedule.warmup_steps, reward)
+        failed.pop_all()
+    return source
 
 
 def ended_rewards(reward: LearnedReward, gamma: float, t: Transition) -> np.ndarray:

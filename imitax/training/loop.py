@@ -5,6 +5,7 @@ the same numbers whether or not the run was interrupted before it.
 """
 
 from collections.abc import Callable, Sequence
+from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -51,9 +52,8 @@ def train_loop(setup: Setup, checkpoint: Checkpoint | None, callbacks: Sequence[
         (every, make_turn(turn, i, setup.cfg, static, len(seeds))) for i, (every, turn) in enumerate(schedule.turns)
     ]
     update_keys, turn_keys = (seeding.keys(seeds, purpose) for purpose in (Purpose.UPDATES, Purpose.TURNS))
-    evaluator = new_evaluator(setup)
 
-    with recorder(setup, progress) as record:
+    with closing(streams), closing(new_evaluator(setup)) as evaluator, recorder(setup, progress) as record:
         for step, count in timeline.chunks(progress.step):
             state = streams.advance(eqx.combine(arrays, static), step, count)
             arrays = eqx.filter(state, eqx.is_array)
@@ -75,8 +75,6 @@ def train_loop(setup: Setup, checkpoint: Checkpoint | None, callbacks: Sequence[
                 write_checkpoint(setup, state, streams, progress)
             if stop:
                 break
-    evaluator.close()
-    streams.close()
     return progress
 
 
@@ -89,11 +87,14 @@ def new_evaluator(setup: Setup) -> Evaluator:
 def begin(setup: Setup, checkpoint: Checkpoint | None) -> tuple[Any, Streams]:
     """State and streams before the first step, or where a checkpoint stands."""
     state, needs = initial_state(setup), setup.needs
-    streams = make_streams(setup, state)
-    if checkpoint is not None:
-        return continue_from(checkpoint, setup, state, streams), streams
-    if needs.model is not None and not needs.env and setup.given.dynamics is None:
-        state = fit_recorded(setup, state)
+    with ExitStack() as failed:
+        streams = make_streams(setup, state)
+        failed.callback(streams.close)
+        if checkpoint is not None:
+            state = continue_from(checkpoint, setup, state, streams)
+        elif needs.model is not None and not needs.env and setup.given.dynamics is None:
+            state = fit_recorded(setup, state)
+        failed.pop_all()
     return state, streams
 
 

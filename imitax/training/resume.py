@@ -28,6 +28,7 @@ def resume(
     demos: Any = None,
     offline_data: Any = None,
     steps: int | None = None,
+    env_workers: int | None = None,
     callbacks: Sequence[Callback] = (),
     quiet: bool | None = None,
 ) -> Run:  # keywords, as on the command line
@@ -41,6 +42,7 @@ def resume(
         demos: needed again when the run was started with demonstrations in memory.
         offline_data: likewise.
         steps: extends the run to more steps than it was started with.
+        env_workers: as in `train`; None as the run was started. It changes no number.
         callbacks: as in `train`.
         quiet: print nothing; None as the run was started.
 
@@ -55,6 +57,8 @@ def resume(
     options = from_flat(Training, config["training"])
     if quiet is not None:
         options = replace(options, quiet=quiet)
+    if env_workers is not None:
+        options = replace(options, env_workers=env_workers)
     if steps is not None and steps < options.steps:
         raise ConfigError(f"--resume with --steps {steps}: the run has {options.steps} already; give a larger number")
     options = replace(options, steps=options.steps if steps is None else steps)
