@@ -15,3 +15,11 @@ class ConfigError(ImitaxError):
 
 class CheckpointError(ImitaxError):
     """A run folder, policy file or checkpoint is missing, damaged, or of another run."""
+
+
+class EnvError(ConfigError):
+    """An environment does not do what Gymnasium's interface says."""
+
+
+class EnvWarning(UserWarning):
+    """Something about an environment that a user should know before they trust the scores."""

@@ -13,15 +13,14 @@ from jaxtyping import Array, Bool, Float, Int, Key, PRNGKeyArray
 
 from imitax import seeding
 from imitax.compiled import filter_jit, jit
-from imitax.envs import Task
+from imitax.envs import EPISODE_LIMIT, SoleVectorEnv, Task
+from imitax.envs.limits import warn_of_cut
+from imitax.envs.sole import rollout_in_turn
 from imitax.networks import Policy, compared_transitions
 from imitax.seeding import Purpose
 from imitax.stacking import over_seeds
 from imitax.types import Transition
 from imitax.vector_envs import VectorEnv, make_vector_env
-
-EPISODE_LIMIT = 10_000
-"""Steps after which an episode is cut where the environment sets no limit of its own."""
 
 EPISODES_IN_A_SET = 100_000
 """Distance between the first environment seeds of two sets of evaluation episodes."""
@@ -82,6 +81,8 @@ def rollout(
     Returns:
         Returns [N] (undiscounted), lengths [N], and whether each episode terminated [N].
     """
+    if isinstance(envs, SoleVectorEnv):
+        return rollout_in_turn(envs, seeds, act, limit)
     n = envs.num_envs
     returns, lengths, terminations, running = np.zeros(n), np.zeros(n, int), np.zeros(n, bool), np.ones(n, bool)
     envs.reset(dict(enumerate(seeds)))
@@ -126,7 +127,9 @@ class Evaluator:
     ):
         self.shape = (len(seeds), episodes)
         self.envs = make_vector_env(task, len(seeds) * episodes, workers)
-        self.limit = task.max_episode_steps or EPISODE_LIMIT
+        self.limit, self.ends = task.max_episode_steps or EPISODE_LIMIT, task.max_episode_steps is not None
+        """Steps after which an episode is cut, and whether that is the environment's own limit."""
+        self.name = task.env_id
         self.env_seeds = [s for seed in seeds for s in episode_seeds(Purpose.EVALUATION, seed, episodes, index)]
         self.keys = seeding.keys(seeds, Purpose.EVALUATION)
         self.mode: ActionMode = mode
@@ -143,6 +146,8 @@ class Evaluator:
             return act(policies, obs.reshape(*self.shape, -1), step).reshape(len(obs), -1)
 
         results = rollout(self.envs, self.env_seeds, choose, self.limit)
+        if not self.ends and results[1].max() >= self.limit:
+            warn_of_cut(self.name, self.limit)
         columns = [x.reshape(self.shape) for x in results]
         return [Rollouts(*(x[i] for x in columns)) for i in range(self.shape[0])]
 

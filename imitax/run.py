@@ -6,18 +6,20 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
 
-import jax.random as jr
 import numpy as np
 
 from imitax import seeding
+from imitax.acting import Acting
 from imitax.artifacts import load_policy, load_reward
 from imitax.choices.learned_reward import LearnedReward
 from imitax.datasets import Dataset
 from imitax.envs import Task
+from imitax.envs.kwargs import read
 from imitax.errors import CheckpointError, ConfigError
 from imitax.evaluate import ActionMode, Evaluator, make_act
 from imitax.files import read_json, read_lines
 from imitax.networks import Policy, with_inference
+from imitax.process import entry
 from imitax.record import seed_folder
 from imitax.seeding import Purpose
 from imitax.sources.online import read_replay
@@ -43,6 +45,7 @@ class Run:
         self.config: dict[str, Any] = read_json(self.folder / "config.json")
         self.seeds: tuple[int, ...] = tuple(self.config["training"]["seeds"])
         self._task = task
+        self._compiled: dict[Path, tuple[int | None, Acting]] = {}
 
     @cached_property
     def summary(self) -> dict[str, Any]:
@@ -58,7 +61,7 @@ class Run:
             raise ConfigError(
                 f"{self.folder} was trained on an environment in memory: pass Run(folder, task=Task.create(env))"
             )
-        return Task.create(self.config["env"]["id"], self.config["env"]["kwargs"])
+        return Task.create(self.config["env"]["id"], read(self.config["env"]["kwargs"]))
 
     def seed_folder(self, seed: int | None = None) -> Path:
         """Where one seed's files are; the first seed's when None. ConfigError for a seed that the run has not."""
@@ -67,15 +70,23 @@ class Run:
             raise ConfigError(f"{self.folder} has no seed {seed}; it has {', '.join(map(str, self.seeds))}")
         return seed_folder(self.folder, self.seeds, seed)
 
+    @entry
     def load_policy(self, seed: int | None = None, which: Which = "last") -> Policy:
         """The last policy of a seed, or the one with the best evaluation; the first seed's when None."""
-        name = "policy.safetensors" if which == "last" else "policy-best.safetensors"
-        return load_policy(self.seed_folder(seed) / name)[0]
+        return load_policy(self._policy_path(seed, which))[0]
 
-    @cached_property
-    def _first(self) -> Policy:
-        return self.load_policy()
+    def _acting(self, seed: int | None, which: Which) -> Acting:
+        """A seed's policy with its compiled functions; read again when its file has changed."""
+        path = self._policy_path(seed, which)
+        written = path.stat().st_mtime_ns if path.exists() else None
+        if self._compiled.get(path, (None,))[0] != written or written is None:
+            self._compiled[path] = written, Acting(load_policy(path)[0])
+        return self._compiled[path][1]
 
+    def _policy_path(self, seed: int | None, which: Which) -> Path:
+        return self.seed_folder(seed) / ("policy.safetensors" if which == "last" else "policy-best.safetensors")
+
+    @entry
     def policy(
         self, obs: np.ndarray, *, seed: int | None = None, which: Which = "last", sample: int | None = None
     ) -> np.ndarray:
@@ -89,17 +100,13 @@ class Run:
 
         Returns:
             Actions in the environment's units, [A] or [B, A].
-        """
-        policy = self._first if seed is None and which == "last" else self.load_policy(seed, which)
-        batch = np.atleast_2d(np.asarray(obs, np.float32))
-        if batch.shape[-1] != policy.actor.spec.obs_dim:
-            raise ConfigError(
-                f"observations have {batch.shape[-1]} dimensions, the policy takes {policy.actor.spec.obs_dim}"
-            )
-        key = jr.key(0 if sample is None else sample)
-        actions = np.asarray(policy.act(batch, key, "mode" if sample is None else "sample"))
-        return actions[0] if np.ndim(obs) == 1 else actions
 
+        Raises:
+            ConfigError: the observations have another size, or hold NaN or infinity.
+        """
+        return self._acting(seed, which)(obs, sample)
+
+    @entry
     def actor(self, seed: int | None, which: Which, sample: int | None) -> Callable[[np.ndarray, int], np.ndarray]:
         """A compiled `(obs [N, O], step) -> actions [N, A]`, for `imitax.datasets.collect`.
 
@@ -111,8 +118,9 @@ class Run:
         policies = stack([self.load_policy(seed, which)])
         keys = seeding.keys((0 if sample is None else sample,), Purpose.COLLECTION)
         act = make_act(policies, keys, "mode" if sample is None else "sample")
-        return lambda obs, step: act(policies, obs[None], step)[0]
+        return entry(lambda obs, step: act(policies, obs[None], step)[0])
 
+    @entry
     def load_reward(self, seed: int | None = None, which: Which = "last") -> LearnedReward:
         """The last reward that a seed learned, or the one of its best evaluation; the first seed's when None.
 
@@ -127,6 +135,7 @@ class Run:
     def _first_reward(self) -> LearnedReward:
         return self.load_reward()
 
+    @entry
     def reward(
         self,
         obs: np.ndarray,
@@ -165,6 +174,7 @@ class Run:
         """Every recorded line of a seed: `kind` is "train" or "eval"."""
         return read_lines(self.seed_folder(seed) / "metrics.jsonl")
 
+    @entry
     def replay(self, seed: int | None = None) -> Dataset:
         """Everything that happened in a seed's environments in training, as episodes in the order of their starts.
 
@@ -178,7 +188,7 @@ class Run:
         return Dataset(
             episodes,
             env_id=self.config["env"]["id"],
-            env_kwargs=self.config["env"]["kwargs"],
+            env_kwargs=read(self.config["env"]["kwargs"]),
             name=f"{self.folder.name}-replay",
             action_low=spec.action_low,
             action_high=spec.action_high,
@@ -191,6 +201,7 @@ class Run:
             },
         )
 
+    @entry
     def evaluate(
         self,
         episodes: int = 20,
@@ -224,7 +235,7 @@ class Run:
             rollouts = evaluator(policies)
         means = {seed: float(r.returns.mean()) for seed, r in zip(self.seeds, rollouts, strict=True)}
         result = summarise(means, self.task.env_id, self.config["expert_return"])
-        for entry, rolled in zip(result["per_seed"], rollouts, strict=True):
-            entry |= {"returns": rolled.returns.tolist(), "lengths": rolled.lengths.tolist()}
+        for line, rolled in zip(result["per_seed"], rollouts, strict=True):
+            line |= {"returns": rolled.returns.tolist(), "lengths": rolled.lengths.tolist()}
         given = {} if inference is None else {"inference": inference}
         return result | {"policy": which, "episodes": episodes} | given

@@ -18,10 +18,10 @@ import numpy as np
 from gymnasium.vector.utils import CloudpickleWrapper
 from jaxtyping import Bool, Float, Float32
 
-from imitax.envs import Task
-from imitax.errors import ConfigError
+from imitax.envs import Guard, SoleVectorEnv, Task, check_sendable
+from imitax.errors import ConfigError, EnvError
 
-STEP, DONE = b"step", b"done"
+STEP, DONE, REFUSED = b"step", b"done", b"refused "
 """Messages to and from workers; short bytes, because pickling takes longer than a signal."""
 
 POLLING = 3e-4
@@ -44,7 +44,7 @@ class SerialVectorEnv:
 
     def __init__(self, make: Callable[[], gym.Env], num_envs: int):
         self.num_envs = num_envs
-        self.envs = [make() for _ in range(num_envs)]
+        self.envs = [Guard(make()) for _ in range(num_envs)]
         self.obs = np.zeros((num_envs, *(self.envs[0].observation_space.shape or ())), np.float32)
         """Latest observation of each environment, [N, O]."""
 
@@ -144,7 +144,7 @@ class ParallelVectorEnv:
             process.join()
 
 
-VectorEnv = SerialVectorEnv | ParallelVectorEnv
+VectorEnv = SerialVectorEnv | ParallelVectorEnv | SoleVectorEnv
 
 
 def _execute(envs: SerialVectorEnv, table: np.ndarray, message: bytes) -> None:
@@ -168,9 +168,9 @@ def _work(pipe: Connection, make: Callable[[], gym.Env], buffer: Any, layout: np
             _execute(envs, table, message)
             pipe.send_bytes(DONE)
         envs.close()
-    except Exception:
+    except Exception as e:
         with suppress(ConnectionError):  # the main process may be gone
-            pipe.send_bytes(traceback.format_exc().encode())
+            pipe.send_bytes(REFUSED + str(e).encode() if isinstance(e, EnvError) else traceback.format_exc().encode())
 
 
 def _messages(pipe: Connection) -> Iterator[bytes]:
@@ -183,6 +183,8 @@ def _messages(pipe: Connection) -> Iterator[bytes]:
 def _receive(pipe: Connection) -> None:
     """Wait for a worker's answer: DONE, or the traceback of an error."""
     answer = _wait(pipe)
+    if answer.startswith(REFUSED):
+        raise EnvError(answer.removeprefix(REFUSED).decode())
     if answer != DONE:
         raise RuntimeError(f"an environment failed in a worker process:\n{answer.decode()}")
 
@@ -232,18 +234,9 @@ def _no_main_script() -> Iterator[None]:
         sys.modules["__main__"] = main
 
 
-def check_sendable(task: Task) -> None:
-    """Raise a ConfigError with the reason where an environment cannot be sent to a worker process."""
-    try:
-        pickle.dumps(CloudpickleWrapper(task.make))
-    except Exception as e:  # any class: it comes from the objects that the environment holds
-        raise ConfigError(
-            f"{task.env_id} cannot be sent to a worker process: {e}. Leave --env-workers out, or pass the environment "
-            "as an id or as a function that makes it"
-        ) from e
-
-
 def make_vector_env(task: Task, num_envs: int, workers: int = 0) -> VectorEnv:
     """`num_envs` environments of a task, stepped by this process and up to `workers` others in parallel."""
+    if task.sole is not None:
+        return SoleVectorEnv(task.sole, num_envs)
     workers = min(workers, num_envs - 1)
     return ParallelVectorEnv(task, num_envs, workers) if workers else SerialVectorEnv(task.make, num_envs)

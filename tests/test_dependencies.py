@@ -48,7 +48,9 @@ ALLOWED = {
     "agents/": AGENTS,
     "algorithm.py": AGENTS,
     "algorithms/": ALGORITHM,
-    "envs.py": {"errors", "spaces"},
+    "envs/": {"envs", "errors", "spaces"},
+    "process.py": {"errors"},
+    "acting.py": {"compiled", "errors", "networks"},
     "vector_envs.py": {"envs", "errors"},
     "datasets/": DATASETS,
     "sources/": SOURCE,
@@ -57,7 +59,7 @@ ALLOWED = {
     "record/": HOST | {"record"},
     "figures/": HOST | {"figures"},
     "evaluate.py": HOST | {"networks", "compiled", "stacking"},
-    "run.py": SOURCE | {"artifacts", "evaluate", "record"},
+    "run.py": SOURCE | {"acting", "artifacts", "evaluate", "process", "record"},
     "training/": SOURCE
     | {
         "algorithm",
@@ -67,6 +69,7 @@ ALLOWED = {
         "config",
         "evaluate",
         "figures",
+        "process",
         "record",
         "run",
         "training",
@@ -94,7 +97,9 @@ PROBE = ("hasattr", "getattr")
 PROBES = {
     ("training/provenance.py", "hasattr"),  # of the operating system
     ("config.py", "getattr"),  # of an annotation
-    ("envs.py", "getattr"),  # the name of a user's callable
+    *(("envs/" + file, "getattr") for file in ("guard.py", "kwargs.py", "limits.py", "making.py", "running.py")),
+    *(("envs/" + file, "hasattr") for file in ("making.py", "running.py")),  # users' environments
+    *(("process.py", probe) for probe in ("getattr", "hasattr")),  # of the operating system and JAX's version
     ("files.py", "getattr"),  # arrays of NumPy and JAX
 }
 """Where code asks whether an attribute is there; never one of an algorithm, a configuration or a state."""

@@ -10,6 +10,8 @@ import numpy as np
 
 from imitax.datasets.environment import box, identity
 from imitax.datasets.episode import Dataset, Episode
+from imitax.envs import EPISODE_LIMIT, SoleVectorEnv, Task
+from imitax.envs.limits import time_limit, warn_of_cut
 from imitax.errors import DataError
 from imitax.seeding import Purpose, environment_seed
 from imitax.vector_envs import SerialVectorEnv
@@ -20,7 +22,7 @@ Policy = Callable[[np.ndarray, int], Any]
 
 def collect(
     policy: Policy,
-    make_env: Callable[[], gym.Env],
+    make_env: Callable[[], gym.Env] | gym.Env,
     *,
     episodes: int,
     seed: int,
@@ -37,7 +39,7 @@ def collect(
 
     Args:
         policy: see `Policy`. It always gets N = num_envs rows; those of idle environments are zero.
-        make_env: builds the environment; it must end every episode, so it needs a time limit.
+        make_env: builds the environment, or is one. An episode that it does not end within 10,000 steps is cut.
         episodes: how many to keep.
         seed: at least 0.
         num_envs: how many environments step side by side; at most `episodes` are used.
@@ -60,7 +62,7 @@ def collect(
     kept: list[Episode] = []
     tried = 0
     with ExitStack() as stack:
-        envs = SerialVectorEnv(make_env, min(num_envs, episodes))
+        envs = _environments(make_env, min(num_envs, episodes))
         stack.callback(envs.close)
         first = envs.envs[0]
         box(first.observation_space, "observation")
@@ -95,20 +97,31 @@ def collect(
     )
 
 
-def _episodes(policy: Policy, envs: SerialVectorEnv, seeds: list[int]) -> Iterator[Episode]:
+def _environments(make_env: Callable[[], gym.Env] | gym.Env, num_envs: int) -> SerialVectorEnv | SoleVectorEnv:
+    if not isinstance(make_env, gym.Env):
+        return SerialVectorEnv(make_env, num_envs)
+    task = Task.create(make_env)
+    return SerialVectorEnv(task.make, num_envs) if task.sole is None else SoleVectorEnv(task.sole, 1)
+
+
+def _episodes(policy: Policy, envs: SerialVectorEnv | SoleVectorEnv, seeds: list[int]) -> Iterator[Episode]:
     """One episode for each seed, in their order, in waves of one seed for each environment."""
     steps = itertools.count()
     for start in range(0, len(seeds), envs.num_envs):
         yield from _wave(policy, envs, seeds[start : start + envs.num_envs], steps)
 
 
-def _wave(policy: Policy, envs: SerialVectorEnv, seeds: list[int], steps: Iterator[int]) -> list[Episode]:
+def _wave(
+    policy: Policy, envs: SerialVectorEnv | SoleVectorEnv, seeds: list[int], steps: Iterator[int]
+) -> list[Episode]:
     shape = (envs.num_envs, *(envs.envs[0].action_space.shape or ()))
     envs.reset(dict(enumerate(seeds)))
     observations = [[obs.copy()] for obs in envs.obs[: len(seeds)]]
     actions: list[list[np.ndarray]] = [[] for _ in seeds]
     rewards: list[list[float]] = [[] for _ in seeds]
     ends: dict[int, tuple[bool, bool]] = {}
+    first = envs.envs[0]
+    limit = time_limit(first.env) or EPISODE_LIMIT
     running = np.arange(envs.num_envs) < len(seeds)
     while running.any():
         seen = np.where(running[:, None], envs.obs, np.float32(0))
@@ -116,6 +129,9 @@ def _wave(policy: Policy, envs: SerialVectorEnv, seeds: list[int], steps: Iterat
         if chosen.shape != shape:
             raise DataError(f"the policy must return actions of shape {shape}, got {chosen.shape}")
         reward, terminated, truncated = envs.step(chosen, running)
+        if len(actions[0]) + 1 >= limit and not (terminated | truncated)[running].all():
+            warn_of_cut(first.name, limit)
+            truncated |= running & ~terminated
         for i in np.flatnonzero(running).tolist():
             observations[i].append(envs.obs[i].copy())
             actions[i].append(chosen[i])

@@ -1,15 +1,24 @@
 """Numbers about a dataset: what the normaliser needs, and what a person wants to see."""
 
+import warnings
 from typing import Any
 
 import numpy as np
 from jaxtyping import Float
 
 from imitax.datasets.episode import Dataset
+from imitax.errors import DataError, EnvWarning
 from imitax.types import Transition
 
 CONSTANT_STD = 1e-3
-"""An observation dimension that varies less than this, in the environment's units, counts as constant."""
+"""An observation dimension that varies less than this share of its largest magnitude counts as constant; of 1, where
+its magnitude is larger."""
+
+NOISE_STD = 1e-7
+"""A dimension that varies less than this, in the environment's units, counts as constant: zero but for rounding."""
+
+STEPS = 32
+"""Distinct values of 32-bit numbers that a standard deviation must span for a dimension to mean anything."""
 
 
 def normalization(
@@ -17,14 +26,43 @@ def normalization(
 ) -> tuple[Float[np.ndarray, "O"], Float[np.ndarray, "O"]]:
     """Mean and standard deviation [O] of the observations that transitions start from.
 
-    Both are float32, computed in float64. A dimension whose deviation is below CONSTANT_STD gets 1: demonstrations
-    say nothing about its scale, and dividing by a small number would turn the first deviation at test time (a
-    contact force, a pose that no expert took) into an input of thousands. With 1 it is only shifted.
+    Both are float32, computed in float64. A dimension that varies little for its own scale gets a deviation of 1:
+    demonstrations say nothing about its scale, and dividing by a small number would turn the first deviation at test
+    time (a contact force, a pose that no expert took) into an input of thousands. With 1 it is only shifted.
+
+    Warns of dimensions that count as constant although they vary.
+
+    Raises:
+        DataError: a dimension lies so far from zero that 32-bit numbers do not show its variation, as time stamps do.
     """
     obs = (data.transitions() if isinstance(data, Dataset) else data).obs
     obs = np.asarray(obs, np.float64).reshape(-1, obs.shape[-1])
-    std = obs.std(axis=0)
-    return obs.mean(axis=0).astype(np.float32), np.where(std < CONSTANT_STD, 1.0, std).astype(np.float32)
+    mean, std = obs.mean(axis=0), obs.std(axis=0)
+    largest = np.abs(obs).max(axis=0)
+    constant = std < np.maximum(CONSTANT_STD * np.minimum(largest, 1), NOISE_STD)
+    _check_resolution(mean, std, largest)
+    hidden = np.flatnonzero(constant & (std > 0) & (std > STEPS * np.spacing(largest.astype(np.float32))))
+    if len(hidden):
+        named = ", ".join(f"{i} ({mean[i]:.6g} +- {std[i]:.2g})" for i in hidden[:5].tolist())
+        warnings.warn(
+            f"observation dimensions that vary little count as constant, so a policy hardly sees them: {named}"
+            f"{' and more' if len(hidden) > 5 else ''}; if they mean something, subtract the offset or change the "
+            "unit, in the data and in the environment",
+            EnvWarning,
+            stacklevel=2,
+        )
+    return mean.astype(np.float32), np.where(constant, 1.0, std).astype(np.float32)
+
+
+def _check_resolution(mean: np.ndarray, std: np.ndarray, largest: np.ndarray) -> None:
+    """Refuse dimensions beyond the integers of 32-bit numbers that vary by a few of their steps."""
+    spacing = np.spacing(largest.astype(np.float32)).astype(np.float64)
+    for i in np.flatnonzero((spacing > 1) & (std < STEPS * spacing)).tolist():
+        raise DataError(
+            f"observation dimension {i} lies near {mean[i]:.4g} and varies by {std[i]:.2g}, where 32-bit numbers are "
+            f"{spacing[i]:g} apart (a time stamp?): subtract its offset or leave it out, in the data and in the "
+            "environment"
+        )
 
 
 def summary(dataset: Dataset) -> dict[str, Any]:

@@ -14,6 +14,7 @@ from jaxtyping import Array, Float, Int
 from imitax import seeding
 from imitax.buffers import Buffer, Stored
 from imitax.datasets import Episode
+from imitax.envs import SoleVectorEnv
 from imitax.errors import CheckpointError
 from imitax.files import load_arrays, save_arrays
 from imitax.seeding import Purpose
@@ -95,6 +96,10 @@ class OnlineSource:
     def advance(self, act: Act, step: int, count: int) -> None:
         """Take `count` steps of every seed (a multiple of N), numbered from `step`, and write them to the replay."""
         s, n, o, a = len(self.seeds), self.num_envs, self.spec.obs_dim, self.spec.action_dim
+        if isinstance(self.envs, SoleVectorEnv) and self.envs.taken:  # an evaluation has cut the running episode
+            if self.fresh:
+                self.fresh[-1].ends[:, -1] = True
+            self.start_episodes(step)
         low, high = np.asarray(self.spec.action_low, np.float32), np.asarray(self.spec.action_high, np.float32)
         noise = np.stack(
             [seeding.generator(seed, Purpose.WARMUP, step).random((count, a), np.float32) for seed in self.seeds]

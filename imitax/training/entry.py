@@ -3,6 +3,7 @@
 import platform
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +13,10 @@ from imitax.artifacts import DYNAMICS, POLICY, REWARD
 from imitax.checkpoint import Checkpoint
 from imitax.config import Training, flatten, from_flat, override
 from imitax.envs import EnvLike
+from imitax.envs.kwargs import written
 from imitax.errors import ConfigError
 from imitax.files import read_json, write_json
+from imitax.process import entry
 from imitax.run import Run
 from imitax.training.given import digest
 from imitax.training.loop import Callback, train_loop
@@ -25,6 +28,7 @@ FORMAT = 2
 """Of run folders; 1 (or none) is imitax 0.1's."""
 
 
+@entry
 def train(
     algorithm: str | Any,
     *,
@@ -116,8 +120,8 @@ def describe_run(setup: Setup, preset: str) -> dict[str, Any]:
         "algorithm": setup.algorithm.name,
         "preset": preset,
         "config": flatten(setup.cfg),
-        "training": options,
-        "env": {"id": setup.task.env_id, "kwargs": setup.task.env_kwargs},
+        "training": replace(options, env_kwargs=written(options.env_kwargs)),
+        "env": {"id": setup.task.env_id, "kwargs": written(setup.task.env_kwargs)},
         "data": describe_demonstrations(setup.data, options.seeds),
         "offline_data": describe(setup.data.offline),
         "expert_return": setup.data.expert_return,

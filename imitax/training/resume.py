@@ -11,8 +11,10 @@ from imitax.artifacts import DYNAMICS, POLICY, REWARD
 from imitax.checkpoint import Checkpoint, checkpoints, load_checkpoint
 from imitax.config import Training, from_flat
 from imitax.envs import EnvLike
+from imitax.envs.kwargs import read
 from imitax.errors import CheckpointError, ConfigError, DataError
 from imitax.files import load_arrays, read_json, write_json
+from imitax.process import entry
 from imitax.record import seed_folder
 from imitax.run import Run
 from imitax.training.entry import FORMAT, finish
@@ -21,6 +23,7 @@ from imitax.training.loop import Callback
 from imitax.training.setup import Setup, prepare
 
 
+@entry
 def resume(
     folder: Path | str,
     *,
@@ -54,7 +57,7 @@ def resume(
     config = read_run(folder)
     algorithm = find(config["algorithm"])
     cfg = from_flat(algorithm.Config, config["config"])
-    options = from_flat(Training, config["training"])
+    options = replace(from_flat(Training, config["training"]), env_kwargs=read(config["training"]["env_kwargs"]))
     if quiet is not None:
         options = replace(options, quiet=quiet)
     if env_workers is not None:

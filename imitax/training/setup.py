@@ -9,6 +9,7 @@ import jax.numpy as jnp
 from imitax.algorithm import Algorithm, Needs, Schedule
 from imitax.config import Training, require_multiples
 from imitax.datasets import Dataset, Selection, load, normalization, pool, select, validate
+from imitax.datasets.comparison import compare, shape_hint
 from imitax.envs import EnvLike, Task
 from imitax.errors import ConfigError, DataError
 from imitax.networks import Normalizer, Termination
@@ -108,7 +109,7 @@ def prepare(
     task, options = make_task(env, options, sources)
     check_data(needs, sources, task, named=isinstance(env, str))
     given, cfg = load_given(algorithm, cfg, options, task)
-    check_options(algorithm, cfg, options)
+    check_options(algorithm, cfg, options, task)
     if options.env_workers:
         check_sendable(task)
     data = gather(needs, sources, options, task)
@@ -138,7 +139,9 @@ def load_sources(name: str, needs: Needs, options: Training, demos: Any, offline
 def make_task(env: EnvLike, options: Training, sources: Sources) -> tuple[Task, Training]:
     """The environment, by default the one that the data name; and the options with its name and arguments."""
     if not isinstance(env, str):
-        return Task.create(env), options
+        task = Task.create(env)
+        task.check()
+        return task, options
     kwargs = options.env_kwargs
     known = [data for data in (sources.demos, sources.offline) if data is not None]
     if not env:
@@ -148,13 +151,17 @@ def make_task(env: EnvLike, options: Training, sources: Sources) -> tuple[Task, 
     for data in known:
         if not kwargs and data.env_id == env:
             kwargs = data.env_kwargs
-    return Task.create(env, kwargs), replace(options, env=env, env_kwargs=kwargs)
+    task = Task.create(env, kwargs)
+    task.check()
+    return task, replace(options, env=env, env_kwargs=kwargs)
 
 
 def check_data(needs: Needs, sources: Sources, task: Task, named: bool) -> None:
     """Refuse data that do not fit the environment; `named`: it was given by its id."""
     for data, need_actions in ((sources.demos, needs.actions), (sources.offline, True)):
-        if data is not None:
+        if data is None:
+            continue
+        try:
             validate(
                 data,
                 observation_space=task.observation_space,
@@ -163,9 +170,14 @@ def check_data(needs: Needs, sources: Sources, task: Task, named: bool) -> None:
                 env_kwargs=task.env_kwargs if named else None,
                 need_actions=need_actions,
             )
+        except DataError as e:
+            if (hint := shape_hint(data, task)) is None:
+                raise
+            raise DataError(f"{e}\n- {hint}") from e
+        compare(data, task)
 
 
-def check_options(algorithm: Algorithm, cfg: Any, options: Training) -> None:
+def check_options(algorithm: Algorithm, cfg: Any, options: Training, task: Task) -> None:
     """Refuse options that do not fit the algorithm or each other."""
     needs, schedule = algorithm.needs(cfg), algorithm.schedule(cfg)
     selects = options.episodes is not None or options.validation_episodes or options.subsample != 1
@@ -179,6 +191,11 @@ def check_options(algorithm: Algorithm, cfg: Any, options: Training) -> None:
         )
     if needs.env and schedule.buffer_size < options.chunk:
         raise ConfigError(f"buffer_size ({schedule.buffer_size}) must hold at least one chunk of {options.chunk} steps")
+    if needs.env and task.sole is not None and options.num_envs * len(options.seeds) > 1:
+        raise ConfigError(
+            f"{task.env_id} exists once, so one seed with one environment can train in it, not {len(options.seeds)} "
+            f"with {options.num_envs}; pass a function that makes a new environment at every call"
+        )
     if options.num_envs > 1 and not needs.env:
         raise ConfigError(f"num_envs is for online methods; {algorithm.name} needs no environment to learn")
     periods: dict[str, int | None] = {f"period {i}": every for i, (every, _) in enumerate(schedule.turns)}

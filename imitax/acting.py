@@ -1,0 +1,65 @@
+"""Actions of a saved policy for a user's observations, compiled once."""
+
+from typing import Any
+
+import equinox as eqx
+import jax.random as jr
+import numpy as np
+from jaxtyping import Array, Float, PRNGKeyArray
+
+from imitax.compiled import jit
+from imitax.errors import ConfigError
+from imitax.networks import Policy
+
+LARGEST_SEED = 2**31 - 1
+"""Of a key that is made in the compiled function; another is made outside, which takes longer."""
+
+
+class Acting:
+    """A policy with its compiled functions, one for each number of observations."""
+
+    def __init__(self, policy: Policy):
+        self.arrays, static = eqx.partition(policy, eqx.is_array)
+        self.obs_dim: int = policy.actor.spec.obs_dim
+
+        def mode(arrays: Any, obs: Float[Array, "B O"]) -> Float[Array, "B A"]:
+            return eqx.combine(arrays, static).act(obs, jr.key(0), "mode")
+
+        def seeded(arrays: Any, obs: Float[Array, "B O"], seed: Array) -> Float[Array, "B A"]:
+            return sample(arrays, obs, jr.key(seed))
+
+        def sample(arrays: Any, obs: Float[Array, "B O"], key: PRNGKeyArray) -> Float[Array, "B A"]:
+            return eqx.combine(arrays, static).act(obs, key, "sample")
+
+        self.mode, self.seeded, self.sample = jit(mode), jit(seeded), jit(sample)
+
+    def __call__(self, obs: Any, sample: int | None) -> Float[np.ndarray, "*B A"]:
+        """Actions for one raw observation [O] or several [B, O].
+
+        Raises:
+            ConfigError: the observations have another size, or hold NaN or infinity.
+        """
+        batch = np.asarray(obs, np.float32)
+        alone = batch.ndim == 1
+        if alone:
+            batch = batch[None]
+        if batch.ndim != 2 or batch.shape[1] != self.obs_dim:
+            raise ConfigError(
+                f"observations have {batch.shape[-1] if batch.ndim else 0} dimensions, the policy takes {self.obs_dim}"
+            )
+        finite = np.isfinite(batch)
+        if not finite.all():
+            row, dim = np.argwhere(~finite)[0].tolist()
+            where = "" if alone else f" of row {row}"
+            raise ConfigError(
+                f"observation {dim}{where} is {batch[row, dim]:g}: a policy acts on finite numbers; repair what "
+                "observes it"
+            )
+        actions = self.mode(self.arrays, batch) if sample is None else self._sampled(batch, sample)
+        host = np.asarray(actions)
+        return host[0] if alone else host
+
+    def _sampled(self, batch: Float[np.ndarray, "B O"], sample: int) -> Array:
+        if 0 <= sample <= LARGEST_SEED:
+            return self.seeded(self.arrays, batch, np.int32(sample))
+        return self.sample(self.arrays, batch, jr.key(sample))

@@ -1,0 +1,206 @@
+"""What stands between imitax and an environment: every answer is checked, so that a wrong one is never learned from."""
+
+import math
+from collections.abc import Callable, Mapping
+from typing import Any
+from weakref import WeakValueDictionary
+
+import gymnasium as gym
+import numpy as np
+from jaxtyping import Float
+
+from imitax.errors import EnvError
+
+FIRST_USE = (AssertionError, AttributeError, TypeError, ValueError, gym.error.Error)
+"""What Gymnasium's checkers and wrappers raise in the first reset or step of an environment with another interface."""
+
+_open: "WeakValueDictionary[int, Guard]" = WeakValueDictionary()
+"""The guards that are in use, by the identity of the environment beneath all wrappers."""
+
+
+def name_of(env: Any) -> str:
+    """How messages call an environment: its id, or the name of its class."""
+    spec = getattr(env, "spec", None)
+    return type(getattr(env, "unwrapped", env)).__name__ if spec is None else spec.id
+
+
+class Guard:
+    """An environment whose answers are checked at every reset and step.
+
+    Observations come out as float32 arrays of the space's shape without NaN or infinity, rewards as finite numbers,
+    ends as booleans. The environment gets an action array of its own, which it may change or keep.
+
+    Args:
+        env: the environment.
+        owned: `close` closes it, and no second guard may hold it at the same time.
+
+    Raises:
+        EnvError: another guard holds this environment: a function that is to make environments returned one twice.
+    """
+
+    def __init__(self, env: Any, owned: bool = True):
+        self.env, self.owned, self.name = env, owned, name_of(env)
+        self.observation_space: gym.Space = env.observation_space
+        self.action_space: gym.Space = env.action_space
+        self.shape = tuple(self.observation_space.shape or ())
+        self.zeros = np.zeros(self.shape, np.float32)
+        self.episodes = self.steps = 0
+        self.has_stepped = False
+        if owned:
+            self._register()
+
+    def _register(self) -> None:
+        base = getattr(self.env, "unwrapped", self.env)
+        other = _open.get(id(base))
+        if other is not None:
+            raise EnvError(
+                f"{self.name}: the function that makes environments returned the same object twice, so two episodes "
+                "would run in one; let it make a new one at every call, or pass the environment itself as env"
+            )
+        _open[id(base)] = self
+
+    @property
+    def unwrapped(self) -> Any:
+        """The environment beneath all wrappers."""
+        return getattr(self.env, "unwrapped", self.env)
+
+    @property
+    def spec(self) -> Any:
+        """As registered in Gymnasium; None when it is not."""
+        return getattr(self.env, "spec", None)
+
+    def reset(self, *, seed: int | None = None) -> tuple[Float[np.ndarray, "O"], dict[str, Any]]:
+        """Start an episode.
+
+        Raises:
+            EnvError: with what is wrong and what to do.
+        """
+        self.steps = 0
+        if self.episodes:
+            result = self.env.reset(seed=seed)
+        else:
+            result = self._first_use(lambda: self.env.reset(seed=seed), "reset must take a seed: reset(*, seed=None)")
+        self.episodes += 1
+        if not (isinstance(result, tuple | list) and len(result) == 2 and isinstance(result[1], Mapping | None)):
+            raise self.problem(
+                f"reset returned {_kind(result)} in place of the two values obs, info of Gymnasium's interface",
+                "return obs, {}",
+            )
+        return self._observation(result[0]), dict(result[1] or {})
+
+    def step(self, action: Float[np.ndarray, "A"]) -> tuple[Float[np.ndarray, "O"], float, bool, bool, Any]:
+        """One step, as of Gymnasium; the action array stays as it is.
+
+        Raises:
+            EnvError: with what is wrong and what to do.
+        """
+        self.steps += 1
+        own = action.copy()
+        result = self.env.step(own) if self.has_stepped else self._first_use(lambda: self.env.step(own), FIVE)
+        self.has_stepped = True
+        if type(result) is not tuple or len(result) != 5:
+            result = self._five(result)
+        obs, reward, terminated, truncated, info = result
+        if not (isinstance(reward, float) and math.isfinite(reward)):
+            reward = self._reward(reward)
+        if type(terminated) is not bool:
+            terminated = self._flag(terminated, "terminated")
+        if type(truncated) is not bool:
+            truncated = self._flag(truncated, "truncated")
+        return self._observation(obs), reward, terminated, truncated, info
+
+    def close(self) -> None:
+        """Close the environment, if it is owned."""
+        if self.owned:
+            _open.pop(id(self.unwrapped), None)
+            self.env.close()
+
+    def problem(self, what: str, do: str) -> EnvError:
+        """The error that names the environment and the step."""
+        where = f"step {self.steps} of episode {self.episodes}" if self.steps else f"reset of episode {self.episodes}"
+        return EnvError(f"{self.name}, {where}: {what}; {do}")
+
+    def _first_use(self, call: Callable[[], Any], wanted: str) -> Any:
+        try:
+            return call()
+        except FIRST_USE as e:
+            self.episodes = max(self.episodes, 1)
+            raise self.problem(f"{type(e).__name__}: {' '.join(str(e).split())}", wanted) from e
+
+    def _observation(self, obs: Any) -> Float[np.ndarray, "O"]:
+        """The observation as float32; the product with zeros is NaN exactly where a number is not finite."""
+        try:
+            row = np.asarray(obs, np.float32)
+            known = self.steps > 1 or row is obs or np.asarray(obs).dtype.kind in "biuf"
+            if known and row.shape == self.shape and math.isfinite(np.vdot(row, self.zeros)):
+                return row
+        except Exception:  # any class: the object decides what its conversion raises
+            pass
+        raise self._wrong_observation(obs)
+
+    def _wrong_observation(self, obs: Any) -> EnvError:
+        expected = "make reset and step return what observation_space describes"
+        try:
+            array = np.asarray(obs)
+            numeric = array.dtype.kind in "biuf"
+        except Exception:  # any class, as above
+            numeric, array = False, np.zeros(0)
+        if not numeric:
+            return self.problem(f"the observation is {_kind(obs)}, not an array of numbers", expected)
+        if array.shape != self.shape:
+            return self.problem(
+                f"the observation has shape {array.shape}, the observation space {self.shape}", expected
+            )
+        with np.errstate(over="ignore"):
+            bad = np.argwhere(~np.isfinite(array.astype(np.float32)))[0].tolist()
+        value = array[tuple(bad)]
+        if np.isfinite(value):
+            return self.problem(
+                f"observation {bad} is {value:g}, which 32-bit numbers do not hold", "give it in other units"
+            )
+        return self.problem(f"observation {bad} is {value:g}", "repair the environment; nothing is learned from it")
+
+    def _five(self, result: Any) -> Any:
+        """The answer of a step, if it is a list of five values."""
+        if isinstance(result, tuple | list) and len(result) == 5:
+            return result
+        if isinstance(result, tuple | list) and len(result) == 4:
+            what = "step returned the four values obs, reward, done, info of the interface before Gymnasium"
+        else:
+            what = f"step returned {_kind(result)}"
+        raise self.problem(what, FIVE)
+
+    def _reward(self, reward: Any) -> float:
+        if reward is None:
+            raise self.problem("the reward is None", "return a number, 0.0 where the task has no reward")
+        try:
+            array = np.asarray(reward)
+            fits = array.size == 1 and array.dtype.kind in "biuf"
+            value = float(array.reshape(-1)[0]) if fits else math.nan
+        except Exception:  # any class: the object decides what its conversion raises
+            fits, value = False, math.nan
+        if not fits:
+            raise self.problem(f"the reward is {_kind(reward)}, not one number", "return a float")
+        if not math.isfinite(value):
+            raise self.problem(f"the reward is {value:g}", "repair the environment; nothing is learned from it")
+        return value
+
+    def _flag(self, flag: Any, name: str) -> bool:
+        array = np.asarray(flag)
+        if array.size != 1 or array.dtype.kind not in "biuf" or float(array.reshape(-1)[0]) not in (0, 1):
+            raise self.problem(f"{name} is {_kind(flag)}, not True or False", FIVE)
+        return bool(array.reshape(-1)[0])
+
+
+FIVE = "step must return obs, reward, terminated, truncated, info (shimmy's GymV21CompatibilityV0 wraps older ones)"
+
+
+def _kind(value: Any) -> str:
+    """A value in a few words."""
+    if isinstance(value, np.ndarray):
+        return f"an array of shape {value.shape} and type {value.dtype}"
+    if isinstance(value, tuple | list):
+        return f"a {type(value).__name__} of {len(value)} values"
+    if isinstance(value, str | int | float | bool | None):
+        return repr(value)[:40]
+    return f"a {type(value).__name__}"

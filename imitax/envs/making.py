@@ -1,0 +1,250 @@
+"""Environments: made from an id, an environment or a callable, and checked."""
+
+import json
+import pickle
+import warnings
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Any
+
+import gymnasium as gym
+import numpy as np
+from gymnasium.envs.registration import EnvSpec
+from gymnasium.vector.utils import CloudpickleWrapper
+
+from imitax.envs.copying import Copies
+from imitax.envs.guard import Guard, name_of
+from imitax.envs.limits import time_limit
+from imitax.envs.running import settle
+from imitax.envs.sole import Sole
+from imitax.envs.trial import differ, share_state, trace
+from imitax.errors import ConfigError, EnvError, EnvWarning
+from imitax.spaces import Spec
+
+EnvLike = str | gym.Env | Callable[[], gym.Env]
+
+LARGEST_BOUND = 1e9
+"""Action bounds beyond this mean "none": some simulators declare the largest number of float32."""
+
+LARGEST_INTEGER = 2.0**24
+"""Beyond which float32 leaves integers out."""
+
+
+@dataclass(frozen=True)
+class Task:
+    """An environment that can be made any number of times, and its checked description."""
+
+    make: Callable[[], gym.Env]
+    env_id: str
+    env_kwargs: dict[str, Any]
+    spec: Spec
+    observation_space: gym.spaces.Box
+    action_space: gym.spaces.Box
+    max_episode_steps: int | None
+    sole: Sole | None = None
+    """The environment, where it exists once and cannot be made again."""
+
+    @classmethod
+    def create(cls, env: EnvLike, env_kwargs: dict[str, Any] | None = None) -> "Task":
+        """Check an environment and describe it. An instance is tried in a few steps, to see how it can be copied.
+
+        Args:
+            env: a Gymnasium id; an environment, of which copies are used, or where it cannot be copied, it alone; or a
+                callable that makes a new one at every call. Episodes must end by themselves or through a time limit.
+            env_kwargs: keyword arguments for an id.
+
+        Raises:
+            ConfigError: unknown id, wrong keyword arguments, or spaces other than flat boxes with finite action bounds.
+            EnvError: the environment does not keep to Gymnasium's interface, or a callable makes one object twice.
+        """
+        kwargs = dict(env_kwargs or {})
+        if isinstance(env, str):
+            return _of_id(env, kwargs)
+        if kwargs:
+            raise ConfigError("env_kwargs go with an environment id; an environment or a callable brings its own")
+        if isinstance(env, gym.Env) or (_has_interface(env) and not isinstance(env, type)):
+            return _of_instance(env)
+        if callable(env):
+            return _of_callable(env)
+        raise ConfigError(
+            f"env must be an environment id, a Gymnasium environment or a callable, got {type(env).__name__}"
+        )
+
+    def check(self) -> None:
+        """Try the environment in a few steps, as a run does before it starts.
+
+        Raises:
+            EnvError: it does not keep to Gymnasium's interface, or the environments that are made are not separate.
+        """
+        if self.sole is not None:
+            _warn_of_size(self.env_id, trace(self.sole.guard)[0])
+            return
+        probes: list[Guard] = []
+        try:
+            probes += [Guard(self.make()) for _ in range(2)]
+            if share_state(*probes):
+                raise EnvError(
+                    f"{self.env_id}: the environments that are made share one simulator: a step in one changes the "
+                    "other; let each have its own, or pass one environment itself as env"
+                )
+            _warn_of_size(self.env_id, trace(probes[0])[0])
+        finally:
+            for probe in probes:
+                probe.close()
+
+
+def _warn_of_size(name: str, obs: np.ndarray) -> None:
+    """Say where 32-bit numbers do not even hold the integers."""
+    for i in np.flatnonzero(np.abs(obs) >= LARGEST_INTEGER).tolist():
+        warnings.warn(
+            f"{name}: observation {i} is {obs[i]:.4g} at the start, where 32-bit numbers are "
+            f"{np.spacing(np.abs(obs[i])):g} apart (a time stamp?): subtract its offset or leave it out",
+            EnvWarning,
+            stacklevel=3,
+        )
+
+
+def _of_id(env_id: str, kwargs: dict[str, Any]) -> Task:
+    probe = make_env(env_id, kwargs)
+    try:
+        check_spaces(probe, env_id)
+        settle(probe, env_id, "new")
+        spec, make = probe.spec, partial(make_env, env_id, kwargs)
+        if spec is not None and spec.id in gym.registry:
+            # Not by its id: a worker process may not have imported the package that registers it.
+            make = partial(make_env, gym.registry[spec.id], kwargs)
+        task = describe(probe, env_id, make)
+        return replace(task, env_id=env_id, env_kwargs=kwargs)  # as they were given
+    finally:
+        probe.close()
+
+
+def _of_instance(env: Any) -> Task:
+    name = name_of(env)
+    check_spaces(env, name)
+    try:
+        make = Copies(env)
+        settle(make.template, name, "freeze")
+        probes = [Guard(make(), owned=False) for _ in range(2)]
+        shared = share_state(*probes)
+    except EnvError:  # raises again where the environment itself is at fault
+        trace(Guard(env, owned=False))
+        return _alone(env, name, "its copies do not work")
+    except Exception as e:  # any class: it comes from the objects that the environment holds
+        return _alone(env, name, f"it cannot be copied ({type(e).__name__}: {' '.join(str(e).split())[:200]})")
+    if shared:
+        return _alone(env, name, "its copies share one simulator")
+    if differ(Guard(env, owned=False), Guard(make(), owned=False)):
+        return _alone(env, name, "its copies do something else than it does")
+    for probe in probes:
+        probe.env.close()
+    return describe(env, name, make)
+
+
+def _alone(env: Any, name: str, why: str) -> Task:
+    """A task in the one environment that there is."""
+    settle(env, name, "leave")
+    warnings.warn(
+        f"{name}: {why}, so it is used alone, and training and evaluation take turns in it; pass a function that makes "
+        "a new environment at every call to have them separate",
+        EnvWarning,
+        stacklevel=2,
+    )
+    return describe(env, name, lambda: env, Sole(env))
+
+
+def _of_callable(make: Callable[[], Any]) -> Task:
+    first = make()
+    name = name_of(first)
+    check_spaces(first, name)
+    try:
+        second = make()
+    except Exception as e:  # any class: a port that is taken, a licence, a device
+        return _alone(first, name, f"the function that makes it fails when it is called again ({e})")
+    probes: list[Guard] = []
+    try:
+        probes = [Guard(env) for env in (first, second)]
+        settle(first, name, "new")
+        called = getattr(make, "__name__", type(make).__name__)
+        return describe(first, name if called == "<lambda>" else called, make)
+    finally:
+        for probe in probes:
+            probe.close()
+
+
+def describe(env: Any, name: str, make: Callable[[], gym.Env], sole: Sole | None = None) -> Task:
+    """The task of an environment whose spaces are in order, under the id of its registration if it has one."""
+    obs, act, registered, kwargs = env.observation_space, env.action_space, getattr(env, "spec", None), {}
+    if registered is not None:
+        name, kwargs = registered.id, dict(registered.kwargs)
+    spec = Spec.flat(obs.shape[0], tuple(map(float, act.low)), tuple(map(float, act.high)))
+    return Task(make, name, kwargs, spec, obs, act, time_limit(env), sole)
+
+
+def _has_interface(env: Any) -> bool:
+    return all(hasattr(env, name) for name in ("reset", "step", "observation_space", "action_space"))
+
+
+def check_spaces(env: Any, name: str) -> None:
+    """Refuse what is no single environment with flat boxes.
+
+    Raises:
+        ConfigError: with what to do.
+    """
+    if isinstance(env, gym.vector.VectorEnv) or (hasattr(env, "num_envs") and not isinstance(env, gym.Env)):
+        raise ConfigError(
+            f"{name} is a vector of environments; pass a single one, or a function that makes a single one: imitax "
+            "makes as many as --num-envs and the evaluation need"
+        )
+    if not _has_interface(env):
+        raise ConfigError(
+            f"env must make a Gymnasium environment, with reset, step, observation_space and action_space; got {name}"
+        )
+    obs, act = env.observation_space, env.action_space
+    if not isinstance(obs, gym.Space) or not isinstance(act, gym.Space):
+        raise ConfigError(
+            f"{name}: its spaces are of {type(obs).__module__.split('.')[0]}, not of gymnasium; wrap it in "
+            "shimmy's GymV26CompatibilityV0(env=env), or GymV21CompatibilityV0 where step returns four values"
+        )
+    if not isinstance(obs, gym.spaces.Box) or len(obs.shape) != 1:
+        raise ConfigError(f"{name}: observations must be a flat Box, got {obs}; wrap it in FlattenObservation")
+    if not isinstance(act, gym.spaces.Box) or len(act.shape) != 1:
+        raise ConfigError(f"{name}: actions must be a flat Box (continuous control), got {act}")
+    if not (max(np.abs(act.low).max(), np.abs(act.high).max()) < LARGEST_BOUND and (act.low < act.high).all()):
+        raise ConfigError(
+            f"{name}: action bounds must be finite with low < high, and below {LARGEST_BOUND:g}, got {act}; give the "
+            "range that is used: gymnasium.wrappers.TransformAction(env, lambda a: a, gymnasium.spaces.Box(low, high))"
+        )
+
+
+def check_sendable(task: Task) -> None:
+    """Refuse an environment that cannot be sent to a worker process.
+
+    Raises:
+        ConfigError: with the reason.
+    """
+    if task.sole is not None:
+        raise ConfigError(f"{task.env_id} exists once, in this process: leave --env-workers out")
+    try:
+        pickle.dumps(CloudpickleWrapper(task.make))
+    except Exception as e:  # any class: it comes from the objects that the environment holds
+        raise ConfigError(
+            f"{task.env_id} cannot be sent to a worker process: {e}. Leave --env-workers out, or pass the environment "
+            "as an id or as a function that makes it"
+        ) from e
+
+
+def make_env(env: str | EnvSpec, env_kwargs: dict[str, Any]) -> gym.Env:
+    """`gym.make`, with errors that say what to do."""
+    env_id = env if isinstance(env, str) else env.id
+    try:
+        return gym.make(env, **env_kwargs)
+    except (gym.error.NameNotFound, gym.error.NamespaceNotFound, gym.error.VersionNotFound) as e:
+        raise ConfigError(f"unknown environment {env_id!r}: {e}. Is the package that registers it imported?") from e
+    except (gym.error.DependencyNotInstalled, ModuleNotFoundError) as e:
+        raise ConfigError(f"{env_id} needs a package that is missing: {e}; try pip install 'imitax[mujoco]'") from e
+    except TypeError as e:
+        raise ConfigError(f"{env_id} does not take env_kwargs {json.dumps(env_kwargs, default=str)}: {e}") from e
+    except gym.error.Error as e:
+        raise ConfigError(f"{env_id}: {e}") from e

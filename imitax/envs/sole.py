@@ -1,0 +1,74 @@
+"""An environment that exists once: training and evaluation take turns in it."""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from jaxtyping import Bool, Float, Int
+
+from imitax.envs.guard import Guard
+
+
+class Sole:
+    """The environment, and who has started the episode that runs in it. Nobody but its owner closes it."""
+
+    def __init__(self, env: Any):
+        self.guard = Guard(env, owned=False)
+        self.holder: object = None
+
+
+class SoleVectorEnv:
+    """A vector environment whose N members are one environment: one of them at a time has an episode.
+
+    Args:
+        sole: the environment.
+        num_envs: N.
+    """
+
+    def __init__(self, sole: Sole, num_envs: int):
+        self.sole, self.num_envs, self.envs = sole, num_envs, [sole.guard]
+        self.obs = np.zeros((num_envs, *sole.guard.shape), np.float32)
+        """Latest observation of each member, [N, O]."""
+
+    @property
+    def taken(self) -> bool:
+        """Whether somebody else has started an episode since this object did."""
+        return self.sole.holder is not None and self.sole.holder is not self
+
+    def reset(self, seeds: Mapping[int, int]) -> None:
+        """Start an episode in one member; `seeds` maps its index to its seed."""
+        ((i, seed),) = seeds.items()
+        self.sole.holder = self
+        self.obs[i] = self.sole.guard.reset(seed=seed)[0]
+
+    def step(
+        self, actions: Float[np.ndarray, "N A"], running: Bool[np.ndarray, "N"] | None = None
+    ) -> tuple[Float[np.ndarray, "N"], Bool[np.ndarray, "N"], Bool[np.ndarray, "N"]]:
+        """Step the one member that runs; rewards, terminated and truncated [N] are zero elsewhere."""
+        n = self.num_envs
+        reward, terminated, truncated = np.zeros(n), np.zeros(n, bool), np.zeros(n, bool)
+        (i,) = range(n) if running is None else np.flatnonzero(running).tolist()
+        self.obs[i], reward[i], terminated[i], truncated[i], _ = self.sole.guard.step(actions[i])
+        return reward, terminated, truncated
+
+    def close(self) -> None:
+        """Nothing: whoever made the environment closes it."""
+
+
+def rollout_in_turn(
+    envs: SoleVectorEnv, seeds: Sequence[int], act: Callable[[np.ndarray, int], np.ndarray], limit: int
+) -> tuple[Float[np.ndarray, "N"], Int[np.ndarray, "N"], Bool[np.ndarray, "N"]]:
+    """As `evaluate.rollout`, one episode after another; the numbers are those of separate environments."""
+    n = envs.num_envs
+    returns, lengths, terminations = np.zeros(n), np.zeros(n, int), np.zeros(n, bool)
+    for i, seed in enumerate(seeds):
+        running = np.arange(n) == i
+        envs.reset({i: seed})
+        for step in range(limit):
+            reward, terminated, truncated = envs.step(act(envs.obs, step), running)
+            returns += reward
+            lengths += running
+            terminations |= terminated
+            if (terminated | truncated).any():
+                break
+    return returns, lengths, terminations

@@ -1,0 +1,53 @@
+"""A few steps in environments before training: whether they keep to the interface, and whether copies are separate."""
+
+import numpy as np
+
+from imitax.envs.guard import Guard
+
+SEED, STEPS = 0, 5
+
+Trace = list[np.ndarray]
+"""Observation, reward and ends of each step."""
+
+
+def trace(env: Guard, beside: Guard | None = None) -> Trace:
+    """What happens in the first steps of an episode, while another environment is stepped beside it.
+
+    Raises:
+        EnvError: the environment does not keep to the interface.
+    """
+    low, high = env.action_space.low, env.action_space.high  # type: ignore[attr-defined]  of a Box
+    shares = np.linspace(0.25, 0.75, STEPS * low.size).reshape(STEPS, *low.shape)
+    seen, other = [env.reset(seed=SEED)[0].copy()], beside
+    if other is not None:
+        other.reset(seed=SEED + 1)
+    for share in shares:
+        obs, reward, terminated, truncated, _ = env.step((low + share * (high - low)).astype(np.float32))
+        seen.append(np.r_[obs, reward, terminated, truncated])
+        if terminated or truncated:
+            break
+        if other is not None:
+            _, _, *ends, _ = other.step((low + (1 - share) * (high - low)).astype(np.float32))
+            if any(ends):
+                other.reset(seed=SEED + 1)
+    return seen
+
+
+def same(first: Trace, second: Trace) -> bool:
+    """Whether two traces are equal."""
+    return len(first) == len(second) and all(np.array_equal(a, b) for a, b in zip(first, second, strict=True))
+
+
+def share_state(first: Guard, second: Guard) -> bool:
+    """Whether steps of the second change what happens in the first, as in two clients of one simulator.
+
+    An environment that does not repeat itself from one seed says nothing about this.
+    """
+    alone, beside = trace(first), trace(first, second)
+    return not same(alone, beside) and same(alone, trace(first))
+
+
+def differ(first: Guard, second: Guard) -> bool:
+    """Whether a copy does something else than its original, which repeats itself from one seed."""
+    original = trace(first)
+    return not same(original, trace(second)) and same(original, trace(first))

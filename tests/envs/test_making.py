@@ -1,0 +1,96 @@
+import gymnasium as gym
+import numpy as np
+import pytest
+import toy
+
+from imitax.envs import Task, make_env
+from imitax.errors import ConfigError, EnvError, EnvWarning
+
+
+def test_the_description_of_a_task():
+    task = Task.create(toy.ENV, {"wall": 2.0, "max_episode_steps": 7})
+    assert (task.env_id, task.env_kwargs) == (toy.ENV, {"wall": 2.0, "max_episode_steps": 7})
+    assert (task.spec.obs_dim, task.spec.action_dim, task.max_episode_steps) == (2, 2, 7)
+    assert np.float32(task.spec.action_low).tolist() == toy.LOW.tolist()
+    env = task.make()
+    assert (env.unwrapped.wall, env.spec.max_episode_steps) == (2.0, 7)
+    assert env.reset(seed=4)[0].tolist() == gym.make(toy.ENV).reset(seed=4)[0].tolist()
+
+
+def test_a_task_needs_the_registry_only_once(monkeypatch):
+    """Other processes make the environment, where the package that registers it was never imported."""
+    task = Task.create(toy.ENV, {"wall": 3.0})
+    monkeypatch.delitem(gym.registry, toy.ENV)
+    with pytest.raises(ConfigError, match="unknown environment 'ImitaxPoint-v0'"):
+        make_env(toy.ENV, {})
+    assert task.make().unwrapped.wall == 3.0
+
+
+def test_tasks_of_environments_and_callables():
+    wrapped = Task.create(gym.wrappers.TimeLimit(gym.make("ImitaxCounter-v0"), 3))
+    assert (wrapped.env_id, wrapped.max_episode_steps) == ("ImitaxCounter-v0", 3)
+    env = toy.Point(wall=4.0)
+    first, second = (Task.create(env).make() for _ in range(2))
+    assert first is not second
+    assert first.wall == second.wall == 4.0
+    assert Task.create(lambda: toy.Point(dims=1)).spec.obs_dim == 1
+
+
+def test_a_function_that_returns_one_object():
+    env = toy.Point()
+    with pytest.raises(EnvError, match="Point: the function that makes environments returned the same object twice"):
+        Task.create(lambda: env)
+
+
+def test_a_function_that_works_once():
+    made = []
+
+    def make():
+        if made:
+            raise OSError("port 5000 is in use")
+        made.append(toy.Point())
+        return made[0]
+
+    with pytest.warns(EnvWarning, match=r"Point: the function .* fails when it is called again \(port 5000 .* alone"):
+        assert Task.create(make).make() is made[0]
+
+
+def test_an_environment_with_another_interface_is_refused_for_its_own_sake():
+    class Old(toy.Point):
+        def step(self, action):
+            obs, reward, terminated, truncated, info = super().step(action)
+            return obs, reward, terminated or truncated, info
+
+    with pytest.raises(EnvError, match="Old, step 1 of episode 1: step returned the four values obs, reward, done"):
+        Task.create(Old())
+    with pytest.raises(EnvError, match="Old, step 1 of episode 1: step returned the four values obs, reward, done"):
+        Task.create(Old).check()
+
+
+@pytest.mark.parametrize(
+    ("space", "words"),
+    [
+        ({"action_space": gym.spaces.Box(-np.inf, np.inf, (2,))}, "bounds must be finite .*TransformAction"),
+        ({"action_space": gym.spaces.Box(-3e38, 3e38, (2,))}, r"below 1e\+09"),
+        ({"action_space": gym.spaces.Box(0.0, np.array([0.0, 1.0]), dtype=np.float64)}, "low < high"),
+        ({"action_space": gym.spaces.Discrete(3)}, "continuous control"),
+        ({"observation_space": gym.spaces.Box(0.0, 1.0, ())}, "FlattenObservation"),
+        ({"observation_space": "anything"}, "its spaces are of builtins, not of gymnasium; wrap it in shimmy"),
+    ],
+)
+def test_spaces(space, words):
+    class Env(toy.Point):
+        def __init__(self):
+            super().__init__()
+            vars(self).update(space)
+
+    for env in (Env, Env()):
+        with pytest.raises(ConfigError, match=f"^Env: .*{words}"):
+            Task.create(env)
+
+
+def test_what_is_no_environment():
+    with pytest.raises(ConfigError, match="is a vector of environments; pass a single one"):
+        Task.create(lambda: gym.make_vec(toy.ENV, 2))
+    with pytest.raises(ConfigError, match="got dict"):
+        Task.create(dict)

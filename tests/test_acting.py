@@ -1,0 +1,40 @@
+import jax.random as jr
+import numpy as np
+import pytest
+
+from imitax.acting import Acting
+from imitax.errors import ConfigError
+from imitax.networks import Normalizer, Policy, PolicyConfig, TanhGaussian
+from imitax.spaces import Spec
+
+
+@pytest.fixture(scope="module")
+def policy():
+    spec = Spec.flat(3, (-1.0, 0.0), (1.0, 5.0))
+    return Policy(Normalizer.identity(3), TanhGaussian(spec, PolicyConfig(hidden=(8,)), key=jr.key(0)))
+
+
+@pytest.fixture(scope="module")
+def acting(policy):
+    return Acting(policy)
+
+
+def test_actions_are_those_of_the_policy(policy, acting):
+    obs = np.random.default_rng(0).normal(size=(4, 3)).astype(np.float32)
+    np.testing.assert_allclose(acting(obs, None), policy.act(obs, jr.key(0), "mode"), rtol=1e-5)
+    assert (acting(obs[0].tolist(), None).shape, acting(obs[0], None).dtype) == ((2,), np.float32)
+    for sample in (0, 3, 2**31):
+        np.testing.assert_allclose(acting(obs, sample), policy.act(obs, jr.key(sample), "sample"), rtol=1e-5)
+
+
+def test_observations_that_no_policy_acts_on(acting):
+    with pytest.raises(ConfigError, match="observations have 2 dimensions, the policy takes 3"):
+        acting(np.zeros(2), None)
+    with pytest.raises(ConfigError, match="observation 1 is nan: a policy acts on finite numbers"):
+        acting([0.0, np.nan, 0.0], None)
+    with pytest.raises(ConfigError, match="observation 2 of row 1 is inf"):
+        acting([[0.0, 0.0, 0.0], [0.0, 0.0, np.inf]], 0)
+    with pytest.raises(ConfigError, match="dimensions"):
+        acting(1.0, None)
+    with pytest.raises(ConfigError, match="dimensions"):
+        acting(np.zeros((2, 2, 3)), None)
