@@ -25,14 +25,12 @@ from jaxtyping import PRNGKeyArray
 from imitax.agents.learned_model import ModelConfig
 from imitax.agents.start import Start
 from imitax.buffers import Buffers
+from imitax.catalogue import ALIASES, GROUP
 from imitax.choices.learned_reward import LearnedReward
 from imitax.choices.terminal import Terminal
-from imitax.errors import ConfigError
+from imitax.errors import ConfigError, unknown
 from imitax.networks import Policy, Precision
 from imitax.types import Batch, Metrics
-
-GROUP = "imitax.algorithms"
-"""Entry-point group of packages that bring algorithms."""
 
 
 @dataclass(frozen=True)
@@ -159,7 +157,7 @@ def find(name: str) -> Algorithm:
         for entry in entry_points(group=GROUP):
             if entry.name == name:
                 return register(entry.load(), name)
-        raise ConfigError(f"unknown algorithm {name!r}; there are {', '.join(names())}")
+        raise ConfigError(unknown("algorithm", repr(name), [*names(), *ALIASES]))
     return ALGORITHMS[name]
 
 
@@ -172,4 +170,10 @@ def algorithm_of(cfg: object) -> Algorithm:
     for algorithm in ALGORITHMS.values():
         if type(cfg) is algorithm.Config:
             return algorithm
+    for algorithm in ALGORITHMS.values():
+        if isinstance(cfg, algorithm.Config):
+            raise ConfigError(
+                f"{type(cfg).__qualname__} is a subclass of the configuration of {algorithm.name}, whose update would "
+                "be used: register an algorithm of your own (imitax.register), or use the configuration itself"
+            )
     raise ConfigError(f"{type(cfg).__name__} is not the configuration of an algorithm")

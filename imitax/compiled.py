@@ -24,14 +24,23 @@ environment variable JAX_CPU_ENABLE_ASYNC_DISPATCH says what is wanted; it has n
 import os
 from collections.abc import Callable
 from functools import cache, wraps
-from typing import Any
+from typing import Any, ParamSpec, TypeVar
 
 import equinox as eqx
 import jax
 from jax.core import Tracer
 from jax.errors import JaxRuntimeError
 
+try:
+    from jax import enable_x64
+except ImportError:  # before JAX 0.8
+    from jax.experimental import enable_x64  # type: ignore[attr-defined, no-redef]
+
 from imitax import kernels
+from imitax.processes import refuse_forked
+
+P = ParamSpec("P")
+R = TypeVar("R")
 
 WIDE: dict[str, Any] = {"xla_cpu_prefer_vector_width": 512}
 ONLY_PRODUCTS: dict[str, Any] = {"xla_cpu_experimental_ynn_fusion_type": "LIBRARY_FUSION_TYPE_INDIVIDUAL_DOT"}
@@ -90,5 +99,21 @@ def filter_jit(f: Callable[..., Any]) -> Callable[..., Any]:
             return f(*args, **kwargs)
         with jax.ensure_compile_time_eval():  # options are allowed in no other trace, as of a constant in one
             return made()(*args, **kwargs)
+
+    return call
+
+
+def guarded(f: Callable[P, R]) -> Callable[P, R]:
+    """A public function that computes, whatever else the user's program does with JAX.
+
+    It computes in 32 bits where the user's own code has switched to 64 (`jax_enable_x64`), and raises ConfigError in a
+    forked process in which JAX would wait for ever.
+    """
+
+    @wraps(f)
+    def call(*args: P.args, **kwargs: P.kwargs) -> R:
+        refuse_forked()
+        with enable_x64(False):
+            return f(*args, **kwargs)
 
     return call

@@ -1,13 +1,16 @@
 """Run options that do not depend on the algorithm, and how configurations are written, read and changed."""
 
 import dataclasses
+import os
 import types
 import typing
 from pathlib import Path
 from typing import Any, TypeVar
 
-from imitax.errors import ConfigError
-from imitax.settings import INLINE, Count, CountOrZero, settings
+import numpy as np
+
+from imitax.errors import ConfigError, unknown
+from imitax.settings import INLINE, Count, CountOrZero, number, numbers, settings
 
 T = TypeVar("T")
 
@@ -17,7 +20,7 @@ class Training:
     """The task, its demonstrations, and the length, seeds and records of a run."""
 
     env: str = ""
-    """Gymnasium id of the environment."""
+    """Gymnasium id of the environment; `module:Id-v0` first imports the module that registers it."""
     env_kwargs: dict[str, Any] = dataclasses.field(default_factory=dict)
     """Keyword arguments of the environment; empty takes those that the demonstrations carry."""
     demos: str | None = None
@@ -142,7 +145,7 @@ def from_flat(cls: type[T], data: dict[str, Any], where: str = "") -> T:
     for name in sorted(set(data) - set(known)):
         if renamed(name) in known:
             raise ConfigError(f"{where}{name} is called {where}{renamed(name)} now")
-        raise ConfigError(f"unknown field {where}{name}; there are {', '.join(sorted(known))}")
+        raise ConfigError(unknown("field", f"{where}{name}", sorted(known)))
     hints, values = typing.get_type_hints(cls), {}
     for f in dataclasses.fields(cls):  # type: ignore[arg-type]
         if f.name in inline:
@@ -170,13 +173,32 @@ def override(cfg: T, **changes: Any) -> T:
             known = setting_names(type(cfg))
             if renamed(name).partition(".")[0] in known:
                 raise ConfigError(f"{name} is called {renamed(name)} now")
-            raise ConfigError(f"unknown setting {name}; there are {', '.join(sorted(known))}")
+            raise ConfigError(unknown("setting", name, sorted(known)))
         elif dot:
             below.setdefault(first, {})[rest] = value
         else:
             own[name] = value
+    kinds = numbers(type(cfg))
+    own = {name: number(value, kinds[name], name) if name in kinds else value for name, value in own.items()}
     values = own | {name: override(getattr(cfg, name), **nested) for name, nested in below.items()}
     return dataclasses.replace(cfg, **values)  # type: ignore[type-var]
+
+
+def check_parts(cfg: Any, where: str = "") -> None:
+    """Refuse a part of a configuration whose class is not the one of its field, such as a subclass of it.
+
+    Raises:
+        ConfigError: a part would be recorded, and trained, as something else.
+    """
+    hints = typing.get_type_hints(type(cfg))
+    for f in dataclasses.fields(cfg):
+        value = getattr(cfg, f.name)
+        known = [h for h in (hints[f.name], *typing.get_args(hints[f.name])) if dataclasses.is_dataclass(h)]
+        if known and value is not None and type(value) not in known:
+            names = " or ".join(h.__name__ for h in known)  # type: ignore[union-attr]
+            raise ConfigError(f"{where}{f.name} must be a {names}, got a {type(value).__name__}: its own fields count")
+        if known and value is not None:
+            check_parts(value, f"{where}{f.name}.")
 
 
 def _convert(hint: Any, value: Any, where: str) -> Any:
@@ -189,10 +211,9 @@ def _convert(hint: Any, value: Any, where: str) -> Any:
         if not isinstance(value, dict):
             raise ConfigError(f"{where} must be a mapping, got {value!r}")
         return from_flat(typing.cast(type, hint), value, f"{where}.")
-    if origin is tuple:
-        if not isinstance(value, list | tuple):
-            raise ConfigError(f"{where} must be a list, got {value!r}")
-        return tuple(_convert(args[0], v, where) for v in value)
+    if origin is tuple or hint in (int, float):
+        found = number(value, hint, where)
+        return float(found) if hint is float else found
     if origin is typing.Literal:
         if value not in args:
             raise ConfigError(f"{where} must be one of {', '.join(map(str, args))}, got {value!r}")
@@ -201,12 +222,12 @@ def _convert(hint: Any, value: Any, where: str) -> Any:
         raise ConfigError(f"{where} must be a mapping, got {value!r}")
     if origin is dict or hint is Any:
         return value
-    if hint is float and isinstance(value, int) and not isinstance(value, bool):
-        return float(value)
     if hint is Path:
-        if not isinstance(value, str | Path):
+        if not isinstance(value, str | os.PathLike):
             raise ConfigError(f"{where} must be a path, got {value!r}")
-        return Path(value)
-    if not isinstance(value, hint) or (hint is int and isinstance(value, bool)):
+        return Path(value).expanduser()
+    if hint is bool and isinstance(value, np.bool_):
+        return bool(value)
+    if not isinstance(value, hint):
         raise ConfigError(f"{where} must be {hint.__name__}, got {value!r}")
     return value

@@ -47,40 +47,46 @@ def write_atomic(path: Path | str, data: bytes) -> None:
         os.close(folder)
 
 
-def plain(obj: Any) -> Any:
+def plain(obj: Any, *, exact: bool = False) -> Any:
     """`obj` in the types that JSON knows, in its own order.
 
-    Dataclasses become dicts, tuples and arrays lists, paths strings, and every number that is not finite None:
-    JSON has neither NaN nor infinity. What JSON cannot hold is left as it is, for `json` to complain about.
+    Dataclasses become dicts, tuples and arrays lists, paths strings. JSON has neither NaN nor infinity: every number
+    that is not finite becomes None, or where it is to be read again (`exact`) `{"float": "inf"}`, for `restored`.
+    What JSON cannot hold is left as it is, for `json` to complain about.
     """
     if dataclasses.is_dataclass(obj) and not isinstance(obj, type):
-        return {field.name: plain(getattr(obj, field.name)) for field in dataclasses.fields(obj)}
+        return {field.name: plain(getattr(obj, field.name), exact=exact) for field in dataclasses.fields(obj)}
     if isinstance(obj, Mapping):
-        return {str(key): plain(value) for key, value in obj.items()}
+        return {str(key): plain(value, exact=exact) for key, value in obj.items()}
     if isinstance(obj, (list, tuple)):
-        return [plain(value) for value in obj]
+        return [plain(value, exact=exact) for value in obj]
     if isinstance(obj, Path):
         return str(obj)
     if (tolist := getattr(obj, "tolist", None)) is not None:  # arrays and scalars of NumPy and of JAX
-        return plain(tolist())
+        return plain(tolist(), exact=exact)
     if isinstance(obj, float) and not math.isfinite(obj):
-        return None
+        return {"float": str(obj)} if exact else None
     return obj
 
 
-def write_json(path: Path | str, obj: Any) -> None:
-    """Writes `plain(obj)` to `path` atomically, indented by 2, in the order of its keys.
+def restored(obj: dict[str, Any]) -> Any:
+    """The number that `plain(..., exact=True)` has written as this dict, or the dict: a hook of `json.loads`."""
+    return float(obj["float"]) if obj.keys() == {"float"} and obj["float"] in ("inf", "-inf", "nan") else obj
+
+
+def write_json(path: Path | str, obj: Any, *, exact: bool = False) -> None:
+    """Writes `plain(obj, exact=exact)` to `path` atomically, indented by 2, in the order of its keys.
 
     Raises TypeError for what JSON cannot hold.
     """
-    write_atomic(path, (json.dumps(plain(obj), indent=2, allow_nan=False) + "\n").encode())
+    write_atomic(path, (json.dumps(plain(obj, exact=exact), indent=2, allow_nan=False) + "\n").encode())
 
 
 def read_json(path: Path | str) -> Any:
     """What `write_json` wrote to `path`. Raises CheckpointError when the file is missing or damaged."""
     try:
-        return json.loads(_read(path))
-    except ValueError as error:  # not JSON, or not even text
+        return json.loads(_read(path), object_hook=restored)
+    except (ValueError, RecursionError) as error:  # not JSON, not even text, or nested without end
         raise CheckpointError(f"{path} is damaged: {error}") from error
 
 
@@ -172,8 +178,12 @@ def sha256(path: Path | str) -> str:
 def _read(path: Path | str) -> bytes:
     try:
         return Path(path).read_bytes()
-    except FileNotFoundError as error:
+    except (FileNotFoundError, NotADirectoryError) as error:
         raise CheckpointError(f"{path} does not exist") from error
+    except IsADirectoryError as error:
+        raise CheckpointError(f"{path} is a folder, not a file") from error
+    except OSError as error:
+        raise CheckpointError(f"{path} cannot be read: {error.strerror or error}") from error
 
 
 def _header(data: bytes) -> tuple[dict[str, Any], int]:

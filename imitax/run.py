@@ -1,5 +1,7 @@
 """A finished run, opened from its folder: its policies, scores and records."""
 
+# Over 250 lines: all that a run hands out, one method each.
+
 from collections.abc import Callable
 from contextlib import closing
 from functools import cached_property
@@ -8,10 +10,11 @@ from typing import Any, Literal
 
 import numpy as np
 
-from imitax import seeding
+from imitax import seeding, trust
 from imitax.acting import Acting
 from imitax.artifacts import load_policy, load_reward
 from imitax.choices.learned_reward import LearnedReward
+from imitax.compiled import guarded
 from imitax.datasets import Dataset
 from imitax.envs import Task
 from imitax.envs.kwargs import read
@@ -19,14 +22,16 @@ from imitax.errors import CheckpointError, ConfigError
 from imitax.evaluate import ActionMode, Evaluator, make_act
 from imitax.files import read_json, read_lines
 from imitax.networks import Policy, with_inference
-from imitax.process import entry
 from imitax.record import seed_folder
+from imitax.run_config import facts, html_table, read_config
 from imitax.seeding import Purpose
+from imitax.settings import number
 from imitax.sources.online import read_replay
 from imitax.stacking import stack
 from imitax.statistics import summarise
 
-Which = Literal["last", "best"]
+Which = Literal["last", "best"] | str
+"""The last policies, or those with the best evaluation; any other text is refused with a message."""
 
 
 class Run:
@@ -35,16 +40,26 @@ class Run:
     Args:
         folder: of the run.
         task: its environment; made from the run's config when None.
+        env: id of an environment to use in place of the one that the config names.
+        trust_env: use the environment that the config names although it would import a module or read a file, and the
+            folder was copied here from elsewhere.
 
     Raises:
         CheckpointError: there is no run.
     """
 
-    def __init__(self, folder: Path | str, *, task: Task | None = None):
-        self.folder = Path(folder)
-        self.config: dict[str, Any] = read_json(self.folder / "config.json")
+    def __init__(
+        self,
+        folder: Path | str,
+        *,
+        task: Task | None = None,
+        env: str | None = None,
+        trust_env: bool = False,
+    ):
+        self.folder = Path(folder).expanduser()
+        self.config: dict[str, Any] = read_config(self.folder)
         self.seeds: tuple[int, ...] = tuple(self.config["training"]["seeds"])
-        self._task = task
+        self._task, self._env, self._trust_env = task, env, trust_env
         self._compiled: dict[Path, tuple[int | None, Acting]] = {}
 
     @cached_property
@@ -57,11 +72,22 @@ class Run:
         """The environment; ConfigError when it was an object in memory: open the run with `Run(folder, task=...)`."""
         if self._task is not None:
             return self._task
+        env_id, kwargs = self.config["env"]["id"], self.config["env"]["kwargs"]
+        if self._env is not None:
+            return Task.create(self._env, read(kwargs) if self._env == env_id else None)
         if not self.config["training"]["env"]:
             raise ConfigError(
                 f"{self.folder} was trained on an environment in memory: pass Run(folder, task=Task.create(env))"
             )
-        return Task.create(self.config["env"]["id"], read(self.config["env"]["kwargs"]))
+        if not (self._trust_env or trust.is_own(self.folder, self.config)):
+            env_id = trust.check_env(env_id, kwargs, str(self.folder))
+        return Task.create(env_id, read(kwargs))
+
+    def __repr__(self) -> str:
+        return f"Run({str(self.folder)!r}): {'; '.join(f'{k} {v}' for k, v in facts(self.folder, self.config).items())}"
+
+    def _repr_html_(self) -> str:
+        return html_table({"run": str(self.folder), **facts(self.folder, self.config)})
 
     def seed_folder(self, seed: int | None = None) -> Path:
         """Where one seed's files are; the first seed's when None. ConfigError for a seed that the run has not."""
@@ -70,23 +96,35 @@ class Run:
             raise ConfigError(f"{self.folder} has no seed {seed}; it has {', '.join(map(str, self.seeds))}")
         return seed_folder(self.folder, self.seeds, seed)
 
-    @entry
+    @guarded
     def load_policy(self, seed: int | None = None, which: Which = "last") -> Policy:
         """The last policy of a seed, or the one with the best evaluation; the first seed's when None."""
-        return load_policy(self._policy_path(seed, which))[0]
+        return load_policy(self._file("policy", seed, which))[0]
+
+    def about(self, seed: int | None = None, which: Which = "last") -> dict[str, Any]:
+        """What a seed's policy file says of its origin: algorithm, env, seed, step, expert_return."""
+        return load_policy(self._file("policy", seed, which))[1]
+
+    def _file(self, name: str, seed: int | None, which: Which) -> Path:
+        """A seed's policy or reward file. ConfigError for another `which`, CheckpointError if it is not there yet."""
+        if which not in ("last", "best"):
+            raise ConfigError(f"which is last or best, got {which!r}")
+        path = self.seed_folder(seed) / f"{name}{'' if which == 'last' else '-best'}.safetensors"
+        if not path.exists() and name == "policy":
+            best = which == "best" and (path.parent / "policy.safetensors").exists()
+            why = "no evaluation had a score: every return was 0" if best else "the run has written none yet"
+            raise CheckpointError(f"{path.parent} has no {which} policy: {why}")
+        return path
 
     def _acting(self, seed: int | None, which: Which) -> Acting:
         """A seed's policy with its compiled functions; read again when its file has changed."""
-        path = self._policy_path(seed, which)
+        path = self._file("policy", seed, which)
         written = path.stat().st_mtime_ns if path.exists() else None
         if self._compiled.get(path, (None,))[0] != written or written is None:
             self._compiled[path] = written, Acting(load_policy(path)[0])
         return self._compiled[path][1]
 
-    def _policy_path(self, seed: int | None, which: Which) -> Path:
-        return self.seed_folder(seed) / ("policy.safetensors" if which == "last" else "policy-best.safetensors")
-
-    @entry
+    @guarded
     def policy(
         self, obs: np.ndarray, *, seed: int | None = None, which: Which = "last", sample: int | None = None
     ) -> np.ndarray:
@@ -106,7 +144,7 @@ class Run:
         """
         return self._acting(seed, which)(obs, sample)
 
-    @entry
+    @guarded
     def actor(self, seed: int | None, which: Which, sample: int | None) -> Callable[[np.ndarray, int], np.ndarray]:
         """A compiled `(obs [N, O], step) -> actions [N, A]`, for `imitax.datasets.collect`.
 
@@ -118,15 +156,15 @@ class Run:
         policies = stack([self.load_policy(seed, which)])
         keys = seeding.keys((0 if sample is None else sample,), Purpose.COLLECTION)
         act = make_act(policies, keys, "mode" if sample is None else "sample")
-        return entry(lambda obs, step: act(policies, obs[None], step)[0])
+        return guarded(lambda obs, step: act(policies, obs[None], step)[0])
 
-    @entry
+    @guarded
     def load_reward(self, seed: int | None = None, which: Which = "last") -> LearnedReward:
         """The last reward that a seed learned, or the one of its best evaluation; the first seed's when None.
 
         CheckpointError when the algorithm learns no reward.
         """
-        path = self.seed_folder(seed) / ("reward.safetensors" if which == "last" else "reward-best.safetensors")
+        path = self._file("reward", seed, which)
         if not path.exists():
             raise CheckpointError(f"{path.parent} has no reward: {self.config['algorithm']} learns none")
         return load_reward(path)[0]
@@ -135,7 +173,7 @@ class Run:
     def _first_reward(self) -> LearnedReward:
         return self.load_reward()
 
-    @entry
+    @guarded
     def reward(
         self,
         obs: np.ndarray,
@@ -174,7 +212,7 @@ class Run:
         """Every recorded line of a seed: `kind` is "train" or "eval"."""
         return read_lines(self.seed_folder(seed) / "metrics.jsonl")
 
-    @entry
+    @guarded
     def replay(self, seed: int | None = None) -> Dataset:
         """Everything that happened in a seed's environments in training, as episodes in the order of their starts.
 
@@ -201,7 +239,7 @@ class Run:
             },
         )
 
-    @entry
+    @guarded
     def evaluate(
         self,
         episodes: int = 20,
@@ -226,6 +264,11 @@ class Run:
         Returns:
             As `imitax.statistics.summarise`, with returns and lengths of every episode in `per_seed`.
         """
+        episodes, index = number(episodes, int, "episodes"), number(index, int, "index")
+        if episodes is None or episodes < 1:
+            raise ConfigError(f"episodes must be at least 1, got {episodes}")
+        if index is None or index < 0:
+            raise ConfigError(f"index must not be negative, got {index}")
         policies = stack([self.load_policy(seed, which) for seed in self.seeds])
         if inference is not None:
             policies = with_inference(policies, inference)

@@ -2,12 +2,15 @@
 
 import dataclasses
 import math
+import types
 import typing
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping, Set
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
 from typing import Annotated, Any, Literal, TypeVar, dataclass_transform
 
+import numpy as np
 import tyro
 
 from imitax.errors import ConfigError
@@ -51,6 +54,8 @@ CountOrZero = Annotated[int, Range(0.0)]
 def settings(prefix: str = "") -> Callable[[type[T]], type[T]]:
     """Make a class a frozen dataclass that refuses values outside the `Range` or `Literal` of their field.
 
+    Numbers and sequences of NumPy and JAX are taken as the Python ones that they are; other types are refused.
+
     Args:
         prefix: how messages name the class, as on the command line: `td_loss` for `--td-loss.delta`.
     """
@@ -59,6 +64,11 @@ def settings(prefix: str = "") -> Callable[[type[T]], type[T]]:
         own_checks: Callable[[Any], None] | None = cls.__dict__.get("__post_init__")
 
         def check(self: Any) -> None:
+            for name, kind in numbers(cls).items():
+                value = getattr(self, name)
+                as_number = number(value, kind, f"{prefix}{'.' * bool(prefix)}{name}")
+                if as_number is not value:
+                    object.__setattr__(self, name, as_number)
             for name, allowed in limits(cls):
                 value = getattr(self, name)
                 if value is not None and value not in allowed:
@@ -85,3 +95,43 @@ def limits(cls: type) -> list[tuple[str, Range | tuple[Any, ...]]]:
             elif typing.get_origin(h) is Annotated:
                 found += [(name, r) for r in typing.get_args(h)[1:] if isinstance(r, Range)]
     return found
+
+
+@cache
+def numbers(cls: type) -> dict[str, Any]:
+    """The fields of a class that hold a number or several, and int, float, tuple[int, ...] or tuple[float, ...]."""
+    found = {}
+    for name, hint in typing.get_type_hints(cls).items():
+        options = [h for h in typing.get_args(hint) if h is not type(None)] if _is_union(hint) else [hint]
+        if len(options) == 1 and options[0] in (int, float, tuple[int, ...], tuple[float, ...]):
+            found[name] = options[0]
+    return found
+
+
+def _is_union(hint: Any) -> bool:
+    return typing.get_origin(hint) in (typing.Union, types.UnionType)
+
+
+def number(value: Any, kind: Any, name: str) -> Any:
+    """A value as the number, or the tuple of numbers, that it is; None stays None.
+
+    Args:
+        value: of Python, NumPy or JAX; sequences may be lists, ranges, arrays or generators of numbers.
+        kind: int, float, tuple[int, ...] or tuple[float, ...].
+        name: of the setting, for messages.
+
+    Raises:
+        ConfigError: it is something else, such as text, or a number with decimals for a count.
+    """
+    if value is None or type(value) is kind or (kind is float and type(value) is int):
+        return value
+    if kind not in (int, float):
+        item = typing.get_args(kind)[0]
+        if isinstance(value, str | bytes | Mapping | Set) or not isinstance(value, Iterable):
+            raise ConfigError(f"{name} must be a list, got {value!r}")
+        return tuple(number(v, item, name) for v in value)
+    with suppress(ValueError):  # of lists within lists
+        array = np.asarray(value)
+        if array.ndim == 0 and array.dtype.kind in ("iu" if kind is int else "iuf"):
+            return kind(array.item())
+    raise ConfigError(f"{name} must be {kind.__name__}, got {value!r}")

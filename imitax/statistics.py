@@ -9,7 +9,6 @@ from typing import Any
 
 import numpy as np
 from jaxtyping import Num
-from scipy import stats
 
 from imitax.errors import DataError
 
@@ -31,6 +30,8 @@ def iqm(scores: Scores) -> float:
     A quarter is rounded down, so that fewer than four seeds give the plain mean. A NaN among the scores gives NaN: a
     diverged seed must not pass for an outlier. Raises DataError when there are no scores.
     """
+    from scipy import stats  # imported where it is used: it takes longer than the start of a run
+
     values = np.asarray(scores, np.float64)
     if not len(values):
         raise DataError("there are no scores to average")
@@ -43,6 +44,8 @@ def interval(scores: Scores, *, confidence: float = 0.95, seed: int = 0, resampl
     Returns (nan, nan) for fewer than three seeds or when a score is not finite. With three to five seeds the bootstrap
     cannot see the tails, so the interval is too narrow: read it as a lower bound on the uncertainty.
     """
+    from scipy import stats  # as above
+
     values = np.asarray(scores, np.float64)
     if len(values) < 3 or not np.isfinite(values).all():
         return float("nan"), float("nan")

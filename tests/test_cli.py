@@ -78,7 +78,7 @@ def asked(monkeypatch):
     entry = importlib.import_module("imitax.training.entry")
     run = types.SimpleNamespace(folder="runs/x", summary={})
     monkeypatch.setattr(entry, "train", lambda cfg, **options: calls.append((cfg, options)) or run)
-    monkeypatch.setattr(cli, "_print_scores", lambda *_: None)
+    monkeypatch.setattr(importlib.import_module("imitax.cli.scores"), "print_scores", lambda *_: None)
     return calls
 
 
@@ -113,3 +113,63 @@ def test_a_resumed_run_and_an_evaluation_take_workers(monkeypatch):
     assert [options["env_workers"] for options in calls] == [3, None, 2]
     with pytest.raises(ConfigError, match="--env-workers must not be negative, got -1"):
         cli.dispatch(["eval", "runs/x", "--env-workers", "-1"])
+
+
+@pytest.mark.parametrize(
+    ("args", "message"),
+    [
+        (
+            ["trian"],
+            "unknown command 'trian'; there are train, eval, collect, datasets, completion; did you mean train?",
+        ),
+        (["train", "gial"], "did you mean gail?"),
+        (["train", "bc", "--stpes", "3"], "unknown flag --stpes; did you mean --steps?"),
+        (["eval", "--epsiodes=3"], "unknown flag --epsiodes; did you mean --episodes?"),
+        (["eval", "x", "--episodes", "0"], "--episodes must be at least 1"),
+        (["datasets", "lsit"], "did you mean list?"),
+        (["train", "gail", "--preset", "dac"], "gail is the preset gail of another algorithm"),
+    ],
+)
+def test_the_nearest_name_is_named(args, message, capsys):
+    status, error = ended(args, capsys)
+    assert status == 2
+    assert message in error
+
+
+def test_an_alias_is_a_preset(asked):
+    assert cli.dispatch(["train", "gail", "--quiet"]) == 0
+    ((cfg, options),) = asked
+    assert (cfg, options["preset"]) == (ALGORITHMS["adversarial"].PRESETS["gail"], "gail")
+
+
+def test_help_has_what_matters(capsys):
+    assert cli.dispatch(["train", "bc", "--help"]) == 0
+    text = capsys.readouterr().out
+    assert {"--demos", "--batch-size", "--policy.*", "--help-all"} <= set(text.split())
+    assert "--offline-data" not in text
+    assert text.count("\n") < 60
+    assert max(map(len, text.splitlines())) <= 100
+
+
+def test_completion(capsys):
+    assert cli.dispatch(["completion", "words", "--", "train"]) == 0
+    assert {"bc", "gail", "--resume"} <= set(capsys.readouterr().out.split())
+    assert cli.dispatch(["completion", "words", "--", "train", "sac"]) == 0
+    assert {"--steps", "--critic.hidden"} <= set(capsys.readouterr().out.split())
+
+
+LIGHT = """
+import sys
+from imitax import cli
+try:
+    cli.main(sys.argv[1:])
+except SystemExit:
+    pass
+print(sorted({"jax", "scipy", "matplotlib", "optax"} & set(sys.modules)))
+"""
+
+
+@pytest.mark.parametrize("args", [["--help"], ["datasets", "list"]])
+def test_short_commands_import_nothing_heavy(args):
+    done = subprocess.run([sys.executable, "-c", LIGHT, *args], capture_output=True, text=True, timeout=120, check=True)
+    assert done.stdout.splitlines()[-1] == "[]"

@@ -61,3 +61,11 @@ def test_a_compiled_function_within_another_one():
     assert jit(lambda x: twice(x) + twice(jnp.asarray(1.0)) + twice(2.0))(jnp.asarray(3.0)) == 12
     assert jax.grad(twice)(3.0) == 2
     assert (jax.vmap(twice)(jnp.arange(3)) == 2 * jnp.arange(3)).all()
+
+
+def test_guarded_functions_compute_in_32_bits():
+    ones = compiled.guarded(lambda: jnp.ones(2).dtype)
+    with jax.enable_x64(True):
+        assert jnp.ones(2).dtype == "float64"
+        assert ones() == "float32"
+        assert jnp.ones(2).dtype == "float64"

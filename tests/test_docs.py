@@ -19,6 +19,10 @@ from bench.experiments.model_based import ENVIRONMENTS
 from bench.experiments.offline import medium_replay as medium_replay_of
 from imitax import cli, datasets
 from imitax.algorithms import ALGORITHMS
+from imitax.cli.collect import Collect
+from imitax.cli.datasets import Datasets
+from imitax.cli.evaluate import Evaluate
+from imitax.cli.resume import Resume
 from imitax.config import Training, flatten
 from imitax.datasets import collect, loading, save_d4rl
 from imitax.envs import make_env
@@ -140,8 +144,18 @@ def fields(*classes):
     return {f"--{name}" for name in names} | {f"--no-{name}" for name in names}
 
 
-COMMANDS = fields(cli.Resume, cli.Evaluate, cli.Collect, cli.Datasets, expert.Recipe, medium_replay.Recipe)
-COMMANDS |= {"--preset", "--out", "--help", "--version", "--halfcheetah", "--flag", "--no-flag"}
+COMMANDS = fields(Resume, Evaluate, Collect, Datasets, expert.Recipe, medium_replay.Recipe)
+COMMANDS |= {
+    "--preset",
+    "--out",
+    "--overwrite",
+    "--help",
+    "--help-all",
+    "--version",
+    "--halfcheetah",
+    "--flag",
+    "--no-flag",
+}
 """Beside those of configurations; the last two are how a page says that there are two forms."""
 FLAGS = COMMANDS | set(flags(Training())) | {f for a in ALGORITHMS.values() for f in flags(a.PRESETS["default"])}
 

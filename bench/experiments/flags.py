@@ -11,10 +11,10 @@ from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from bench.experiments.config_fields import Part, read
 from bench.experiments.pages import Markers
 from bench.experiments.sections.markdown import table
 from imitax.algorithms import ALGORITHMS
+from imitax.cli.config_fields import Part, read
 from imitax.config import Training
 
 MARKERS = Markers("flags")

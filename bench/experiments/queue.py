@@ -78,7 +78,7 @@ def work(
             if lock is None or (run / "summary.json").exists():
                 continue
             if (run / "config.json").exists():
-                args = ["--resume", str(run)]
+                args = ["--resume", str(run), "--trust-env"]  # also runs that an earlier version started
             else:
                 args = [a.replace("{folder}", str(folder)).replace("{seed}", str(seed)) for a in row.args]
                 args += ["--seeds", str(seed), "--out", str(run), "--results", str(results)]

@@ -1,41 +1,11 @@
 """One paper, one file."""
 
+from importlib import import_module
+
 from imitax.algorithm import ALGORITHMS, algorithm_of, find, register
-from imitax.algorithms import (
-    adversarial,
-    bc,
-    f_irl,
-    ibc,
-    iq_learn,
-    ls_iq,
-    mbpo,
-    mopo,
-    omlirl,
-    rambo,
-    recoil,
-    recoil_online,
-    rmirl,
-    rmirl_implicit,
-    sac,
-)
+from imitax.catalogue import BUILT_IN
 
 __all__ = ["ALGORITHMS", "algorithm_of", "find"]
 
-for module in (
-    bc,
-    ibc,
-    adversarial,
-    f_irl,
-    iq_learn,
-    ls_iq,
-    mbpo,
-    mopo,
-    omlirl,
-    rambo,
-    recoil,
-    recoil_online,
-    rmirl,
-    rmirl_implicit,
-    sac,
-):
-    register(module)
+for name in BUILT_IN:
+    register(import_module(f"imitax.algorithms.{name}"))

@@ -43,8 +43,8 @@ def compare(data: Dataset, task: Task) -> None:
     if problems:
         warnings.warn(
             f"{data.name} and {task.env_id} do not look like one task: {'; '.join(problems)}; if the data were "
-            "recorded through a wrapper (RescaleAction, NormalizeObservation, a frame stack), pass the environment with "
-            "that wrapper",
+            "recorded through a wrapper (RescaleAction, NormalizeObservation, a frame stack), pass the environment "
+            "with that wrapper",
             EnvWarning,
             stacklevel=2,
         )

@@ -5,6 +5,7 @@ import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from html import escape
 from typing import Any
 
 import numpy as np
@@ -64,7 +65,7 @@ class Episode:
         return float(self.rewards.sum(dtype=np.float64))
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Dataset:
     """Episodes of one task that agree in their sizes and in what they record.
 
@@ -100,6 +101,23 @@ class Dataset:
         for bound in (self.action_low, self.action_high):
             if bound is not None and self.action_dim not in (None, len(bound)):
                 raise DataError(f"the action bounds have {len(bound)} dimensions, the actions {self.action_dim}")
+
+    def __repr__(self) -> str:
+        facts = "; ".join(f"{name} {value}" for name, value in self._facts().items())
+        return f"Dataset({self.name!r}): {facts}"
+
+    def _repr_html_(self) -> str:
+        rows = {"dataset": self.name, **self._facts()}
+        cells = (f"<tr><th>{escape(name)}</th><td>{escape(value)}</td></tr>" for name, value in rows.items())
+        return f"<table>{''.join(cells)}</table>"
+
+    def _facts(self) -> dict[str, str]:
+        """What is worth knowing of the data at a glance."""
+        facts = {"episodes": f"{len(self.episodes):,}", "transitions": f"{self.transition_count:,}"}
+        facts |= {"observations": f"[{self.obs_dim}]", "actions": "none"}
+        facts |= {} if self.action_dim is None else {"actions": f"[{self.action_dim}]"}
+        facts |= {} if self.env_id is None else {"env": self.env_id}
+        return facts | ({"mean return": f"{self.returns.mean():,.4g}"} if self.has_rewards else {})
 
     @property
     def obs_dim(self) -> int:

@@ -7,21 +7,19 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from imitax.catalogue import BUNDLED, bundled
 from imitax.datasets import arrays
 from imitax.datasets.d4rl import load_d4rl
 from imitax.datasets.episode import Dataset, Episode, located
 from imitax.datasets.minari_io import load_minari
 from imitax.errors import DataError
 
-BUNDLED = Path(__file__).parent / "bundled"
-"""Where the datasets that come with imitax lie."""
-
 Source = Dataset | str | os.PathLike[str] | Mapping[str, Any] | Sequence[Any]
 
 
 def list_bundled() -> list[str]:
     """Names of the datasets that come with imitax, such as "imitax/hopper-expert"."""
-    return sorted(f"imitax/{path.stem}" for path in BUNDLED.glob("*.hdf5"))
+    return bundled(BUNDLED)
 
 
 def load(source: Source, *, env_kwargs: Mapping[str, Any] | None = None) -> Dataset:

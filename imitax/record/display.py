@@ -8,9 +8,30 @@ from typing import Any
 import numpy as np
 from rich.console import Console
 from rich.markup import escape
-from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.progress import BarColumn, Progress, ProgressColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.table import Column
 
 from imitax.record.scores import format_return
+
+WIDE = 120
+"""Columns from which the progress bar shows everything; below, it leaves out what can be worked out."""
+
+SILENCE = 60.0
+"""Seconds without a line after which an output that is no terminal gets one between evaluations."""
+
+
+def _columns(wide: bool) -> list[ProgressColumn]:
+    """Of the progress bar; those for narrow terminals take at most 80 characters with titles of up to 25."""
+    done = TextColumn("{task.completed:,.0f}/{task.total:,.0f} {task.fields[unit]}")
+    left: list[ProgressColumn] = [TextColumn("[dim]left"), TimeRemainingColumn()]
+    score = TextColumn("[green]{task.fields[score]}")
+    if wide:
+        rate = TextColumn("[cyan]{task.fields[rate]}")
+        title = TextColumn("[bold]{task.description}")
+        return [title, BarColumn(bar_width=24), done, rate, TimeElapsedColumn(), *left, score]
+    short = Column(max_width=18, no_wrap=True, overflow="ellipsis")
+    percent = TextColumn("{task.percentage:>3.0f} %")
+    return [TextColumn("[bold]{task.description}", table_column=short), BarColumn(bar_width=10), percent, *left, score]
 
 
 class Display:
@@ -21,16 +42,10 @@ class Display:
 
     def __init__(self, title: str, start: int, total: int, unit: str, console: Console):
         self.title, self.start, self.total, self.unit, self.console = title, start, total, unit, console
-        self.start_time = time.monotonic()
+        self.start_time = self.last_line = time.monotonic()
+        self.wide = console.width >= WIDE
         self.progress = Progress(
-            TextColumn("[bold]{task.description}"),
-            BarColumn(bar_width=24),
-            TextColumn("{task.completed:,.0f}/{task.total:,.0f} {task.fields[unit]}"),
-            TextColumn("[cyan]{task.fields[rate]}"),
-            TimeElapsedColumn(),
-            TextColumn("[dim]left"),
-            TimeRemainingColumn(),
-            TextColumn("[green]{task.fields[score]}"),
+            *_columns(self.wide),
             console=console,
             speed_estimate_period=120,
             refresh_per_second=2,
@@ -42,16 +57,23 @@ class Display:
     def advance(self, step: int) -> None:
         """Show that training has reached `step`."""
         self.progress.update(self.task, completed=step, rate=self._rate(step))
+        if not self.console.is_terminal and time.monotonic() - self.last_line > SILENCE:
+            self._line(step)
 
     def score(self, step: int, records: Sequence[Mapping[str, Any]]) -> None:
         """Show the mean score of the evaluations at `step`, one record per seed."""
         score = _score(records)
-        self.progress.update(self.task, completed=step, score=score)
+        shown = score if self.wide else score.partition(" of the")[0] + ")" * ("(" in score)
+        self.progress.update(self.task, completed=step, score=shown)
         if not self.console.is_terminal:
-            elapsed = time.monotonic() - self.start_time
-            left = elapsed / max(step - self.start, 1) * max(self.total - step, 0)
-            timing = f"{self._rate(step)}  elapsed {_clock(elapsed)}  left {_clock(left)}"
-            self.message(f"{self.title}  {step:,}/{self.total:,} {self.unit}  {score}  {timing}")
+            self._line(step, f"{score}  ")
+
+    def _line(self, step: int, score: str = "") -> None:
+        elapsed = time.monotonic() - self.start_time
+        left = elapsed / max(step - self.start, 1) * max(self.total - step, 0)
+        timing = f"{self._rate(step)}  elapsed {_clock(elapsed)}  left {_clock(left)}"
+        self.message(f"{self.title}  {step:,}/{self.total:,} {self.unit}  {score}{timing}")
+        self.last_line = time.monotonic()
 
     def message(self, text: str) -> None:
         """Print one line, above the progress bar if there is one."""

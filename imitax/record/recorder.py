@@ -43,7 +43,7 @@ class Recorder:
         self.seeds = list(seeds)
         self.folders = {seed: seed_folder(run_dir, seeds, seed) for seed in seeds}
         self.sinks: list[Sink] = [
-            TensorBoard(self.folders, resumed_at) if sink == "tensorboard" else WandB(run_dir, seeds, title, config)
+            TensorBoard(self.folders, resumed_at) if sink == "tensorboard" else WandB(self.folders, title, config)
             for sink in sinks
         ]
         if resumed_at is not None:
@@ -62,6 +62,10 @@ class Recorder:
         by_seed = {name: np.broadcast_to(np.asarray(value), len(self.seeds)) for name, value in metrics.items()}
         for index, seed in enumerate(self.seeds):
             self._write("train", step, seed, wall_s, {name: values[index] for name, values in by_seed.items()})
+        self.reached(step)
+
+    def reached(self, step: int) -> None:
+        """Show that training has reached `step`."""
         self.display.advance(step)
 
     def evaluation(self, step: int, seed: int, record: Mapping[str, Any], wall_s: float) -> None:

@@ -55,7 +55,9 @@ def score_table(rows: Sequence[Mapping[str, Any]], title: str = "") -> Table:
 
 
 def format_return(value: float) -> str:
-    """A return, with decimals only below 100."""
+    """A return, with the digits that it needs: none after the point from 100 on, one from 1 on, three in all below."""
+    if 0 < abs(value) < 1:
+        return f"{value:.3g}"
     return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.1f}"
 
 

@@ -4,7 +4,7 @@ import importlib
 import os
 import secrets
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal, Protocol
 
@@ -53,37 +53,49 @@ class TensorBoard:
 
 
 class WandB:
-    """One Weights & Biases run, in the project WANDB_PROJECT or `imitax`; several seeds get the prefixes `seed-N/`.
+    """A Weights & Biases run for each seed, in a group, in the project WANDB_PROJECT or `imitax`.
 
-    The run's id is kept in `run_dir/wandb-id.txt`, so that a resumed run continues it. Steps are logged as the metric
+    A run's id is kept in the seed's `wandb-id.txt`, so that a resumed run continues it. Steps are logged as the metric
     `step`, because W&B's own counter cannot go back to a checkpoint. Raises ConfigError without wandb.
     """
 
-    def __init__(self, run_dir: Path | str, seeds: Sequence[int], title: str, config: Mapping[str, Any]):
+    def __init__(self, folders: Mapping[int, Path], title: str, config: Mapping[str, Any]):
         wandb = _import("wandb", "wandb")
-        id_file = Path(run_dir) / "wandb-id.txt"
-        if not id_file.exists():
-            write_atomic(id_file, secrets.token_hex(4).encode())
-        self.several = len(seeds) > 1
-        self.run = wandb.init(
-            project=os.environ.get("WANDB_PROJECT", "imitax"),
-            id=id_file.read_text().strip(),
-            resume="allow",
-            name=title,
-            config=plain(config),
-            dir=str(run_dir),
-        )
-        self.run.define_metric("step")
-        self.run.define_metric("*", step_metric="step")
+        several = len(folders) > 1
+        first = next(iter(folders.values()))
+        run_dir = first.parent if several else first
+        self.runs: dict[int, Any] = {}
+        for seed, folder in folders.items():
+            id_file = folder / "wandb-id.txt"
+            if not id_file.exists():
+                write_atomic(id_file, secrets.token_hex(4).encode())
+            own: dict[str, Any] = {"reinit": "create_new"} if several else {}  # beside the runs of the other seeds
+            self.runs[seed] = wandb.init(
+                project=os.environ.get("WANDB_PROJECT", "imitax"),
+                id=id_file.read_text().strip(),
+                resume="allow",
+                group=run_dir.resolve().name,
+                name=f"{title} seed {seed}" if several else title,
+                config=plain(config) | {"seed": seed},
+                dir=str(folder),
+                **own,
+            )
+            self.runs[seed].define_metric("step")
+            self.runs[seed].define_metric("*", step_metric="step")
 
     def write(self, step: int, seed: int, scalars: Mapping[str, float]) -> None:
-        """Log the scalars with their step."""
-        prefix = f"seed-{seed}/" if self.several else ""
-        self.run.log({"step": step} | {prefix + name: value for name, value in scalars.items()})
+        """Log the scalars to the seed's run, with their step."""
+        self.runs[seed].log({"step": step} | dict(scalars))
 
     def close(self) -> None:
-        """Finish the run's upload."""
-        self.run.finish()
+        """Finish the uploads."""
+        for run in self.runs.values():
+            run.finish()
+
+
+def require(sink: SinkName) -> None:
+    """Raise ConfigError if a sink's package is missing."""
+    _import("tensorboardX" if sink == "tensorboard" else "wandb", sink)
 
 
 def _import(module: str, extra: str) -> Any:

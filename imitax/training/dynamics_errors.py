@@ -4,7 +4,6 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int
-from scipy.stats import norm
 
 from imitax.buffers import Stored
 from imitax.compiled import filter_jit
@@ -48,6 +47,8 @@ def errors(dynamics: Dynamics, rows: Float[Array, "n W"]) -> tuple[Float[Array, 
 
 def calibration(dynamics: Dynamics, rows: Float[Array, "n W"], count: int) -> tuple[list[float], dict[str, float]]:
     """On the first `count` rows: negative log likelihood of each member, and the elites' coverage of intervals."""
+    from scipy.stats import norm  # imported where it is used: it takes longer than the start of a run
+
     error, log_var = (np.asarray(x)[:, :count] for x in errors(dynamics, rows))
     nll = 0.5 * (error**2 * np.exp(-log_var) + log_var + np.log(2 * np.pi)).mean((1, 2))
     z = np.abs(error / np.exp(log_var / 2))[np.asarray(dynamics.elites)]

@@ -1,23 +1,26 @@
 """Start a run: the Python API that the command line calls."""
 
+import os
 import platform
-import time
+import sys
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from imitax import algorithms  # noqa: F401  registers the algorithms
-from imitax.algorithm import Algorithm, algorithm_of, find
+from imitax.algorithm import algorithm_of, find
 from imitax.artifacts import DYNAMICS, POLICY, REWARD
+from imitax.catalogue import split_alias
 from imitax.checkpoint import Checkpoint
-from imitax.config import Training, flatten, from_flat, override
+from imitax.compiled import guarded
+from imitax.config import Training, check_parts, flatten, from_flat, override
 from imitax.envs import EnvLike
 from imitax.envs.kwargs import written
-from imitax.errors import ConfigError
-from imitax.files import read_json, write_json
-from imitax.process import entry
+from imitax.errors import ConfigError, unknown
+from imitax.files import read_json
 from imitax.run import Run
+from imitax.training.folder import check_folder, claim, default_folder, locked, release
 from imitax.training.given import digest
 from imitax.training.loop import Callback, train_loop
 from imitax.training.provenance import commit, describe, describe_demonstrations, versions
@@ -28,18 +31,19 @@ FORMAT = 2
 """Of run folders; 1 (or none) is imitax 0.1's."""
 
 
-@entry
+@guarded
 def train(
     algorithm: str | Any,
     *,
     env: EnvLike = "",
     demos: Any = None,
     offline_data: Any = None,
-    out: Path | str | None = None,
+    out: os.PathLike[str] | str | None = None,
+    overwrite: bool = False,
     preset: str = "default",
     callbacks: Sequence[Callback] = (),
     **training: Any,
-) -> Run:  # keywords, as on the command line
+) -> Run:  # keywords, as on the command line; long by their explanations
     """Train, and return the finished run.
 
     ```python
@@ -48,11 +52,14 @@ def train(
     ```
 
     Args:
-        algorithm: a name ("bc", "sac"), which takes its `preset`, or an algorithm's `Config`.
+        algorithm: a name ("bc", "sac"), which takes its `preset`, the name of a method that is a preset ("gail",
+            "sqil"), or an algorithm's `Config`.
         env: a Gymnasium id, an environment, or a callable that makes one. Without it the demonstrations' own.
         demos: whatever `imitax.datasets.load` takes: a file, a bundled or Minari name, arrays, episodes, a Dataset.
         offline_data: recorded episodes that are no demonstrations, for algorithms that need them; as `demos`.
-        out: folder of the run; `runs/ALGORITHM-ENV-TIME` when None. It must not hold a run yet.
+        out: folder of the run; `runs/ALGORITHM-ENV-TIME` when None. It must not hold a run yet, and is made when
+            everything has been checked.
+        overwrite: delete the run that is in the folder.
         preset: named configuration of the algorithm.
         callbacks: called with an `Event` after every evaluation; returning False ends the run there.
         training: fields of `imitax.Training`, such as `steps`, `seeds`, `episodes`.
@@ -61,22 +68,29 @@ def train(
         ConfigError: an option is unknown, contradictory, or does not fit the environment.
         DataError: the demonstrations cannot be used, or do not fit the environment.
     """
-    cfg = preset_config(algorithm, preset) if isinstance(algorithm, str) else algorithm
-    found = algorithm_of(cfg)
+    if isinstance(algorithm, str):
+        preset = preset_of(algorithm, preset)
+        algorithm = preset_config(split_alias(algorithm)[0], preset)
+    found = algorithm_of(algorithm)
+    check_parts(algorithm)
     if isinstance(env, str):
         training["env"] = env
     options = from_training({**training, "demos": _named(demos), "offline_data": _named(offline_data)})
-    folder = default_folder(found, env) if out is None else Path(out)
-    if (folder / "config.json").exists():
-        raise ConfigError(f"{folder} holds a run already: resume it with --resume {folder}, or choose another --out")
-    setup = prepare(found, cfg, options, env, (demos, offline_data), folder)
-    write_json(folder / "config.json", describe_run(setup, preset))
-    return finish(setup, None, callbacks)
+    folder = default_folder(found.name, env if isinstance(env, str) else "") if out is None else Path(out).expanduser()
+    check_folder(folder, overwrite)
+    setup = prepare(found, algorithm, options, env, (demos, offline_data), folder)
+    config = describe_run(setup, preset)
+    setup = replace(setup, folder=claim(folder, config, overwrite=overwrite, numbered=out is None))
+    try:
+        return finish(setup, None, callbacks)
+    except Exception:
+        release(setup.folder)
+        raise
 
 
 def _named(source: Any) -> str | None:
     """How a data source is written into a run's config; None for data in memory."""
-    return str(source) if isinstance(source, str | Path) else None
+    return os.fspath(source) if isinstance(source, str | os.PathLike) else None
 
 
 def from_training(fields: dict[str, Any]) -> Training:
@@ -100,16 +114,26 @@ def preset_config(algorithm: str, preset: str = "default", **changes: Any) -> An
     Raises:
         ConfigError: no such algorithm, preset or setting.
     """
+    preset, algorithm = preset_of(algorithm, preset), split_alias(algorithm)[0]
     presets = find(algorithm).PRESETS
     if preset not in presets:
-        raise ConfigError(f"{algorithm} has no preset {preset!r}; there are {', '.join(presets)}")
+        rest = unknown("preset", repr(preset), presets).removeprefix("unknown preset")
+        raise ConfigError(f"{algorithm} has no preset{rest}")
     return override(presets[preset], **changes)
 
 
-def default_folder(algorithm: Algorithm, env: EnvLike) -> Path:
-    """`runs/ALGORITHM-ENV-TIME`."""
-    name = env if isinstance(env, str) and env else "env"
-    return Path("runs") / f"{algorithm.name}-{name.replace('/', '-')}-{time.strftime('%Y%m%d-%H%M%S')}"
+def preset_of(algorithm: str, preset: str) -> str:
+    """The preset that is meant: an alias such as "gail" has its own.
+
+    Raises:
+        ConfigError: another one is given too.
+    """
+    own = split_alias(algorithm)[1]
+    if own is not None and preset not in ("default", own):
+        raise ConfigError(
+            f"{algorithm} is the preset {own} of {split_alias(algorithm)[0]}: leave preset={preset!r} out"
+        )
+    return own or preset
 
 
 def describe_run(setup: Setup, preset: str) -> dict[str, Any]:
@@ -138,5 +162,8 @@ def finish(setup: Setup, checkpoint: Checkpoint | None, callbacks: Sequence[Call
     """Run the loop, then write what comes of it: summary, figures, result lines."""
     summary = setup.folder / "summary.json"
     if not (summary.exists() and read_json(summary)["steps"] == setup.training.steps):
-        summarise_run(setup, train_loop(setup, checkpoint, callbacks))
+        if not setup.training.quiet:
+            print(f"run: {setup.folder}", file=sys.stderr)
+        with locked(setup.folder):
+            summarise_run(setup, train_loop(setup, checkpoint, callbacks))
     return Run(setup.folder, task=setup.task)

@@ -25,6 +25,7 @@ from imitax.training.evaluation import evaluation_records
 from imitax.training.progress import Progress, recorder, save
 from imitax.training.schedule import Timeline
 from imitax.training.setup import Setup
+from imitax.training.signals import Signals
 
 
 @dataclass(frozen=True)
@@ -53,7 +54,12 @@ def train_loop(setup: Setup, checkpoint: Checkpoint | None, callbacks: Sequence[
     ]
     update_keys, turn_keys = (seeding.keys(seeds, purpose) for purpose in (Purpose.UPDATES, Purpose.TURNS))
 
-    with closing(streams), closing(new_evaluator(setup)) as evaluator, recorder(setup, progress) as record:
+    with (
+        closing(streams),
+        closing(new_evaluator(setup)) as evaluator,
+        recorder(setup, progress) as record,
+        Signals() as signals,
+    ):
         for step, count in timeline.chunks(progress.step):
             state = streams.advance(eqx.combine(arrays, static), step, count)
             arrays = eqx.filter(state, eqx.is_array)
@@ -69,10 +75,13 @@ def train_loop(setup: Setup, checkpoint: Checkpoint | None, callbacks: Sequence[
             state, stop = eqx.combine(arrays, static), False
             if progress.window and timeline.logs(end):
                 record.training(end, progress.means() | streams.metrics(), progress.wall_s)
+            record.reached(end)
             if timeline.evaluates(end):
                 stop = not evaluate(setup, state, evaluator, progress, record, callbacks)
-            if timeline.saves(end) or stop:
+            if timeline.saves(end) or stop or signals.caught:
                 write_checkpoint(setup, state, streams, progress)
+            if signals.caught and end < options.steps:
+                signals.end(setup.folder, end)
             if stop:
                 break
     return progress

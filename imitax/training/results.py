@@ -17,11 +17,19 @@ Curve = list[dict[str, Any]]
 
 
 def summarise_run(setup: Setup, progress: Progress) -> None:
-    """Write `summary.json`, the figures, and result lines where they are wanted."""
+    """Write `summary.json`, the figures, and result lines where they are wanted.
+
+    Where every return of every evaluation is 0, the environment gives no score, and none of the policies is the best.
+    """
     options, folder = setup.training, setup.folder
     lines = {seed: read_lines(seed_folder(folder, options.seeds, seed) / "metrics.jsonl") for seed in options.seeds}
     curves = [[line for line in lines[seed] if line["kind"] == "eval"] for seed in options.seeds]
+    scored = any(value for curve in curves for line in curve for value in line["returns"])
     summary = summary_of(setup, progress, curves)
+    if not scored:
+        summary |= {"best": None, "best_steps": None}
+        for path in (p for name in ("policy", "reward") for p in folder.rglob(f"{name}-best.safetensors")):
+            path.unlink()
     write_json(folder / "summary.json", summary)
     label = setup.algorithm.name + (f" {options.variant}" if options.variant else "")
     figures.learning_curve(
@@ -62,7 +70,10 @@ def append_result(setup: Setup, summary: dict[str, Any], index: int, curve: Curv
     """One seed's line in a result file, and its curve beside it."""
     config, options = read_json(setup.folder / "config.json"), setup.training
     seed, data, offline = options.seeds[index], config["data"], config["offline_data"]
-    last, best = summary["last"]["per_seed"][index], summary["best"]["per_seed"][index]
+    last = summary["last"]["per_seed"][index]
+    best = {"return_mean": None, "expert_fraction": None, "steps": None}
+    if summary["best"] is not None:
+        best = summary["best"]["per_seed"][index] | {"steps": summary["best_steps"][str(seed)]}
     curve_file = write_curve(setup, config, seed, curve, results)
     append_line(
         results,
@@ -85,12 +96,14 @@ def append_result(setup: Setup, summary: dict[str, Any], index: int, curve: Curv
             "d4rl": last["d4rl"],
             "best_return_mean": best["return_mean"],
             "best_expert_fraction": best["expert_fraction"],
-            "best_steps": summary["best_steps"][str(seed)],
+            "best_steps": best["steps"],
             "wall_s": summary["wall_s"],
             "cores": cores(),
             "seeds_in_run": len(options.seeds),
             "commit": config["commit"],
             "curve": _from_here(curve_file),
+            "run": _from_here(setup.folder),
+            "config": config["config"],
         },
     )
 

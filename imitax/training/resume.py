@@ -1,29 +1,35 @@
 """Continue a run from its newest whole checkpoint."""
 
+import os
+import re
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from imitax import trust
 from imitax.algorithm import find
 from imitax.artifacts import DYNAMICS, POLICY, REWARD
 from imitax.checkpoint import Checkpoint, checkpoints, load_checkpoint
+from imitax.compiled import guarded
 from imitax.config import Training, from_flat
+from imitax.datasets import list_bundled
 from imitax.envs import EnvLike
 from imitax.envs.kwargs import read
 from imitax.errors import CheckpointError, ConfigError, DataError
 from imitax.files import load_arrays, read_json, write_json
-from imitax.process import entry
 from imitax.record import seed_folder
 from imitax.run import Run
+from imitax.run_config import read_config
 from imitax.training.entry import FORMAT, finish
+from imitax.training.folder import CONFIG
 from imitax.training.given import digest
 from imitax.training.loop import Callback
 from imitax.training.setup import Setup, prepare
 
 
-@entry
+@guarded
 def resume(
     folder: Path | str,
     *,
@@ -34,7 +40,9 @@ def resume(
     env_workers: int | None = None,
     callbacks: Sequence[Callback] = (),
     quiet: bool | None = None,
-) -> Run:  # keywords, as on the command line
+    trust_env: bool = False,
+    files: Mapping[str, Path | str] | None = None,
+) -> Run:  # keywords, as on the command line; long by their explanations
     """Continue a run from its newest whole checkpoint, or from the start if it has none.
 
     The final parameters equal those of an uninterrupted run bit for bit on the same machine.
@@ -42,19 +50,27 @@ def resume(
     Args:
         folder: of the run.
         env: needed again when the run was started with an environment or a callable.
-        demos: needed again when the run was started with demonstrations in memory.
+        demos: needed again when the run was started with demonstrations in memory, or when they lie elsewhere now:
+            their hash says whether they are the same.
         offline_data: likewise.
         steps: extends the run to more steps than it was started with.
         env_workers: as in `train`; None as the run was started. It changes no number.
         callbacks: as in `train`.
         quiet: print nothing; None as the run was started.
+        trust_env: use the environment and the files that the config names although the folder was copied here.
+        files: where `init_from`, `reward`, `model_from` or `results` lie now; the hashes of the first three decide
+            whether they are the same.
 
     Raises:
         CheckpointError: no run there, all its checkpoints are damaged, or an older imitax wrote it.
         ConfigError, DataError: the environment or the demonstrations are not those of the run.
     """
-    folder = Path(folder)
+    folder = Path(folder).expanduser()
     config = read_run(folder)
+    given = {"demos": demos, "offline_data": offline_data, **(files or {})}
+    given = {name: source for name, source in given.items() if source is not None}
+    if not (trust_env or trust.is_own(folder, config)):
+        check_named(folder, config, env, given)
     algorithm = find(config["algorithm"])
     cfg = from_flat(algorithm.Config, config["config"])
     options = replace(from_flat(Training, config["training"]), env_kwargs=read(config["training"]["env_kwargs"]))
@@ -65,26 +81,46 @@ def resume(
     if steps is not None and steps < options.steps:
         raise ConfigError(f"--resume with --steps {steps}: the run has {options.steps} already; give a larger number")
     options = replace(options, steps=options.steps if steps is None else steps)
+    options = replace(options, **{name: Path(path) for name, path in (files or {}).items()})
     if not options.env and env is None:
         raise ConfigError(f"{folder} was started with an environment in memory; pass it again: resume(folder, env=...)")
-    source = (
-        _again(folder, config, "data", options.demos if demos is None else demos),
-        _again(folder, config, "offline_data", options.offline_data if offline_data is None else offline_data),
-    )
+    source = tuple(_again(folder, config, name, given.get(name)) for name in ("demos", "offline_data"))
     setup = prepare(algorithm, cfg, options, env or options.env, source, folder)
     check_unchanged(setup, config)
     checkpoint = newest(folder)
-    if steps is not None:
-        config["training"]["steps"] = options.steps
-        write_json(folder / "config.json", config)
+    if checkpoint is None and not options.quiet:
+        print(f"imitax: {folder} has no checkpoint yet: the run starts again at step 0", file=sys.stderr)
+    update_config(folder, config, steps, given)
     return finish(setup, checkpoint, callbacks)
+
+
+def update_config(folder: Path, config: dict[str, Any], steps: int | None, given: Mapping[str, Any]) -> None:
+    """Write what a resumption has changed: the number of steps, and where files lie now."""
+    training = dict(config["training"])
+    training |= {} if steps is None else {"steps": int(steps)}
+    training |= {name: os.fspath(path) for name, path in given.items() if isinstance(path, str | os.PathLike)}
+    if training != config["training"]:
+        write_json(folder / CONFIG, config | {"training": training, "folder_mark": trust.mark(folder)}, exact=True)
+
+
+def check_named(folder: Path, config: dict[str, Any], env: EnvLike | None, given: Mapping[str, Any]) -> None:
+    """Refuse what a run names that was started elsewhere, unless it is given anew.
+
+    Raises:
+        ConfigError: it names code to import or a file to read.
+    """
+    options = config["training"]
+    if env is None and options["env"]:
+        trust.check_env(options["env"], options["env_kwargs"], str(folder))
+    paths = {name: options.get(name) for name in ("init_from", "reward", "model_from", "results")}
+    named = {name: options.get(name) for name in ("demos", "offline_data")}
+    paths |= {name: source for name, source in named.items() if source and not is_name(source)}
+    trust.check_files({name: path for name, path in paths.items() if name not in given}, str(folder))
 
 
 def read_run(folder: Path) -> dict[str, Any]:
     """The config of a run that can be resumed."""
-    if not (folder / "config.json").exists():
-        raise CheckpointError(f"{folder} is not a run: it has no config.json")
-    config = read_json(folder / "config.json")
+    config = read_config(folder)
     if config.get("format") != FORMAT:
         raise CheckpointError(
             f"{folder} was written by imitax {config['versions']['imitax']}, whose checkpoints this version cannot "
@@ -93,12 +129,26 @@ def read_run(folder: Path) -> dict[str, Any]:
     return config
 
 
-def _again(folder: Path, config: dict[str, Any], key: str, source: Any) -> Any:
-    """Data that have to be given again where they were in memory."""
-    if config[key] is not None and source is None:
-        what, name = {"data": ("demonstrations", "demos"), "offline_data": ("offline data", "offline_data")}[key]
+def _again(folder: Path, config: dict[str, Any], name: str, given: Any) -> Any:
+    """Data as they are given again, or else as the run's config names them."""
+    key, what = {"demos": ("data", "demonstrations"), "offline_data": ("offline_data", "offline data")}[name]
+    source = config["training"][name] if given is None else given
+    if config[key] is None:
+        return source
+    if source is None:
         raise ConfigError(f"{folder} was started with {what} in memory; pass them again: resume(folder, {name}=...)")
+    if given is None and not is_name(source) and not Path(source).expanduser().exists():
+        raise DataError(
+            f"the {what} of {folder} are not at {source} any more: say where they are with "
+            f"--{name.replace('_', '-')} FILE ({name}=...); their hash decides whether they are the same"
+        )
     return source
+
+
+def is_name(source: str) -> bool:
+    """Whether a data source is the name of a bundled or Minari dataset, and no path."""
+    known = f"imitax/{source.removeprefix('imitax/')}" in list_bundled()
+    return known or (re.fullmatch(r"[-\w/]+-v\d+", source) is not None and not Path(source).exists())
 
 
 def check_unchanged(setup: Setup, config: dict[str, Any]) -> None:

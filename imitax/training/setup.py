@@ -13,6 +13,7 @@ from imitax.datasets.comparison import compare, shape_hint
 from imitax.envs import EnvLike, Task
 from imitax.errors import ConfigError, DataError
 from imitax.networks import Normalizer, Termination
+from imitax.record.sinks import SinkName, require
 from imitax.training.given import Given, load_given, termination_of
 from imitax.vector_envs import check_sendable
 
@@ -110,6 +111,7 @@ def prepare(
     check_data(needs, sources, task, named=isinstance(env, str))
     given, cfg = load_given(algorithm, cfg, options, task)
     check_options(algorithm, cfg, options, task)
+    check_outputs(options)
     if options.env_workers:
         check_sendable(task)
     data = gather(needs, sources, options, task)
@@ -203,6 +205,18 @@ def check_options(algorithm: Algorithm, cfg: Any, options: Training, task: Task)
     require_multiples(options.num_envs, warmup_steps=schedule.warmup_steps, refit_every=schedule.refit_every, **periods)
     if options.subsample != 1 and needs.segments:
         raise ConfigError("reward_form=trajectory learns from consecutive transitions: leave --subsample out")
+
+
+def check_outputs(options: Training) -> None:
+    """Refuse records that cannot be written: a missing package, a result file that is none."""
+    wanted: dict[SinkName, bool] = {"tensorboard": options.tensorboard, "wandb": options.wandb}
+    for sink, on in wanted.items():
+        if on:
+            require(sink)
+    if options.results is not None and options.results.is_dir():
+        raise ConfigError(
+            f"--results {options.results} is a folder: name a file, such as {options.results}/results.jsonl"
+        )
 
 
 def gather(needs: Needs, sources: Sources, options: Training, task: Task) -> Data:

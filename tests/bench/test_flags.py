@@ -8,8 +8,8 @@ import pytest
 import tyro
 
 from bench.experiments import flags, tables
-from bench.experiments.config_fields import read, type_name
 from imitax.algorithms import ALGORITHMS
+from imitax.cli.config_fields import read, type_name
 from imitax.errors import DataError
 
 ROOT = Path(__file__).parents[2]

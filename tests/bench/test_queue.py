@@ -128,7 +128,7 @@ def test_tables_are_made_of_commands_that_exist(name, monkeypatch, tmp_path):
     asked, rows = [], TABLES[name](tmp_path)
     module = __import__("importlib").import_module("imitax.training.entry")
     monkeypatch.setattr(module, "train", lambda cfg, **_: asked.append(cfg))
-    monkeypatch.setattr(cli, "_print_scores", lambda *_: None)
+    monkeypatch.setattr("imitax.cli.scores.print_scores", lambda *_: None)
     for row in rows:
         args = [a.replace("{folder}", str(tmp_path)) for a in row.args]
         with contextlib.suppress(AttributeError):  # the stand-in returns no run

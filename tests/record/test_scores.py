@@ -33,4 +33,4 @@ def test_score_table_of_one_seed_has_no_iqm():
     table = render(
         score_table([{"seed": 5, "returns": [0.51], "lengths": [7], "expert_fraction": None, "d4rl": 101.25}])
     )
-    assert table == [["seed", "return ± sd", "length", "of demonstrations", "D4RL"], ["5", "0.5", "7", "-", "101.2"]]
+    assert table == [["seed", "return ± sd", "length", "of demonstrations", "D4RL"], ["5", "0.51", "7", "-", "101.2"]]

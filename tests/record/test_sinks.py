@@ -32,30 +32,37 @@ def test_tensorboard_writes_events_and_hides_those_after_the_checkpoint(tmp_path
     assert [event.step for event in events(second) if event.HasField("session_log")] == [3]  # purged from here on
 
 
-def test_wandb_resumes_its_run(tmp_path, monkeypatch):
-    calls = []
+def test_wandb_resumes_a_run_for_each_seed_in_a_group(tmp_path, monkeypatch):
+    calls, inits = [], []
 
     class Run:
-        def __getattr__(self, name):
-            return lambda *args, **options: calls.append((name, *args, *options.values()))
+        def __init__(self, name):
+            self.name = name
 
-    inits = []
-    fake = types.SimpleNamespace(init=lambda **options: inits.append(options) or Run())
+        def __getattr__(self, method):
+            return lambda *args, **options: calls.append((self.name, method, *args, *options.values()))
+
+    fake = types.SimpleNamespace(init=lambda **options: inits.append(options) or Run(options["name"]))
     monkeypatch.setitem(sys.modules, "wandb", fake)
     monkeypatch.delenv("WANDB_PROJECT", raising=False)
     for resumed_at in (None, 50):
         with recorder(tmp_path, seeds=(0, 1), sinks=("wandb",), resumed_at=resumed_at) as record:
             record.training(50, {"loss": np.array([1.0, np.nan])}, 0.0)
-    assert calls[:5] == [
+    names = [init["name"] for init in inits]
+    assert names[0].endswith("seed 0")
+    assert names[:2] == names[2:]
+    assert [call[1:] for call in calls[:8] if call[0] == names[0]] == [
         ("define_metric", "step"),
         ("define_metric", "*", "step"),
-        ("log", {"step": 50, "seed-0/train/loss": 1.0}),
-        ("log", {"step": 50}),
+        ("log", {"step": 50, "train/loss": 1.0}),
         ("finish",),
     ]
-    assert inits[0] == inits[1]
-    assert inits[0]["id"] == (tmp_path / "wandb-id.txt").read_text()
-    assert (inits[0]["project"], inits[0]["resume"], inits[0]["config"]) == ("imitax", "allow", {"lr": 0.5})
+    assert (names[1], "log", {"step": 50}) in calls
+    assert inits[:2] == inits[2:]
+    assert inits[0]["id"] == (tmp_path / "seed-0" / "wandb-id.txt").read_text() != inits[1]["id"]
+    assert {init["group"] for init in inits} == {tmp_path.name}
+    assert (inits[0]["project"], inits[0]["resume"]) == ("imitax", "allow")
+    assert inits[1]["config"] == {"lr": 0.5, "seed": 1}
 
 
 @pytest.mark.parametrize(("sink", "module"), [("tensorboard", "tensorboardX"), ("wandb", "wandb")])

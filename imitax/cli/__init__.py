@@ -1,0 +1,73 @@
+"""The command line: every flag of `imitax train` comes from the dataclasses that the Python API takes.
+
+One file a command; each is imported when its command is given, and what is heavy when the command is carried out.
+"""
+
+import importlib
+import os
+import sys
+from collections.abc import Sequence
+
+from imitax.errors import ConfigError, ImitaxError, unknown
+
+COMMANDS = {
+    "train": "train",
+    "eval": "evaluate",
+    "collect": "collect",
+    "datasets": "datasets",
+    "completion": "completion",
+}
+"""Commands, and the module of each."""
+
+USAGE = """usage: imitax COMMAND ...
+
+commands:
+  train ALGORITHM   train a policy
+  train --resume    continue an interrupted run, or extend it with --steps
+  eval RUN          roll out a run's policies on fresh episodes
+  collect RUN       roll out a saved policy into a dataset
+  datasets          list, show or validate demonstrations
+  completion SHELL  print what completes commands and flags in bash or zsh
+
+algorithms: {algorithms}
+
+imitax COMMAND --help explains the flags; imitax train ALGORITHM --help those that matter for an algorithm, --help-all
+all of them.
+"""
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Entry point of `imitax`; bad input ends with a message and status 2, without a traceback."""
+    args = list(sys.argv[1:] if argv is None else argv)
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    try:
+        status = dispatch(args)
+        sys.stdout.flush()
+        sys.exit(status)
+    except ImitaxError as e:
+        print(f"imitax: {e}", file=sys.stderr)
+        sys.exit(2)
+    except KeyboardInterrupt as e:
+        print(f"imitax: {str(e) or 'interrupted; continue with imitax train --resume RUN'}", file=sys.stderr)
+        sys.exit(130)
+    except BrokenPipeError:  # the reader, such as `head`, has what it wanted
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(141)
+
+
+def dispatch(args: list[str]) -> int:
+    """Run one command; returns its exit status."""
+    if not args or args[0] in ("-h", "--help", "--help-all", "help"):
+        from imitax.cli.names import algorithms_and_aliases
+
+        print(USAGE.format(algorithms=algorithms_and_aliases()), end="")
+        return 0 if args else 2
+    if args[0] == "--version":
+        from imitax import __version__
+
+        print(__version__)
+        return 0
+    command, rest = args[0], args[1:]
+    if command not in COMMANDS:
+        raise ConfigError(unknown("command", repr(command), COMMANDS))
+    return importlib.import_module(f"imitax.cli.{COMMANDS[command]}").run(rest)

@@ -1,0 +1,5 @@
+"""`python -m imitax.cli`."""
+
+from imitax.cli import main
+
+main()

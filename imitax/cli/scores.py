@@ -1,0 +1,28 @@
+"""The table of a finished run's scores."""
+
+from typing import Any
+
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from imitax.record.scores import format_return
+
+
+def print_scores(summary: dict[str, Any]) -> None:
+    """Print the scores of the last and, where evaluations have scores, the best evaluation."""
+    title = f"{summary['algorithm']} {summary['env']}, {summary['eval_episodes']} episodes a seed"
+    table = Table(title=escape(title))
+    for column in ("evaluation", "return IQM", "95 % interval", "of demonstrations", "D4RL"):
+        table.add_column(column, justify="left" if column == "evaluation" else "right")
+    for which in ("last", "best"):
+        score = summary[which]
+        if score is None:
+            continue
+        low, high = score["interval"]
+        interval = "" if low is None else f"{format_return(low)} to {format_return(high)}"
+        fraction, d4rl = score["expert_fraction"], score["d4rl"]
+        cells = ["" if fraction is None else f"{fraction:.3f}", "" if d4rl is None else f"{d4rl:.1f}"]
+        iqm = "not finite" if score["iqm"] is None else format_return(score["iqm"])
+        table.add_row(which, iqm, interval, *cells)
+    Console().print(table)

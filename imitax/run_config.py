@@ -1,0 +1,48 @@
+"""The config of a run's folder: read, checked, and what is worth knowing of the run at a glance."""
+
+from collections.abc import Mapping
+from html import escape
+from pathlib import Path
+from typing import Any
+
+from imitax.errors import CheckpointError
+from imitax.files import read_json
+from imitax.record.scores import format_return
+
+
+def read_config(folder: Path) -> dict[str, Any]:
+    """The config of a run. CheckpointError when there is no run."""
+    if folder.is_file():
+        raise CheckpointError(f"{folder} is a file: name the folder of the run, such as {folder.parent}")
+    if not folder.exists():
+        raise CheckpointError(f"{folder} does not exist, so it is not a run")
+    if not (folder / "config.json").exists():
+        nested = sorted(path.parent.name for path in folder.glob("*/config.json"))
+        hint = f"; it has the runs {', '.join(nested[:5])}" if nested else ""
+        raise CheckpointError(f"{folder} is not a run: it has no config.json{hint}")
+    config = read_json(folder / "config.json")
+    parts = {"algorithm": str, "config": dict, "training": dict, "env": dict}
+    if not isinstance(config, dict) or any(not isinstance(config.get(name), cls) for name, cls in parts.items()):
+        raise CheckpointError(f"{folder / 'config.json'} is damaged: it is not the config of a run")
+    return config
+
+
+def facts(folder: Path, config: Mapping[str, Any]) -> dict[str, str]:
+    """Algorithm, environment, length and score of a run, by their names."""
+    found = {
+        "algorithm": f"{config['algorithm']} ({config['preset']})",
+        "env": str(config["env"]["id"]),
+        "seeds": ", ".join(map(str, config["training"]["seeds"])),
+        "steps": f"{config['training']['steps']:,}",
+    }
+    if not (folder / "summary.json").exists():
+        return found | {"return": "unfinished"}
+    last = read_json(folder / "summary.json")["last"]
+    fraction = "" if last["expert_fraction"] is None else f" ({last['expert_fraction']:.0%} of the demonstrations)"
+    return found | {"return": ("not finite" if last["iqm"] is None else format_return(last["iqm"])) + fraction}
+
+
+def html_table(rows: Mapping[str, str]) -> str:
+    """Names and values as a table for notebooks."""
+    cells = (f"<tr><th>{escape(name)}</th><td>{escape(value)}</td></tr>" for name, value in rows.items())
+    return f"<table>{''.join(cells)}</table>"

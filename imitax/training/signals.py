@@ -1,0 +1,53 @@
+"""SIGINT and SIGTERM during training: a checkpoint first, then the end."""
+
+import signal
+import sys
+import threading
+from pathlib import Path
+from types import FrameType
+from typing import Any, NoReturn
+
+USUAL = {signal.SIGINT: signal.default_int_handler, signal.SIGTERM: signal.SIG_DFL}
+"""Signals, and the handlers that are replaced: a program that has its own keeps it."""
+
+
+class Signals:
+    """A context in which the first SIGINT or SIGTERM only sets `caught`; a second one acts as ever.
+
+    Python lets only the main thread handle signals: elsewhere nothing changes.
+    """
+
+    def __init__(self) -> None:
+        self.caught: int | None = None
+        self.before: dict[int, Any] = {}
+
+    def __enter__(self) -> "Signals":
+        if threading.current_thread() is threading.main_thread():
+            for number, usual in USUAL.items():
+                if signal.getsignal(number) is usual:
+                    self.before[number] = signal.signal(number, self.note)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for number, handler in self.before.items():
+            signal.signal(number, handler)
+        self.before = {}
+
+    def note(self, number: int, frame: FrameType | None) -> None:
+        """Note a signal."""
+        self.caught = number
+        print("imitax: a checkpoint is written after these updates; again to end at once", file=sys.stderr, flush=True)
+        self.__exit__()
+
+    def end(self, folder: Path, step: int) -> NoReturn:
+        """Say where the run stands, and end as the signal would have.
+
+        Raises:
+            KeyboardInterrupt: it was SIGINT.
+            SystemExit: with status 128 + the signal's number.
+        """
+        text = f"interrupted at step {step:,}, after a checkpoint; continue with imitax train --resume {folder}"
+        if self.caught == signal.SIGINT:
+            raise KeyboardInterrupt(text)
+        print(f"imitax: {text}", file=sys.stderr, flush=True)
+        sys.exit(128 + (self.caught or 0))

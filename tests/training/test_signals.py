@@ -1,0 +1,46 @@
+"""Signals during training."""
+
+import os
+import signal
+import threading
+
+import pytest
+
+from imitax.training.signals import Signals
+
+
+@pytest.mark.parametrize(("number", "end"), [(signal.SIGINT, KeyboardInterrupt), (signal.SIGTERM, SystemExit)])
+def test_the_first_signal_is_noted_and_the_next_acts_as_ever(number, end, tmp_path, capsys):
+    before = signal.getsignal(number)
+    with Signals() as signals:
+        assert signals.caught is None
+        os.kill(os.getpid(), number)
+        assert signals.caught == number
+        assert signal.getsignal(number) is before
+        with pytest.raises(end) as ended:
+            signals.end(tmp_path, 1200)
+    told = str(ended.value) + capsys.readouterr().err
+    assert "interrupted at step 1,200" in told
+    assert f"--resume {tmp_path}" in told
+    assert signal.getsignal(number) is before
+
+
+def test_handlers_of_the_program_and_other_threads_are_left_alone():
+    def own(*_):
+        pass
+
+    before, seen = signal.signal(signal.SIGTERM, own), []
+    try:
+        with Signals():
+            assert signal.getsignal(signal.SIGTERM) is own
+
+        def elsewhere():
+            with Signals() as signals:
+                seen.append(signals.before)
+
+        thread = threading.Thread(target=elsewhere)
+        thread.start()
+        thread.join()
+        assert seen == [{}]
+    finally:
+        signal.signal(signal.SIGTERM, before)
