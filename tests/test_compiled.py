@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from imitax.compiled import IN_CACHE, ONLY_PRODUCTS, WIDE, _known, _options, filter_jit, jit
+from imitax.compiled import IN_CACHE, ONLY_PRODUCTS, WIDE, _known, _options, filter_jit, guarded, jit
 
 
 def test_options_that_the_installed_xla_lacks_are_left_out():
@@ -64,7 +64,7 @@ def test_a_compiled_function_within_another_one():
 
 
 def test_guarded_functions_compute_in_32_bits():
-    ones = compiled.guarded(lambda: jnp.ones(2).dtype)
+    ones = guarded(lambda: jnp.ones(2).dtype)
     with jax.enable_x64(True):
         assert jnp.ones(2).dtype == "float64"
         assert ones() == "float32"
