@@ -24,7 +24,11 @@ class Training:
     env_kwargs: dict[str, Any] = dataclasses.field(default_factory=dict)
     """Keyword arguments of the environment; empty takes those that the demonstrations carry."""
     demos: str | None = None
-    """Demonstrations: a D4RL-layout HDF5 file, a bundled name (hopper-expert), a Minari id or folder."""
+    """Demonstrations: a file (HDF5, npz, CSV, Parquet), a bundled name (hopper-expert), a Minari id, or a folder."""
+    columns: dict[str, Any] = dataclasses.field(default_factory=dict)
+    """Of tables, which column is what, as JSON: {"observations": "obs_*", "episode": "run"}."""
+    repair: bool = False
+    """Mend what recorders get wrong in the data (rows of resets, time limits flagged as ends, zeros), and say what."""
     episodes: Count | None = None
     """Demonstration episodes, drawn by the seed; None takes all."""
     validation_episodes: CountOrZero = 0

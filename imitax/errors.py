@@ -4,8 +4,25 @@ from collections.abc import Iterable
 from difflib import get_close_matches
 
 
+def printable(text: object, keep: str = "") -> str:
+    r"""Text from a file or a user as it may be shown: what a terminal would act on is written as \x1b or \u202e.
+
+    Args:
+        text: anything; its `str`.
+        keep: characters that stay although they are not printable, such as newlines.
+    """
+    text = str(text)
+    if text.isprintable():
+        return text
+    shown = (c if c.isprintable() or c in keep else c.encode("unicode_escape").decode() for c in text)
+    return "".join(shown)
+
+
 class ImitaxError(ValueError):
     """Base of every error that imitax raises on bad input; the command line prints it without a traceback."""
+
+    def __init__(self, *args: object):
+        super().__init__(*(printable(a, keep="\n") if isinstance(a, str) else a for a in args))
 
 
 class DataError(ImitaxError):
@@ -34,3 +51,10 @@ def unknown(what: str, given: str, known: Iterable[str]) -> str:
     near = get_close_matches(given.strip("'"), names, n=1)
     hint = f"; did you mean {near[0]}?" if near else ""
     return f"unknown {what} {given}; there are {', '.join(names)}{hint}"
+
+
+class DataWarning(UserWarning):
+    """Something in a dataset looks wrong, or was mended; it can be used as it is."""
+
+    def __init__(self, *args: object):
+        super().__init__(*(printable(a, keep="\n") if isinstance(a, str) else a for a in args))

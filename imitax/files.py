@@ -126,7 +126,7 @@ def read_lines(path: Path | str) -> list[dict[str, Any]]:
             continue
         try:
             record = json.loads(text)
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             if number == last:
                 break
             raise CheckpointError(f"{path} is damaged: line {number + 1} is not JSON: {error}") from error
@@ -163,7 +163,7 @@ def load_arrays(path: Path | str) -> tuple[dict[str, np.ndarray], dict[str, str]
     try:
         arrays = load(data)
         metadata = _header(data)[0].get("__metadata__", {})
-    except (SafetensorError, ValueError, KeyError) as error:
+    except (SafetensorError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise CheckpointError(f"{path} is damaged: {error}") from error
     if metadata.pop(DIGEST, None) != _digest(arrays, metadata):
         raise CheckpointError(f"{path} is damaged, or was not written by imitax: its content does not match its digest")

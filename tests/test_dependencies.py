@@ -107,6 +107,8 @@ PROBES = {
     *(("envs/" + file, "hasattr") for file in ("making.py", "running.py")),  # users' environments
     ("processes.py", "hasattr"),  # of the operating system
     ("files.py", "getattr"),  # arrays of NumPy and JAX
+    ("datasets/objects.py", "getattr"),  # demonstrations as other libraries keep them
+    ("datasets/objects.py", "hasattr"),
 }
 """Where code asks whether an attribute is there; never one of an algorithm, a configuration or a state."""
 
@@ -120,7 +122,7 @@ LONG_FILES = {
 LONG_FUNCTIONS = {
     "imitax/datasets/arrays.py:split",
     "imitax/datasets/collect.py:collect",
-    "imitax/datasets/minari_io.py:load_minari",
+    "imitax/datasets/minari_io.py:save_minari",
     "imitax/tabular/implicit.py:recoil",
     "imitax/training/dynamics_fit.py:fit",
     "imitax/training/entry.py:train",

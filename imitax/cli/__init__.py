@@ -6,9 +6,11 @@ One file a command; each is imported when its command is given, and what is heav
 import importlib
 import os
 import sys
+import warnings
 from collections.abc import Sequence
+from typing import Any
 
-from imitax.errors import ConfigError, ImitaxError, unknown
+from imitax.errors import ConfigError, ImitaxError, printable, unknown
 
 COMMANDS = {
     "train": "train",
@@ -26,7 +28,7 @@ commands:
   train --resume    continue an interrupted run, or extend it with --steps
   eval RUN          roll out a run's policies on fresh episodes
   collect RUN       roll out a saved policy into a dataset
-  datasets          list, show or validate demonstrations
+  datasets          list, show, validate or examine demonstrations
   completion SHELL  print what completes commands and flags in bash or zsh
 
 algorithms: {algorithms}
@@ -40,6 +42,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     """Entry point of `imitax`; bad input ends with a message and status 2, without a traceback."""
     args = list(sys.argv[1:] if argv is None else argv)
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    warnings.showwarning = _show_warning
     try:
         status = dispatch(args)
         sys.stdout.flush()
@@ -53,6 +56,11 @@ def main(argv: Sequence[str] | None = None) -> None:
     except BrokenPipeError:  # the reader, such as `head`, has what it wanted
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(141)
+
+
+def _show_warning(message: Warning | str, *where: Any, **_: Any) -> None:
+    """One line, without the place in the library's source."""
+    print(f"imitax: warning: {printable(message)}", file=sys.stderr)
 
 
 def dispatch(args: list[str]) -> int:

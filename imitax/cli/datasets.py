@@ -2,33 +2,46 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Annotated, Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
 
 import tyro
 
 from imitax.catalogue import bundled
 from imitax.cli.parsing import parse
-from imitax.errors import ConfigError, unknown
+from imitax.errors import ConfigError, printable, unknown
+
+if TYPE_CHECKING:
+    from imitax.datasets import Dataset
 
 
 @dataclass(frozen=True)
 class Datasets:
-    """List, show or validate demonstrations."""
+    """List, show, validate or examine demonstrations."""
 
-    action: tyro.conf.Positional[Annotated[str, tyro.conf.arg(metavar="{list,show,validate}")]]
-    """list: bundled and local Minari datasets. show: statistics of one. validate: check one, with its environment."""
+    action: tyro.conf.Positional[Annotated[str, tyro.conf.arg(metavar="{list,show,validate,doctor}")]]
+    """list: bundled and local Minari datasets. show: statistics of one. validate: check one, with its environment.
+    doctor: what a careful colleague would look for, with a verdict each."""
     source: tyro.conf.Positional[str | None] = None
-    """A D4RL-layout HDF5 file, a bundled name, a Minari id or folder."""
+    """A file (HDF5, npz, CSV, Parquet), a bundled name, a Minari id, or a folder."""
     env: str | None = None
     """validate against this environment; without it the one that the file names."""
     env_kwargs: Annotated[dict[str, Any], tyro.conf.arg(metavar="JSON")] = field(default_factory=dict)
     """Keyword arguments of the environment, as JSON."""
+    columns: Annotated[dict[str, Any], tyro.conf.arg(metavar="JSON")] = field(default_factory=dict)
+    """Of tables, which column is what, as JSON: {"observations": "obs_*", "episode": "run"}."""
+    repair: bool = False
+    """Mend what recorders get wrong, and say what."""
+    against: str | None = None
+    """doctor: other data that should share no episode with these, such as a test set."""
+    out: Path | None = None
+    """doctor: draw the findings to this PNG."""
 
 
 def run(args: Sequence[str]) -> int:
     """Carry the command out; returns its exit status."""
     order: Datasets = parse(Datasets, args, "imitax datasets")
-    actions = {"list": _list, "show": _show, "validate": _validate}
+    actions = {"list": _list, "show": _show, "validate": _validate, "doctor": _doctor}
     if order.action not in actions:
         raise ConfigError(unknown("action of imitax datasets", repr(order.action), actions))
     if order.action != "list" and order.source is None:
@@ -37,37 +50,49 @@ def run(args: Sequence[str]) -> int:
 
 
 def _list(order: Datasets) -> int:
-    import minari
-
     for name in bundled():
         print(f"{name}  (bundled)")
-    for name in minari.list_local_datasets():
+    from imitax.datasets.minari_io import list_minari
+
+    for name in list_minari():
         print(f"{name}  (Minari, local)")
     return 0
 
 
-def _show(order: Datasets) -> int:
-    from imitax.datasets import load, summary
+def _load(order: Datasets, source: str | None) -> "Dataset":
+    from imitax.datasets import load
 
-    data = load(order.source or "", env_kwargs=order.env_kwargs or None)
+    kwargs = order.env_kwargs or None
+    return load(source or "", env_kwargs=kwargs, columns=order.columns or None, repair=order.repair)
+
+
+def _show(order: Datasets) -> int:
+    from imitax.datasets import summary
+    from imitax.datasets.limits import short
+
+    data = _load(order, order.source)
     for key, value in summary(data).items():
-        print(f"{key:18} {value}")
+        print(f"{key:18} {printable(value)}")
     for key, value in data.attributes.items():
-        print(f"{key:18} {value}")
+        print(f"{printable(key):18} {short(value, 500)}")
     return 0
 
 
 def _validate(order: Datasets) -> int:
-    from imitax.datasets import load, validate
+    from imitax.datasets import validate
+    from imitax.datasets.environment import bare, from_file
     from imitax.envs import Task
 
-    data = load(order.source or "", env_kwargs=order.env_kwargs or None)
-    env_id = order.env or data.env_id
+    data = _load(order, order.source)
+    env_id, kwargs = order.env, order.env_kwargs or data.env_kwargs
+    if env_id is None and data.env_id is not None:
+        env_id = from_file(data.env_id, {}, data.name)[0]
     if env_id is None:
         validate(data)
         print(f"{order.source}: no problem found; it names no environment, so pass --env to check against one")
         return 0
-    kwargs = order.env_kwargs or data.env_kwargs
+    if not order.env_kwargs:
+        from_file(bare(env_id), kwargs, data.name)
     task = Task.create(env_id, kwargs)
     validate(
         data,
@@ -77,4 +102,20 @@ def _validate(order: Datasets) -> int:
         env_kwargs=kwargs,
     )
     print(f"{order.source}: no problem found, and it fits {env_id}")
+    return 0
+
+
+def _doctor(order: Datasets) -> int:
+    from rich.console import Console
+
+    from imitax.datasets.doctor import examine, table
+
+    data = _load(order, order.source)
+    report = examine(data, None if order.against is None else _load(order, order.against))
+    Console(width=80).print(table(report))
+    if order.out is not None:
+        from imitax.figures.doctor import draw
+
+        draw(report.drawn, order.out)
+        print(f"figure: {order.out}")
     return 0

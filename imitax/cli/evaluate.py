@@ -46,6 +46,7 @@ def run(args: Sequence[str]) -> int:
     if order.env_workers < 0:
         raise ConfigError(f"--env-workers must not be negative, got {order.env_workers}")
     from rich.console import Console
+    from rich.markup import escape
 
     from imitax.files import plain
     from imitax.record import score_table
@@ -62,6 +63,6 @@ def run(args: Sequence[str]) -> int:
     )
     if not order.json:
         rows = [entry | {"label": order.which} for entry in result["per_seed"]]
-        Console().print(score_table(rows, title=f"{run.config['algorithm']} {run.config['env']['id']}"))
+        Console().print(score_table(rows, title=escape(f"{run.config['algorithm']} {run.config['env']['id']}")))
     print(json.dumps(plain(result)))
     return 0

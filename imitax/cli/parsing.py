@@ -78,11 +78,16 @@ def _registry() -> tyro.constructors.ConstructorRegistry:
     return registry
 
 
+_wanted = "--env-kwargs (or --columns) takes a JSON object such as '{\"key\": 1}'"
+
+
 def _json_object(text: str) -> dict[str, Any]:
     try:
         value = json.loads(text)
     except (ValueError, RecursionError) as e:
-        raise ConfigError(f"--env-kwargs takes a JSON object such as '{{\"key\": 1}}', got {text!r}: {e}") from e
+        raise ConfigError(
+            f"--env-kwargs (or --columns) takes a JSON object such as '{{\"key\": 1}}', got {text!r}: {e}"
+        ) from e
     if not isinstance(value, dict):
-        raise ConfigError(f"--env-kwargs takes a JSON object such as '{{\"key\": 1}}', got {text!r}")
+        raise ConfigError(f"--env-kwargs (or --columns) takes a JSON object such as '{{\"key\": 1}}', got {text!r}")
     return value

@@ -6,6 +6,9 @@ from typing import Any
 import numpy as np
 
 from imitax.datasets.episode import Episode, located
+from imitax.datasets.faults import Mend
+from imitax.datasets.flags import flags, numbers
+from imitax.datasets.jumps import STEP
 from imitax.errors import DataError
 
 NAMES = {
@@ -19,17 +22,21 @@ NAMES = {
 }
 """The field in D4RL's words, and what others call it."""
 
-STEP = {"rtol": 1e-5, "atol": 1e-6, "equal_nan": True}
-"""How closely next_observations[t] repeats observations[t + 1] within an episode; both may have been rounded."""
+EPISODES = ("episode", "episodes", "episode_id", "episode_ids", "episode_index", "episode_starts")
+"""Which episode a row belongs to, or flags of the rows that begin one."""
 
 
-def split(fields: Mapping[str, Any]) -> tuple[Episode, ...]:  # over 50 lines: which columns say where episodes end
+def split(
+    fields: Mapping[str, Any], mend: Mend | None = None
+) -> tuple[Episode, ...]:  # over 50 lines: which columns say where episodes end
     """Cut flat arrays of N rows, one for each transition, into episodes.
 
     Args:
         fields: `observations` [N, O], `terminals` [N] and one of `timeouts` [N] and `next_observations` [N, O];
             optionally `actions` [N, A], `rewards` [N] and, instead of `next_observations`, `final_observations`
-            [E, O] with one row for each episode. The other names in `NAMES` will do; other keys are ignored.
+            [E, O] with one row for each episode. Instead of the flags, a name of `EPISODES` will do: all episodes are
+            then truncated. The other names in `NAMES` will do; other keys are ignored.
+        mend: cuts episodes where the next observation is another, whatever `timeouts` say, if repairs are wanted.
 
     An episode ends at a terminal or a timeout; without `timeouts`, also where next_observations[t] is not
     observations[t + 1]. The rows after the last end are one more, truncated episode. Where no final observation is
@@ -48,9 +55,13 @@ def split(fields: Mapping[str, Any]) -> tuple[Episode, ...]:  # over 50 lines: w
         if (length := len(arrays[key])) != rows:
             raise DataError(f"lengths differ: {rows} observations, {length} {key}")
     if "terminals" not in arrays:
-        raise _missing("terminals", fields)
-    terminals = _column(arrays, "terminals").astype(bool)
-    timeouts = _column(arrays, "timeouts").astype(bool) if "timeouts" in arrays else np.zeros(rows, bool)
+        named = [name for name in EPISODES if fields.get(name) is not None]
+        if "timeouts" in arrays or not named:
+            raise _missing("terminals", fields)
+        arrays["timeouts"] = _ends(fields[named[0]], named[0], rows)
+    terminals, timeouts = (
+        flags(_column(arrays, key), key) if key in arrays else np.zeros(rows, bool) for key in ("terminals", "timeouts")
+    )
     ends = terminals | timeouts
     final = None
     if "next_observations" in arrays:
@@ -60,10 +71,11 @@ def split(fields: Mapping[str, Any]) -> tuple[Episode, ...]:  # over 50 lines: w
         jumps = ~np.isclose(following[:-1], observations[1:], **STEP).all(axis=1) & ~ends[:-1]
         if "timeouts" in arrays and jumps.any():
             row = int(jumps.argmax())
-            raise DataError(
+            (mend or Mend()).fault(
                 f"row {row}: next_observations[{row}] is not observations[{row + 1}], yet neither terminals nor "
                 f"timeouts end an episode there ({jumps.sum()} such rows); the file is corrupt, or its timeouts are "
-                "incomplete: leave timeouts out to cut episodes at these rows"
+                "incomplete: leave timeouts out to cut episodes at these rows",
+                "cut them there too",
             )
         ends[:-1] |= jumps
         final = following[_last_rows(ends)]
@@ -91,7 +103,7 @@ def split(fields: Mapping[str, Any]) -> tuple[Episode, ...]:  # over 50 lines: w
             episodes.append(
                 Episode(
                     observations=np.concatenate([observations[first : end + 1], tail]),
-                    actions=arrays["actions"][first:stop] if "actions" in arrays else None,
+                    actions=_vectors(arrays["actions"])[first:stop] if "actions" in arrays else None,
                     rewards=_column(arrays, "rewards")[first:stop] if "rewards" in arrays else None,
                     terminated=bool(terminals[end]),
                     truncated=bool(timeouts[end]),
@@ -120,11 +132,13 @@ def episode(fields: Mapping[str, Any]) -> Episode:
     if "terminals" not in arrays:
         raise _missing("terminals", fields)
     terminated, truncated = (_end_flag(arrays, key, steps) for key in ("terminals", "timeouts"))
+    actions = _vectors(arrays["actions"]) if "actions" in arrays else None
     if len(observations) == steps > 0:  # the final observation is not among them
         at_end = np.arange(steps) == steps - 1
         (whole,) = split(arrays | {"terminals": at_end & terminated, "timeouts": at_end & truncated})
         return whole
-    return Episode(observations, arrays.get("actions"), arrays.get("rewards"), terminated, truncated)
+    rewards = _column(arrays, "rewards") if "rewards" in arrays else None
+    return Episode(observations, actions, rewards, terminated, truncated)
 
 
 def _canonical(fields: Mapping[str, Any]) -> dict[str, np.ndarray]:
@@ -137,15 +151,34 @@ def _canonical(fields: Mapping[str, Any]) -> dict[str, np.ndarray]:
         for name in given:
             if isinstance(fields[name], Mapping):
                 raise DataError(f"{name} is a dict; concatenate its parts into one array [time, size]")
-            try:
-                arrays[key] = np.asarray(fields[name])
-            except ValueError as error:  # ragged
-                raise DataError(f"{name} are not an array of numbers: {error}") from error
+            flag = key in ("terminals", "timeouts")
+            arrays[key] = np.asarray(fields[name], dtype=None) if flag else _array(fields[name], name)
             if arrays[key].ndim == 0:
-                if key not in ("terminals", "timeouts"):
+                if not flag:
                     raise DataError(f"{name} must be an array, got {fields[name]!r}")
                 arrays[key] = arrays[key][None]
     return arrays
+
+
+def _array(value: Any, name: str) -> np.ndarray:
+    """Numbers, or what is refused with its shape later on."""
+    if isinstance(value, str | bytes | int | float):
+        return np.asarray(value)
+    return numbers(value, name)
+
+
+def _ends(value: Any, name: str, rows: int) -> np.ndarray:
+    """The last row of each episode, from a column that numbers or names the episodes, or flags where they start."""
+    column = _column({name: np.asarray(value)}, name)
+    if len(column) != rows:
+        raise DataError(f"lengths differ: {rows} observations, {len(column)} {name}")
+    starts = flags(column, name)[1:] if name == "episode_starts" else column[1:] != column[:-1]
+    return np.r_[starts, True]
+
+
+def _vectors(actions: np.ndarray) -> np.ndarray:
+    """[T, A] from [T, A], or [T, 1] from [T]."""
+    return actions[:, None] if actions.ndim == 1 else actions
 
 
 def _missing(key: str, fields: Mapping[str, Any]) -> DataError:
@@ -181,13 +214,13 @@ def _last_rows(ends: np.ndarray) -> np.ndarray:
 
 def _end_flag(arrays: Mapping[str, np.ndarray], key: str, steps: int) -> bool:
     """Whether an episode ends with this flag, from one bool or from one for each step; False where it is missing."""
-    flags = _column(arrays, key).astype(bool) if key in arrays else np.zeros(1, bool)
-    if len(flags) == 1:
-        return bool(flags[0])
-    if len(flags) != steps:
-        raise DataError(f"lengths differ: {steps} steps, {len(flags)} {key}")
-    if flags[:-1].any():
+    set_at = flags(_column(arrays, key), key) if key in arrays else np.zeros(1, bool)
+    if len(set_at) == 1:
+        return bool(set_at[0])
+    if len(set_at) != steps:
+        raise DataError(f"lengths differ: {steps} steps, {len(set_at)} {key}")
+    if set_at[:-1].any():
         raise DataError(
-            f"{key} is set at row {int(flags.argmax())}, before the last row {steps - 1}: split the episode there"
+            f"{key} is set at row {int(set_at.argmax())}, before the last row {steps - 1}: split the episode there"
         )
-    return bool(flags[-1])
+    return bool(set_at[-1])

@@ -1,7 +1,6 @@
 """D4RL's file layout: flat arrays in HDF5, one row for each transition."""
 
 import io
-import json
 from pathlib import Path
 from typing import Any
 
@@ -10,47 +9,57 @@ import numpy as np
 
 from imitax.datasets.arrays import NAMES, split
 from imitax.datasets.episode import Dataset, kwargs_json, located
+from imitax.datasets.faults import Mend
+from imitax.datasets.hdf5 import Hdf5, opened, text
+from imitax.datasets.limits import json_object, short
 from imitax.errors import DataError
 from imitax.files import write_atomic
 
+FILLED = (*NAMES["terminals"], *NAMES["timeouts"], *NAMES["rewards"])
+"""Arrays that may consist of their fill value: all flags False, all rewards 0."""
 
-def load_d4rl(path: Path | str) -> Dataset:
+
+def load_d4rl(path: Path | str, mend: Mend | None = None) -> Dataset:
     """Read an HDF5 file in D4RL's layout, as `split` describes it; groups (D4RL's infos) are ignored.
 
     The root attributes `env_id`, `env_kwargs` (JSON), `action_low` and `action_high` fill the dataset's fields,
     `hash` is compared with what was read, and all others become `attributes`.
 
-    Raises DataError when the file is missing, not HDF5, damaged, or does not hold the layout.
+    Raises DataError when the file is missing, locked, not HDF5, damaged, compressed with a filter that is not
+    installed, larger than it can be, refers to other files, or does not hold the layout.
     """
     path = Path(path)
     with located(str(path)):
         if not path.is_file():
             raise DataError("there is no such file")
-        if not h5py.is_hdf5(path):
-            raise DataError("this is not an HDF5 file, or it is cut short")
-        known = [name for names in NAMES.values() for name in names]
-        try:
-            with h5py.File(path, "r") as file:
-                arrays = {name: item[()] for name in known if isinstance(item := file.get(name), h5py.Dataset)}
-                attributes = dict(file.attrs)
-        except Exception as error:  # on damaged bytes HDF5 raises anything from OSError to UnicodeDecodeError
-            raise DataError(f"the file is damaged: {error}") from error
-        stored_hash = attributes.pop("hash", None)
-        env_id = attributes.pop("env_id", None)
-        dataset = Dataset(
-            episodes=split(arrays),
-            env_id=None if env_id is None else _text(env_id),
-            env_kwargs=_env_kwargs(_text(attributes.pop("env_kwargs", "{}"))),
-            name=path.stem,
-            action_low=_bound(attributes.pop("action_low", None)),
-            action_high=_bound(attributes.pop("action_high", None)),
-            attributes={_text(key): _text(value) for key, value in attributes.items()},
+        with opened(path) as file:
+            return read_d4rl(file, path.stem, mend)
+
+
+def read_d4rl(file: Hdf5, name: str, mend: Mend | None = None) -> Dataset:
+    """What `load_d4rl` reads, from an open file."""
+    known = {name for names in NAMES.values() for name in names}
+    members = file.members(file.root)
+    attributes = file.attributes(file.root)
+    arrays = file.arrays(file.root, [name for name in members if name in known], unwritten=FILLED)
+    stored_hash = attributes.pop("hash", None)
+    env_id = attributes.pop("env_id", None)
+    if not any(name in arrays for name in NAMES["observations"]):
+        raise DataError(f"no observations among {short(', '.join(members)) or 'no fields at all'}")
+    dataset = Dataset(
+        episodes=split(arrays, mend),
+        env_id=None if env_id is None else text(env_id),
+        env_kwargs=json_object(text(attributes.pop("env_kwargs", "{}")), "the attribute env_kwargs"),
+        name=name,
+        action_low=_bound(attributes.pop("action_low", None)),
+        action_high=_bound(attributes.pop("action_high", None)),
+        attributes={text(key): text(value) for key, value in attributes.items()},
+    )
+    if stored_hash is not None and text(stored_hash) != dataset.hash():
+        raise DataError(
+            "the file is damaged: its content does not match its stored hash; fetch or write it again (if it was "
+            "edited on purpose, delete the attribute 'hash')"
         )
-        if stored_hash is not None and _text(stored_hash) != dataset.hash():
-            raise DataError(
-                "the file is damaged: its content does not match its stored hash; fetch or write it again (if it was "
-                "edited on purpose, delete the attribute 'hash')"
-            )
     return dataset
 
 
@@ -94,22 +103,8 @@ def save_d4rl(dataset: Dataset, path: Path | str, *, compact: bool = False) -> N
     write_atomic(path, buffer.getvalue())
 
 
-def _text(value: Any) -> str:
-    return value.decode(errors="replace") if isinstance(value, bytes) else str(value)
-
-
 def _bound(value: Any) -> tuple[float, ...] | None:
     try:
         return None if value is None else tuple(map(float, np.asarray(value)))
     except (TypeError, ValueError) as error:
         raise DataError(f"the attributes action_low and action_high must be vectors, got {value!r}") from error
-
-
-def _env_kwargs(text: str) -> dict[str, Any]:
-    try:
-        kwargs = json.loads(text)
-    except ValueError:
-        kwargs = None
-    if not isinstance(kwargs, dict):
-        raise DataError(f"the attribute env_kwargs must be a JSON object, got {text!r}")
-    return kwargs

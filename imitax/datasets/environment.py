@@ -2,6 +2,7 @@
 
 import copy
 import json
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -9,7 +10,71 @@ import gymnasium as gym
 from gymnasium.envs.registration import EnvSpec
 
 from imitax.datasets.episode import kwargs_json
-from imitax.errors import DataError
+from imitax.datasets.limits import depth, short
+from imitax.errors import ConfigError, DataError
+
+PLAIN_DEPTH = 4
+"""Levels of lists and objects in keyword arguments from a file."""
+PLAIN_TEXT = 1000
+"""Characters of all keyword arguments from a file, as JSON."""
+PATH = re.compile(r"[/\\~$]|\.\w{1,5}$|://")
+"""Text that may name a file or an address."""
+RESERVED = {"render_mode", "additional_wrappers", "vectorization_mode", "vector_kwargs", "wrappers", "entry_point"}
+"""What `gymnasium.make` takes for itself."""
+
+
+def from_file(env_id: str, env_kwargs: Mapping[str, Any], where: str) -> tuple[str, dict[str, Any]]:
+    """The environment that a file names, if it may: data must not choose what code is run.
+
+    The id must be registered already, so nothing is imported. Keyword arguments must be numbers, truth values, short
+    text, or lists and objects of these; text that may be a path or an address, and what `gymnasium.make` takes for
+    itself, need the user's word.
+
+    Args:
+        env_id: from the file; of `module:Name-v0`, the name counts if it is registered.
+        env_kwargs: from the file.
+        where: names the file in messages.
+
+    Raises ConfigError, which says what to pass, when the file may not choose this.
+    """
+    name = bare(env_id)
+    if name not in gym.registry:
+        raise ConfigError(
+            f"{where} names the environment {short(env_id)}, which is not registered here. Nothing is imported because "
+            f"a file says so: if you trust it, import its package first, or pass --env {short(env_id)} (env=...)"
+        )
+    text = kwargs_json(env_kwargs)
+    if len(text) > PLAIN_TEXT or depth(dict(env_kwargs)) > PLAIN_DEPTH:
+        raise ConfigError(f"{where} has long or deep env_kwargs ({short(text)}); pass --env-kwargs yourself")
+    if doubtful := sorted(_doubtful(json.loads(text))):
+        raise ConfigError(
+            f"{where} passes {short(', '.join(doubtful))} to {name}, which may name a file or other code; if you "
+            f"trust it, pass it yourself: --env-kwargs '{short(text, PLAIN_TEXT)}', or an environment made with it"
+        )
+    return name, dict(env_kwargs)
+
+
+def bare(env_id: str | None) -> str:
+    """An environment's id without the module that registers it."""
+    return (env_id or "").rpartition(":")[2]
+
+
+def _doubtful(kwargs: Mapping[str, Any]) -> set[str]:
+    """Keyword arguments that need the user's word, at any depth."""
+    found = set()
+    for key, value in kwargs.items():
+        layer = [value]
+        while layer:
+            item = layer.pop()
+            if isinstance(item, Mapping):
+                found |= {key} if _doubtful(item) else set()
+            elif isinstance(item, list):
+                layer.extend(item)
+            elif isinstance(item, str) and PATH.search(item):
+                found.add(f"{key}={item!r}")
+        if key in RESERVED or key.endswith(("_file", "_path", "_dir", "_url")):
+            found.add(key)
+    return found
 
 
 def identity(spec: EnvSpec | None) -> tuple[str | None, dict[str, Any]]:
@@ -40,13 +105,31 @@ def specification(env_id: str, env_kwargs: Mapping[str, Any]) -> EnvSpec:
     return spec
 
 
+def wrappers(spec: EnvSpec | None) -> str:
+    """The wrappers that an environment was recorded through, from the outermost inwards; empty without any.
+
+    Those that Gymnasium and Minari put around every environment are left out.
+    """
+    if spec is None:
+        return ""
+    usual = ("TimeLimit", "OrderEnforcing", "PassiveEnvChecker", "DataCollector")
+    added = [w for w in reversed(spec.additional_wrappers) if w.name not in usual]
+    return ", ".join(f"{w.name}({', '.join(f'{k}={v!r}' for k, v in (w.kwargs or {}).items())})" for w in added)
+
+
 def box(space: gym.Space, what: str) -> gym.spaces.Box:
     """The space, if it is one vector of numbers. Raises DataError, with what to do about it, when it is not."""
     if isinstance(space, gym.spaces.Box) and len(space.shape) == 1:
         return space
+    raise no_box(str(space), what)
+
+
+def no_box(space: str, what: str) -> DataError:
+    """The error of a space that is no vector of numbers."""
     if what == "action":
-        raise DataError(f"the action space is {space}; imitax learns continuous actions, a one-dimensional Box")
-    raise DataError(
+        return DataError(f"the action space is {space}; imitax learns continuous actions, a one-dimensional Box")
+    return DataError(
         f"the observation space is {space}, not a one-dimensional Box; flatten it (for a goal task, join observation "
-        "and desired_goal) with a Gymnasium wrapper, and pass the flattened observations as arrays"
+        "and desired_goal) with a Gymnasium wrapper, and pass the flattened observations as arrays; of a file with "
+        'several observations, columns={"observations": [...]} joins those that you name'
     )

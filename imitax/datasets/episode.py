@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float, Int
 
-from imitax.errors import DataError
+from imitax.errors import DataError, printable
 from imitax.seeding import Purpose, generator
 from imitax.types import Transition
 
@@ -88,6 +88,9 @@ class Dataset:
     """Provenance, free form; not part of the content."""
 
     def __post_init__(self):
+        object.__setattr__(self, "name", printable(self.name))
+        shown = {printable(key): printable(value, keep="\n\t") for key, value in self.attributes.items()}
+        object.__setattr__(self, "attributes", shown)
         if not self.episodes:
             raise DataError("the dataset is empty: it has no episodes")
         for key in ("observations", "actions", "rewards"):
@@ -226,7 +229,7 @@ def located(where: str) -> Iterator[None]:
     try:
         yield
     except DataError as error:
-        raise DataError(f"{where}: {error}") from error
+        raise DataError(f"{printable(where)}: {error}") from error
 
 
 def _float32(value: Any, name: str, ndim: int) -> np.ndarray:

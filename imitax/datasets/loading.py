@@ -2,19 +2,32 @@
 
 import os
 import re
-from collections.abc import Mapping, Sequence
+import warnings
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from imitax.catalogue import BUNDLED, bundled
-from imitax.datasets import arrays
+from imitax.datasets import arrays, objects
 from imitax.datasets.d4rl import load_d4rl
 from imitax.datasets.episode import Dataset, Episode, located
+from imitax.datasets.faults import Mend, mended, registered_limit
+from imitax.datasets.flags import numbers
+from imitax.datasets.formats import load_file, load_folder
 from imitax.datasets.minari_io import load_minari
-from imitax.errors import DataError
+from imitax.datasets.tables import Columns, read_table
+from imitax.errors import DataError, DataWarning
 
-Source = Dataset | str | os.PathLike[str] | Mapping[str, Any] | Sequence[Any]
+SUFFIXES = (".hdf5", ".h5", ".npz", ".csv", ".tsv", ".parquet")
+"""Endings of what is a file, whether it is there or not."""
+
+Source = Any
+"""Whatever `load` takes."""
+Bound = float | int | Sequence[float] | np.ndarray
+"""Limit of actions: one for all dimensions, or one for each."""
 
 
 def list_bundled() -> list[str]:
@@ -22,52 +35,111 @@ def list_bundled() -> list[str]:
     return bundled(BUNDLED)
 
 
-def load(source: Source, *, env_kwargs: Mapping[str, Any] | None = None) -> Dataset:
+def load(
+    source: Source,
+    *,
+    env_kwargs: Mapping[str, Any] | None = None,
+    columns: Columns | None = None,
+    repair: bool = False,
+    action_low: Bound | None = None,
+    action_high: Bound | None = None,
+) -> Dataset:  # over 50 lines and 6 parameters for its docstring, and as users call it
     """Load demonstrations.
 
     Args:
         source: one of
             - a `Dataset`, which is returned as it is;
             - the name of a bundled dataset, "hopper-expert" or "imitax/hopper-expert" (see `list_bundled`);
-            - a path to an HDF5 file in D4RL's layout, or to the folder of a Minari dataset;
+            - a path to a file: HDF5 in the layout of D4RL or robomimic, `.npz`, CSV or Parquet;
+            - a path to a folder: of a Minari dataset, or of LeRobot; `~` and environment variables are expanded;
             - the id of a Minari dataset in the local store, such as "mujoco/hopper/expert-v0";
             - a dict of flat arrays, one row for each transition (see `arrays.split`);
-            - a list of episodes: `Episode` objects or dicts of arrays (see `arrays.episode`).
+            - a data frame, one row for each step (see `tables.read_table`);
+            - a list of episodes: `Episode` objects, dicts of arrays (see `arrays.episode`), or objects whose fields
+              have the same names, such as the trajectories of `imitation`; or one such object;
+            - a dataset object of Minari, transitions of `imitation`, or a replay buffer of Stable-Baselines3.
         env_kwargs: replaces the environment kwargs that the source names, if any.
+        columns: of tables, which column is what (see `tables.read_table`); of files with several observations, which
+            of them to join: `columns={"observations": ["eef_pos", "gripper"]}`.
+        repair: mend what recorders are known to get wrong (see `faults.mended`); the attribute `repaired` and a warning
+            say what was done.
+        action_low: lower bound of the actions, one for all or one a dimension, where the source has none or wrong ones.
+        action_high: upper bound likewise.
 
-    Raises DataError, which says what is wrong and what to do, when the source cannot be found or read.
+    Raises DataError, which says what is wrong and what to do, when the source cannot be found or read, or when its
+    transitions are wrong. A DataWarning tells what looks wrong, but need not be.
     """
-    dataset = _load(source)
-    return dataset if env_kwargs is None else replace(dataset, env_kwargs=dict(env_kwargs))
+    mend = Mend(wanted=repair)
+    dataset = _load(source, columns, mend)
+    if not isinstance(source, Dataset) or repair:
+        with located(dataset.name):
+            episodes = mended(dataset.episodes, mend, registered_limit(dataset.env_id))
+        dataset = dataset if episodes is dataset.episodes else replace(dataset, episodes=episodes)
+    if mend.said:
+        warnings.warn(DataWarning(f"{dataset.name}: " + "; ".join(mend.said)), stacklevel=2)
+        dataset = replace(dataset, attributes=dataset.attributes | {"repaired": "; ".join(mend.said)})
+    changes: dict[str, Any] = {} if env_kwargs is None else {"env_kwargs": dict(env_kwargs)}
+    for name, bound in (("action_low", action_low), ("action_high", action_high)):
+        if bound is not None:
+            changes[name] = _bounds(bound, dataset, name)
+    return replace(dataset, **changes) if changes else dataset
 
 
-def _load(source: Source) -> Dataset:
+def _bounds(bound: Bound, dataset: Dataset, name: str) -> tuple[float, ...]:
+    vector = numbers(bound, name).ravel()
+    size = dataset.action_dim or len(vector)
+    if len(vector) not in (1, size):
+        raise DataError(f"{name} has {len(vector)} numbers, the actions {size} dimensions")
+    return tuple(np.broadcast_to(vector, (size,)).astype(float).tolist())
+
+
+def _load(source: Source, columns: Columns | None, mend: Mend) -> Dataset:
     if isinstance(source, Dataset):
         return source
+    if isinstance(source, str | os.PathLike):
+        return _load_named(source, columns, mend)
     if isinstance(source, Mapping):
+        if source and all(isinstance(value, Mapping) for value in source.values()):
+            return _episodes(source.values())
         with located("arrays"):
-            return Dataset(arrays.split(source), name="arrays")
-    if isinstance(source, (str, os.PathLike)):
-        return _load_named(source)
+            return Dataset(arrays.split(source, mend), name="arrays")
+    if (table := objects.frame(source)) is not None:
+        with located("table"):
+            return read_table(table, "table", columns, mend)
+    if (dataset := objects.minari_dataset(source)) is not None:
+        return dataset
+    for flat in (objects.replay_buffer, objects.transitions):
+        if (found := flat(source)) is not None:
+            with located(type(source).__name__):
+                return Dataset(arrays.split(found, mend), name=type(source).__name__)
+    if isinstance(source, Episode) or objects.fields(source):
+        return _episodes([source])
+    if not isinstance(source, Iterable):
+        raise DataError(f"demonstrations are a file, a name, arrays or episodes, got {type(source).__name__}")
+    return _episodes(source)
+
+
+def _episodes(items: Iterable[Any]) -> Dataset:
     episodes = []
-    for index, item in enumerate(source):
+    for index, item in enumerate(items):
         with located(f"episode {index}"):
-            if not isinstance(item, (Episode, Mapping)):
-                raise DataError(f"expected an Episode or a dict of arrays, got {type(item).__name__}")
-            episodes.append(item if isinstance(item, Episode) else arrays.episode(item))
+            episodes.append(item if isinstance(item, Episode) else objects.trajectory(item))
     return Dataset(tuple(episodes), name="episodes")
 
 
-def _load_named(source: str | os.PathLike[str]) -> Dataset:
+def _load_named(source: str | os.PathLike[str], columns: Columns | None, mend: Mend) -> Dataset:
     name = f"imitax/{str(source).removeprefix('imitax/')}"
     if isinstance(source, str) and name in list_bundled():
         return replace(load_d4rl(BUNDLED / f"{name.removeprefix('imitax/')}.hdf5"), name=name)
-    path = Path(source)
-    if path.is_file() or path.suffix in (".hdf5", ".h5"):
-        return load_d4rl(path)
-    minari_id = isinstance(source, str) and re.fullmatch(r"[-\w/]+-v\d+", source) and not path.is_absolute()
-    if path.is_dir() or minari_id:
-        return load_minari(path if path.is_dir() else str(source))
+    path = Path(os.path.expandvars(os.path.expanduser(source)))
+    if path.is_dir():
+        return load_folder(path, columns)
+    if path.is_file() or path.suffix.lower() in SUFFIXES:
+        return load_file(path, columns, mend)
+    if isinstance(source, str) and re.fullmatch(r"[-\w/]+-v\d+", source) and not path.is_absolute():
+        return load_minari(source, columns)
+    if unset := re.search(r"\$\{?(\w+)", str(path)):
+        raise DataError(f"{source}: the environment variable {unset[1]} is not set")
     raise DataError(
         f"{source}: this is neither a file or folder, nor a Minari id (namespace/name-v0), nor a bundled dataset "
         f"({', '.join(list_bundled()) or 'none installed'})"

@@ -1,23 +1,26 @@
-"""Minari datasets: read from and written to the local store (`MINARI_DATASETS_PATH`); nothing is downloaded."""
+"""Minari datasets: read from and written to the local store (`MINARI_DATASETS_PATH`); nothing is downloaded.
+
+Reading does not go through Minari, which makes the environment of a set that names no spaces, and so imports what the
+set says.
+"""
 
 import os
+import re
 import secrets
 import shutil
 from pathlib import Path
 from typing import Any
 
 import gymnasium as gym
-import minari
 import numpy as np
-from minari.data_collector import EpisodeBuffer
-from minari.dataset.minari_dataset import parse_dataset_id
-from minari.dataset.minari_storage import MinariStorage
-from minari.namespace import create_namespace, list_local_namespaces
-from minari.storage.datasets_root_dir import get_dataset_path
+from gymnasium.envs.registration import EnvSpec, WrapperSpec
 
 from imitax.datasets.arrays import episode
-from imitax.datasets.environment import box, identity, specification
-from imitax.datasets.episode import Dataset, located
+from imitax.datasets.environment import identity, no_box, specification, wrappers
+from imitax.datasets.episode import Dataset, Episode, located
+from imitax.datasets.hdf5 import Hdf5, opened
+from imitax.datasets.limits import inside, json_object, short, text_file
+from imitax.datasets.tables import Columns, joined
 from imitax.errors import DataError
 from imitax.statistics import REFERENCE_NAMES
 
@@ -26,68 +29,142 @@ STRUCTURE = {
     *("observation_space", "action_space", "env_spec", "eval_env_spec"),
 }
 """Metadata that Minari keeps for itself; the rest is provenance and becomes `attributes`."""
+FIELDS = ("observations", "actions", "rewards", "terminations", "truncations")
 
 
-def load_minari(source: Path | str) -> Dataset:  # over 50 lines for its docstring
+def dataset_path(dataset_id: str) -> Path:
+    """Folder of a dataset in the local store."""
+    store = os.environ.get("MINARI_DATASETS_PATH") or Path.home() / ".minari" / "datasets"
+    return Path(store) / dataset_id
+
+
+def list_minari() -> list[str]:
+    """Ids of the datasets in the local store."""
+    store = dataset_path("")
+    return sorted(str(p.parent.parent.relative_to(store)) for p in store.glob("**/data/metadata.json"))
+
+
+def load_minari(source: Path | str, columns: Columns | None = None) -> Dataset:
     """Read a Minari dataset from a folder (Path), or from the local store by its id (str).
 
     Observation and action spaces must be one-dimensional Boxes; numbers become float32. The environment's id and
-    kwargs come from the dataset's env spec, the action bounds from its action space.
+    kwargs come from the dataset's env spec, the action bounds from its action space. Of a dict of observations,
+    `columns={"observations": [...]}` joins those that it names. The attribute `wrappers` says through which wrappers
+    the set was recorded.
 
     Raises DataError when the dataset is not there, cannot be read, has other spaces, or has a flag before the end
     of an episode.
     """
-    folder = source if isinstance(source, Path) else get_dataset_path(source)
+    folder = source if isinstance(source, Path) else dataset_path(source)
     data = folder / "data" if (folder / "data").is_dir() else folder
     with located(str(source)):
         if not (data / "metadata.json").is_file():
             if isinstance(source, Path):
                 raise DataError("this folder is not a Minari dataset: it has no metadata.json")
             raise DataError(f"this Minari dataset is not in the local store; fetch it with: minari download {source}")
-        try:
-            stored = minari.MinariDataset(data)
-            metadata = stored.storage.metadata
-        except Exception as error:  # Minari raises anything from AssertionError to errors of the environment's package
-            raise DataError(f"Minari cannot read this dataset: {error!r}") from error
-        box(stored.observation_space, "observation")
-        action_space = box(stored.action_space, "action")
-        try:
-            recorded = list(stored.iterate_episodes())
-        except Exception as error:
-            raise DataError(f"the dataset is damaged: {error!r}") from error
-        episodes = []
-        for index, item in enumerate(recorded):
-            with located(f"episode {index}"):
-                episodes.append(
-                    episode(
-                        {
-                            "observations": item.observations,
-                            "actions": item.actions,
-                            "rewards": item.rewards,
-                            "terminations": item.terminations,
-                            "truncations": item.truncations,
-                        }
-                    )
-                )
-        env_id, env_kwargs = identity(stored.env_spec)
-        low, high = action_space.low, action_space.high
+        with located("Minari cannot read this dataset"):
+            metadata = json_object(text_file(inside(data, "metadata.json")), "metadata.json")
+            chosen = (columns or {}).get("observations")
+            keys = [chosen] if isinstance(chosen, str) else list(chosen or ())
+            if not keys:
+                _bounds(metadata, "observation")
+            low, high = _bounds(metadata, "action")
+            spec = _env_spec(metadata.get("env_spec"))
         bounded = bool(np.isfinite([low, high]).any())
+        env_id, env_kwargs = identity(spec)
+        about = {k: _described(v) for k, v in metadata.items() if k not in STRUCTURE}
+        through = wrappers(spec)
         return Dataset(
-            episodes=tuple(episodes),
+            episodes=_episodes(data, metadata, keys),
             env_id=env_id,
             env_kwargs=env_kwargs,
-            name=metadata["dataset_id"],
+            name=short(metadata.get("dataset_id", folder.name)),
             action_low=tuple(low.tolist()) if bounded else None,
             action_high=tuple(high.tolist()) if bounded else None,
-            attributes={
-                key: ", ".join(sorted(map(str, value))) if isinstance(value, (set, list)) else str(value)
-                for key, value in metadata.items()
-                if key not in STRUCTURE
-            },
+            attributes=about | ({"wrappers": through} if through else {}),
         )
 
 
-def save_minari(dataset: Dataset, dataset_id: str) -> Path:
+def _described(value: Any) -> str:
+    return ", ".join(sorted(map(str, value))) if isinstance(value, list) else str(value)
+
+
+def _bounds(metadata: dict[str, Any], what: str) -> tuple[np.ndarray, np.ndarray]:
+    """Lower and upper bound of a space that is a vector of numbers."""
+    key = f"{what}_space"
+    if not isinstance(metadata.get(key), str):
+        raise DataError(f"its metadata have no {key}")
+    space = json_object(metadata[key], key)
+    kind, shape = space.get("type"), space.get("shape")
+    if kind != "Box" or not isinstance(shape, list) or len(shape) != 1:
+        parts = space.get("subspaces")
+        inner = f" of {', '.join(map(short, parts))}" if isinstance(parts, dict) else f" {shape or ''}".rstrip()
+        raise no_box(f"{short(kind)}{inner}", what)
+    try:
+        low, high = (np.asarray(space[side], np.float32) for side in ("low", "high"))
+    except (KeyError, TypeError, ValueError) as error:
+        raise DataError(f"{key} has no bounds") from error
+    if low.shape != tuple(shape) or high.shape != tuple(shape):
+        raise DataError(f"{key} has {low.size} and {high.size} bounds for {shape} dimensions")
+    return low, high
+
+
+def _env_spec(text: Any) -> EnvSpec | None:
+    """The environment that the set names; nothing is imported."""
+    if text is None:
+        return None
+    said = json_object(str(text), "env_spec")
+    limit, kwargs, added = (
+        said.get("max_episode_steps"),
+        said.get("kwargs") or {},
+        said.get("additional_wrappers") or [],
+    )
+    if not isinstance(kwargs, dict) or not isinstance(added, list) or not isinstance(limit, int | None):
+        raise DataError("env_spec has no plain kwargs, wrappers or time limit")
+    if not isinstance(said.get("id"), str):
+        raise DataError("env_spec names no environment")
+    through = tuple(
+        WrapperSpec(short(w.get("name")), "", w["kwargs"] if isinstance(w.get("kwargs"), dict) else None)
+        for w in added
+        if isinstance(w, dict)
+    )
+    try:
+        return EnvSpec(said["id"], kwargs=kwargs, max_episode_steps=limit, additional_wrappers=through)
+    except gym.error.Error as error:
+        raise DataError(f"env_spec names no environment: {error}") from error
+
+
+def _episodes(data: Path, metadata: dict[str, Any], keys: list[str]) -> tuple[Episode, ...]:
+    if metadata.get("data_format", "hdf5") != "hdf5":
+        raise DataError(
+            f"it is stored as {short(metadata['data_format'])}; only Minari's HDF5 format is read from files. Load it "
+            "with Minari and pass the object: imitax.load(minari.load_dataset(ID))"
+        )
+    path = inside(data, "main_data.hdf5")
+    if not path.is_file():
+        raise DataError("the dataset is damaged: there is no main_data.hdf5")
+    with opened(path) as file:
+        named = [m for m in file.members(file.root) if re.fullmatch(r"episode_\d+", m)]
+        found = sorted(named, key=lambda name: int(name.removeprefix("episode_")[:18]))
+        total = metadata.get("total_episodes", len(found))
+        if total != len(found) or not found:
+            raise DataError(f"it holds {len(found)} episodes, its metadata say {short(total)}")
+        return tuple(_episode(file, name, keys) for name in found)
+
+
+def _episode(file: Hdf5, name: str, keys: list[str]) -> Episode:
+    with located(name.replace("_", " ")):
+        group = file.group(file.root, name)
+        if group is None:
+            raise DataError("it is no group")
+        observations = file.group(group, "observations")
+        found = file.arrays(group, FIELDS)
+        if keys and observations is not None:
+            found["observations"] = joined(file.arrays(observations, keys), keys)
+        return episode(found)
+
+
+def save_minari(dataset: Dataset, dataset_id: str) -> Path:  # over 50 lines for its docstring and imports
     """Write a dataset to the local Minari store; returns its folder. Whole or not at all.
 
     `attributes` become Minari metadata, so `author`, `author_email`, `algorithm_name`, `code_permalink` and
@@ -99,6 +176,12 @@ def save_minari(dataset: Dataset, dataset_id: str) -> Path:
 
     Raises DataError when the id is malformed or taken, or when actions or rewards are missing.
     """
+    import minari  # here, because it takes a second
+    from minari.dataset.minari_dataset import parse_dataset_id
+    from minari.dataset.minari_storage import MinariStorage
+    from minari.namespace import create_namespace, list_local_namespaces
+    from minari.storage.datasets_root_dir import get_dataset_path
+
     try:
         namespace = parse_dataset_id(dataset_id)[0]
     except (ValueError, TypeError) as error:  # TypeError: no version
@@ -135,12 +218,14 @@ def save_minari(dataset: Dataset, dataset_id: str) -> Path:
     return folder
 
 
-def _buffer(episode) -> EpisodeBuffer:
+def _buffer(episode: Episode) -> Any:
+    from minari.data_collector import EpisodeBuffer
+
     at_end = np.arange(len(episode)) == len(episode) - 1
     return EpisodeBuffer(
         observations=list(episode.observations),
-        actions=list(episode.actions),
-        rewards=list(episode.rewards),
+        actions=list(np.asarray(episode.actions)),
+        rewards=list(np.asarray(episode.rewards)),
         terminations=list(at_end & episode.terminated),
         truncations=list(at_end & episode.truncated),
     )

@@ -1,12 +1,16 @@
 """Which demonstrations an experiment learns from: whole episodes, drawn by seed."""
 
+import operator
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
 from imitax.datasets.episode import Dataset
 from imitax.errors import DataError
 from imitax.seeding import Purpose, generator
+
+Whole = int | np.integer
 
 
 @dataclass(frozen=True)
@@ -20,7 +24,7 @@ class Selection:
     validation_indices: tuple[int, ...]
 
 
-def select(dataset: Dataset, *, episodes: int | None, validation_episodes: int = 0, seed: int) -> Selection:
+def select(dataset: Dataset, *, episodes: Whole | None, validation_episodes: Whole = 0, seed: Whole) -> Selection:
     """Draw whole episodes without replacement.
 
     The draw is a prefix of one permutation, made by `seeding.generator(seed, Purpose.DEMONSTRATIONS)` from the
@@ -36,7 +40,8 @@ def select(dataset: Dataset, *, episodes: int | None, validation_episodes: int =
     Raises DataError when a number is out of its range or the dataset has too few episodes.
     """
     available = len(dataset.episodes)
-    count = available if episodes is None else episodes
+    seed, validation_episodes = _whole(seed, "seed"), _whole(validation_episodes, "validation_episodes")
+    count = available if episodes is None else _whole(episodes, "episodes")
     if seed < 0:
         raise DataError(f"the selection's seed must be at least 0, got {seed}")
     if count < 1:
@@ -56,6 +61,16 @@ def select(dataset: Dataset, *, episodes: int | None, validation_episodes: int =
         train_indices=train,
         validation_indices=validation,
     )
+
+
+def _whole(value: Any, name: str) -> int:
+    """An integer of Python, NumPy or JAX. Raises DataError for anything else."""
+    try:
+        if isinstance(value, bool):
+            raise TypeError
+        return operator.index(value)
+    except TypeError as error:
+        raise DataError(f"{name} must be a whole number, got {value!r}") from error
 
 
 def pool(recorded: Dataset, demonstrations: Dataset, copies: int = 1) -> Dataset:

@@ -6,8 +6,9 @@ from typing import Any
 import gymnasium as gym
 import numpy as np
 
-from imitax.datasets.environment import box
+from imitax.datasets.environment import bare, box
 from imitax.datasets.episode import Dataset, kwargs_json
+from imitax.datasets.faults import zeroed_ends
 from imitax.errors import DataError
 
 SHOWN = 5
@@ -84,7 +85,7 @@ def _environment(
             )
     if env_id is None or dataset.env_id is None:
         return
-    if env_id != dataset.env_id:
+    if bare(env_id) != bare(dataset.env_id):
         yield f"it was recorded in {dataset.env_id}, not in {env_id}; its versions differ, so do not mix them"
     elif env_kwargs is not None and kwargs_json(env_kwargs) != kwargs_json(dataset.env_kwargs):
         yield (
@@ -110,17 +111,11 @@ def _zeroed_ends(dataset: Dataset) -> Iterator[str]:
 
     Where zero is also met on the way, it is a state of the task and no sign of damage.
     """
-    if any(not episode.observations[:-1].any(axis=1).all() for episode in dataset.episodes):
-        return
-    places = [
-        f"episode {index} row {len(episode)}"
-        for index, episode in enumerate(dataset.episodes)
-        if not episode.observations[-1].any()
-    ]
+    places = [f"episode {index} row {len(dataset.episodes[index])}" for index in zeroed_ends(dataset.episodes)]
     if places:
         yield (
             f"final next observations are all zero: {_list(places)}; a loader has overwritten them, so export the "
-            "data again with the true ones, or without next_observations"
+            "data again with the true ones, or without next_observations; repair=True (--repair) takes them as unknown"
         )
 
 

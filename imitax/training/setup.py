@@ -1,5 +1,6 @@
 """Check everything that can be wrong before training starts: load the data, make the task, check, gather."""
 
+import sys
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,8 @@ from imitax.algorithm import Algorithm, Needs, Schedule
 from imitax.config import Training, require_multiples
 from imitax.datasets import Dataset, Selection, load, normalization, pool, select, validate
 from imitax.datasets.comparison import compare, shape_hint
+from imitax.datasets.environment import bare, from_file
+from imitax.datasets.episode import kwargs_json
 from imitax.envs import EnvLike, Task
 from imitax.errors import ConfigError, DataError
 from imitax.networks import Normalizer, Termination
@@ -131,8 +134,9 @@ def load_sources(name: str, needs: Needs, options: Training, demos: Any, offline
         )
     if not needs.offline and offline_data is not None:
         raise ConfigError(f"{name} takes no offline data: leave --offline-data out")
-    dataset = None if demos is None else load(demos, env_kwargs=kwargs)
-    offline = None if offline_data is None else load(offline_data, env_kwargs=kwargs)
+    given: dict[str, Any] = {"env_kwargs": kwargs, "columns": options.columns or None, "repair": options.repair}
+    dataset = None if demos is None else load(demos, **given)
+    offline = None if offline_data is None else load(offline_data, **given)
     if offline is not None and needs.rewards and not offline.has_rewards:
         raise DataError(f"{name} learns from the rewards of its data, and {offline.name} has none")
     return Sources(dataset, offline)
@@ -149,10 +153,12 @@ def make_task(env: EnvLike, options: Training, sources: Sources) -> tuple[Task, 
     if not env:
         if not known or known[0].env_id is None:
             raise ConfigError("give --env: the environment's Gymnasium id")
-        env = known[0].env_id
+        env = from_file(known[0].env_id, {}, known[0].name)[0]
     for data in known:
-        if not kwargs and data.env_id == env:
-            kwargs = data.env_kwargs
+        if not kwargs and data.env_kwargs and bare(data.env_id) == bare(env):
+            kwargs = from_file(bare(env), data.env_kwargs, data.name)[1]
+            if not options.quiet:
+                print(f"imitax: {env} is made with {kwargs_json(kwargs)}, as {data.name} says", file=sys.stderr)
     task = Task.create(env, kwargs)
     task.check()
     return task, replace(options, env=env, env_kwargs=kwargs)

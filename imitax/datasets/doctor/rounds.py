@@ -1,0 +1,58 @@
+"""All checks of one dataset."""
+
+import numpy as np
+
+from imitax.datasets.doctor import episodes, policy, values
+from imitax.datasets.doctor.report import Report
+from imitax.datasets.doctor.samples import rows_of
+from imitax.datasets.episode import Dataset
+from imitax.errors import DataError
+
+
+def examine(data: Dataset, against: Dataset | None = None) -> Report:
+    """Look at demonstrations as a careful colleague would; nothing is changed, and the same data get the same report.
+
+    Args:
+        data: the demonstrations.
+        against: data that should share no episode with them, such as a test set.
+
+    Raises DataError when there are fewer than two rows of finite numbers, or when the two differ in their sizes.
+    """
+    if against is not None and against.obs_dim != data.obs_dim:
+        raise DataError(f"{data.name} and {against.name} have {data.obs_dim} and {against.obs_dim} observations")
+    rows = rows_of(data)
+    if len(rows.obs) < 2:
+        raise DataError(f"{data.name} has fewer than two rows of finite numbers; see imitax datasets validate")
+    delay, lags = policy.delay(rows)
+    enough, curve = policy.enough(rows)
+    findings = (
+        episodes.returns(data),
+        episodes.lengths(data),
+        values.coverage(data, rows),
+        values.saturated(data, rows),
+        values.constant(rows),
+        values.duplicated(rows),
+        values.jumps(data, rows),
+        episodes.copies(data),
+        episodes.time_limits(data),
+        delay,
+        policy.several_ways(rows),
+        values.still(rows),
+        episodes.leakage(data, against),
+        enough,
+    )
+    centred = rows.scaled_obs()
+    plane = np.linalg.svd(centred[:: max(1, len(centred) // 5000)], full_matrices=False)[2][:2]
+    drawn = {
+        "name": data.name,
+        "lengths": data.lengths,
+        "returns": data.returns if data.has_rewards else None,
+        "actions": rows.action,
+        "bounds": (data.action_low, data.action_high),
+        "lags": lags,
+        "curve": curve,
+        "plane": centred @ plane.T,
+        "episode": rows.episode,
+        "steps": np.linalg.norm((rows.next_obs - rows.obs), axis=1),
+    }
+    return Report(data.name, findings, drawn)

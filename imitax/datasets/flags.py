@@ -1,0 +1,81 @@
+"""Flags and numbers as people store them: read as what they say, or refused."""
+
+from typing import Any
+
+import numpy as np
+
+from imitax.errors import DataError
+
+WORDS = {
+    **dict.fromkeys(("true", "t", "yes", "y", "1", "1.0"), True),
+    **dict.fromkeys(("false", "f", "no", "n", "0", "0.0"), False),
+}
+"""What text says."""
+
+
+def flags(array: np.ndarray, name: str) -> np.ndarray:
+    """Booleans of the same shape, from booleans, the numbers 0 and 1, or the words for them.
+
+    Raises DataError, with the first row at fault, for anything else: NaN, None, other numbers, other words.
+    """
+    if array.dtype.kind == "b":
+        return array
+    if array.dtype.kind in "iuf":
+        return _checked(array, (array == 0) | (array == 1), name).astype(bool)
+    if array.dtype.kind not in "OSUT":
+        raise DataError(f"{name} must be true or false, got {array.dtype}")
+    values, inverse = _distinct(array)
+    said = [_said(value) for value in values]
+    known = np.array([value is not None for value in said])[inverse].reshape(array.shape)
+    _checked(array, known, name)
+    return np.array([value is True for value in said], bool)[inverse].reshape(array.shape)
+
+
+def numbers(value: Any, name: str) -> np.ndarray:
+    """An array of numbers; text, dates and complex numbers are refused, masked values become NaN."""
+    if isinstance(value, np.ma.MaskedArray):
+        value = np.ma.filled(value.astype(np.float64), np.nan)
+    try:
+        array = np.asarray(value)
+        if array.dtype.kind == "O":
+            array = array.astype(np.float64)
+    except (TypeError, ValueError) as error:  # ragged, or text among them
+        raise DataError(f"{name} are not an array of numbers: {error}") from error
+    if array.dtype.kind not in "biuf":
+        raise DataError(f"{name} are not an array of numbers: {name} must be numbers, got {array.dtype}")
+    return array
+
+
+def _checked(array: np.ndarray, known: np.ndarray, name: str) -> np.ndarray:
+    if not known.all():
+        row = int((~known).reshape(len(array), -1).any(axis=1).argmax())
+        value = array[row].tolist() if isinstance(array[row], np.ndarray | np.generic) else array[row]
+        raise DataError(
+            f"{name} must be true or false in every row; row {row} has {str(value)[:40]!r} ({int((~known).sum())} such "
+            "rows). Fill them in: a gap is neither"
+        )
+    return array
+
+
+def _distinct(array: np.ndarray) -> tuple[list[Any], np.ndarray]:
+    """Distinct values by type and value, and for each element the index of its own."""
+    index: dict[Any, int] = {}
+    inverse = np.empty(array.size, np.intp)
+    values: list[Any] = []
+    for i, value in enumerate(array.ravel().tolist()):
+        key = (type(value), str(value))
+        if key not in index:
+            index[key] = len(values)
+            values.append(value)
+        inverse[i] = index[key]
+    return values, inverse
+
+
+def _said(value: Any) -> bool | None:
+    """What one value says; None for nothing."""
+    if isinstance(value, bool | np.bool_):
+        return bool(value)
+    if isinstance(value, int | float | np.number):
+        return bool(value) if value in (0, 1) else None
+    text = value.decode(errors="replace") if isinstance(value, bytes) else value
+    return WORDS.get(text.strip().lower()) if isinstance(text, str) else None

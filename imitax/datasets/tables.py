@@ -1,0 +1,214 @@
+"""Tables with named columns, one row a step: which column is what, and which rows are one episode."""
+
+import fnmatch
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from imitax.datasets.arrays import NAMES, split
+from imitax.datasets.episode import Dataset
+from imitax.datasets.faults import Mend
+from imitax.datasets.flags import flags, numbers
+from imitax.datasets.limits import short
+from imitax.errors import DataError
+
+Columns = Mapping[str, str | Sequence[str] | None]
+"""Which columns are what: a name, a pattern such as "obs_*", or several; by the names of `ROLES`."""
+Table = Mapping[str, np.ndarray]
+"""Columns [N] or [N, K] by their names, in their order."""
+
+INDEX = r"([_.\s\[(\-/].*|\d*)$"
+ROLES = {
+    "observations": rf"((obs|observations?|states?){INDEX}|[sox][_.\[]?\d+\]?$)",
+    "next_observations": rf"(next[_.](obs|observations?|states?){INDEX}|next[_.]?[sox][_.\[]?\d+\]?$)",
+    "actions": rf"((acts?|actions?|controls?){INDEX}|[au][_.\[]?\d+\]?$)",
+    "rewards": r"(next[_.])?(rewards?|rews?|r)$",
+    "terminals": r"(next[_.])?(terminals?|terminations?|terminated)$",
+    "timeouts": r"(next[_.])?(timeouts?|truncations?|truncated)$",
+    "episode": r"(episodes?|ep|eps|traj|trajectory|trajectories|demos?|rollouts?|trials?)"
+    r"([_.\s]?(id|ids|idx|index|no|nr|num|number))?$",
+    "time": r"(t|time|time[_.\s]?steps?|steps?|timestamps?|frames?|frame[_.\s]?index|"
+    r"time[_.\s(\[]*(s|sec|seconds|ms|us|ns)\W*)$",
+}
+"""What a column is called that nobody assigned, in lower case."""
+SINGLE = ("rewards", "terminals", "timeouts", "episode", "time")
+"""What one column holds."""
+
+
+def read_table(table: Table, name: str, columns: Columns | None = None, mend: Mend | None = None) -> Dataset:
+    """Episodes from a table.
+
+    Neither rewards nor flags are needed. Rows with one value in the episode column are one episode, in the order of
+    the time column; without an episode column, an episode starts where the time goes back, or after a flag. An
+    episode without flags counts as truncated, and without columns of next observations its last row only says where
+    the row before it led to.
+
+    Args:
+        table: the columns.
+        name: of the dataset.
+        columns: what is what; columns that it does not assign are recognised by their names (`ROLES`), and None
+            takes a role from the column that would have it.
+        mend: passed to `split`.
+
+    Raises DataError when observations are missing, when a named column is, when a column holds text or gaps where
+    numbers or flags are needed, or when it cannot be known where episodes end.
+    """
+    roles = assign(list(table), columns)
+    if not roles["observations"]:
+        raise DataError(
+            f"no column is called like an observation (obs_0, state, ...) among {_names(list(table))}; name them: "
+            'columns={"observations": ["x", "y"], "actions": "u_*"}'
+        )
+    if not len(table[roles["observations"][0]]):
+        raise DataError("the table has columns but no rows")
+    order, starts = _episodes(table, roles)
+    fields = {
+        key: joined(table, roles[key])[order] for key in ("observations", "actions", "next_observations") if roles[key]
+    }
+    for key in ("rewards", "terminals", "timeouts"):
+        if roles[key]:
+            column = table[roles[key][0]]
+            fields[key] = (numbers(column, key) if key == "rewards" else flags(column, key))[order]
+    if starts is not None:
+        _close(fields, starts)
+    elif "terminals" not in fields:
+        fields["terminals"] = np.zeros(len(order), bool)
+    assigned = {column for names in roles.values() for column in names}
+    about = {"columns": "; ".join(f"{role}: {', '.join(names)}" for role, names in roles.items() if names)}
+    if left := [column for column in table if column not in assigned]:
+        about["columns_left_out"] = ", ".join(left)
+    return Dataset(split(fields, mend), name=name, attributes={k: short(v, 2000) for k, v in about.items()})
+
+
+def assign(names: Sequence[str], columns: Columns | None = None) -> dict[str, list[str]]:
+    """The columns of each role, numbered ones in the order of their numbers."""
+    given = _given(columns or {})
+    roles: dict[str, list[str]] = {}
+    taken: set[str] = set()
+    for role, wanted in given.items():
+        roles[role] = [name for pattern in wanted for name in _match(names, pattern, role)]
+        taken |= set(roles[role])
+    for role, pattern in ROLES.items():
+        if role in given:
+            continue
+        found = [n for n in names if n not in taken and re.match(pattern, n.strip().lower())]
+        if role in SINGLE and len(found) > 1:
+            raise DataError(
+                f"the columns {_names(found)} could each be the {role}; say which: columns={{{role!r}: {found[0]!r}}}"
+            )
+        roles[role] = _numbered(found)
+        taken |= set(found)
+    return roles
+
+
+def joined(table: Table, names: Sequence[str]) -> np.ndarray:
+    """Columns [N] and [N, K] side by side. Raises DataError, with the column, for text and gaps of lists."""
+    parts = []
+    for name in names:
+        if name not in table:
+            raise DataError(f"there is no {short(name)} among {_names(list(table))}")
+        column = table[name]
+        if column.dtype.kind == "O" and len(column) and isinstance(column[0], list | tuple | np.ndarray):
+            try:
+                column = np.stack([np.asarray(value, np.float64) for value in column])
+            except (TypeError, ValueError) as error:
+                raise DataError(f"the lists of {short(name)} differ in length, or hold no numbers") from error
+        part = numbers(column, short(name))
+        if part.ndim > 2:
+            raise DataError(f"{short(name)} has rows of shape {part.shape[1:]}; images and the like are not read")
+        parts.append(part.reshape(len(part), -1))
+    if len({len(part) for part in parts}) > 1:
+        raise DataError(f"the lengths of {_names(list(names))} differ: {[len(part) for part in parts]}")
+    return np.concatenate(parts, axis=1)
+
+
+def _given(columns: Columns) -> dict[str, list[str]]:
+    """Patterns by role, from whatever names of the field were used."""
+    aliases = {alias: key for key, names in NAMES.items() for alias in names}
+    given = {}
+    for role, wanted in columns.items():
+        key = aliases.get(role, role)
+        if key not in ROLES:
+            raise DataError(f"columns has no {role!r}; it takes {', '.join(ROLES)}")
+        given[key] = [] if wanted is None else [wanted] if isinstance(wanted, str) else list(map(str, wanted))
+    return given
+
+
+def _match(names: Sequence[str], pattern: str, role: str) -> list[str]:
+    if pattern in names:
+        return [pattern]
+    if found := fnmatch.filter(names, pattern):
+        return _numbered(found)
+    raise DataError(f"columns: no column {pattern!r} for the {role} among {_names(names)}")
+
+
+def _numbered(names: list[str]) -> list[str]:
+    """In the order of the numbers at their ends, if all have one; else as they are."""
+    ends = [re.search(r"(\d+)\D?$", name) for name in names]
+    stems = {name[: end.start()] for name, end in zip(names, ends, strict=True) if end}
+    if all(ends) and len(stems) == 1:
+        return [name for _, name in sorted((int(end[1]), name) for end, name in zip(ends, names, strict=True) if end)]
+    return names
+
+
+def _episodes(table: Table, roles: Mapping[str, list[str]]) -> tuple[np.ndarray, np.ndarray | None]:
+    """Order of the rows, and where in it episodes start; None where flags say it."""
+    rows = len(table[roles["observations"][0]])
+    time = numbers(table[roles["time"][0]], roles["time"][0]).ravel() if roles["time"] else None
+    if time is not None and not np.isfinite(time).all():
+        raise DataError(f"the time column {roles['time'][0]} has gaps: row {int((~np.isfinite(time)).argmax())}")
+    if roles["episode"]:
+        values = table[roles["episode"][0]]
+        first: dict[Any, int] = {}
+        group = np.array([first.setdefault(value, len(first)) for value in values.tolist()], np.intp)
+        if any(value is None or value != value or value == "" for value in first):
+            raise DataError(f"the episode column {roles['episode'][0]} has gaps; every row needs its episode")
+        order = np.lexsort((np.arange(rows), group) if time is None else (np.arange(rows), time, group))
+        starts = np.r_[True, np.diff(group[order]) != 0]
+        _check_times(time, order, starts)
+        return order, starts
+    if time is not None:
+        return np.arange(rows), np.r_[True, np.diff(time) < 0]
+    if roles["terminals"] or roles["timeouts"]:
+        if not roles["timeouts"] and not roles["next_observations"]:
+            raise DataError(
+                "there are terminals but no timeouts, so it cannot be known where a time limit cut an episode; add a "
+                'column of timeouts, or of episodes: columns={"episode": NAME}'
+            )
+        return np.arange(rows), None
+    raise DataError(
+        f"no column says where episodes end among {_names(list(table))} (`done` mixes ends and time limits, and is not "
+        'read); name one: columns={"episode": NAME}, or add a column that is 0 throughout if it is one episode'
+    )
+
+
+def _check_times(time: np.ndarray | None, order: np.ndarray, starts: np.ndarray) -> None:
+    """Refuse two rows of one episode at one time."""
+    if time is None:
+        return
+    same = (np.diff(time[order]) == 0) & ~starts[1:]
+    if same.any():
+        row, other = order[int(same.argmax()) : int(same.argmax()) + 2]
+        raise DataError(
+            f"rows {row} and {other} belong to one episode and have the same time ({int(same.sum())} such pairs): drop "
+            'repeated rows, or leave the time out: columns={"time": None}'
+        )
+
+
+def _close(fields: dict[str, np.ndarray], starts: np.ndarray) -> None:
+    """Flags so that every episode ends where the next one starts. Raises DataError for a flag before that."""
+    ends = np.r_[starts[1:], True]
+    terminals = fields.setdefault("terminals", np.zeros(len(ends), bool))
+    early = (terminals | fields.get("timeouts", np.zeros(len(ends), bool))) & ~ends
+    if early.any():
+        raise DataError(
+            f"row {int(early.argmax())}: a flag ends the episode, but its episode goes on ({int(early.sum())} such "
+            "rows); the episode column and the flags disagree, so leave one of them out"
+        )
+    fields["timeouts"] = ends & ~terminals
+
+
+def _names(names: Sequence[str]) -> str:
+    return short(", ".join(map(str, names)), 400) or "no columns"

@@ -1,0 +1,62 @@
+"""Flags and numbers as people store them."""
+
+import numpy as np
+import pytest
+from toy_datasets import but
+
+from imitax.datasets import load
+from imitax.datasets.flags import flags, numbers
+from imitax.errors import DataError
+
+
+@pytest.mark.parametrize(
+    "stored",
+    [
+        np.array(["True", "False", "true"]),
+        np.array(["yes", " No ", "1.0"], object),
+        np.array(["1", "0", "1"]),
+        np.array([b"1", b"0", b"1"]),
+        np.array([True, False, 1.0], object),
+        np.array([1.0, 0.0, 1.0]),
+        np.array([1, 0, 1], np.uint8),
+    ],
+)
+def test_flags_are_what_they_say(stored):
+    assert flags(stored, "terminals").tolist() == [True, False, True]
+
+
+@pytest.mark.parametrize(
+    "stored",
+    [
+        np.array([1.0, np.nan, 0.0]),
+        np.array([1, 2, 0]),
+        np.array(["True", "", "False"]),
+        np.array([True, None, False], object),
+        np.array([True, float("nan"), False], object),
+    ],
+)
+def test_a_gap_is_no_flag(stored):
+    with pytest.raises(DataError, match=r"terminals must be true or false in every row; row 1 has .*1 such"):
+        flags(stored, "terminals")
+
+
+def test_dates_are_no_flags():
+    with pytest.raises(DataError, match="must be true or false, got datetime64"):
+        flags(np.array(["2020-01-01"], "datetime64[D]"), "terminals")
+
+
+def test_numbers():
+    masked = np.ma.MaskedArray([1, 2], mask=[False, True])
+    np.testing.assert_array_equal(numbers(masked, "x"), [1, np.nan])
+    assert numbers([1, 2.5], "x").tolist() == [1, 2.5]
+    for wrong in (["1", "2"], [1 + 2j], np.array(["2020"], "datetime64[Y]")):
+        with pytest.raises(DataError, match="x must be numbers"):
+            numbers(wrong, "x")
+
+
+def test_text_flags_make_no_episodes():
+    assert len(load(but(terminals=np.array(["False"] * 6))).episodes) == 1
+
+
+def test_actions_of_one_dimension_need_no_second_axis():
+    assert load(but(actions=np.arange(6.0))).episodes[0].actions.tolist() == [[0], [1], [2], [3], [4]]

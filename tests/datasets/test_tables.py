@@ -1,0 +1,120 @@
+"""Tables: CSV, Parquet, data frames."""
+
+import numpy as np
+import pytest
+
+from imitax.datasets import load
+from imitax.datasets.tables import assign
+from imitax.errors import DataError
+
+CSV = """episode,t,obs_0,obs_10,obs_2,action_0,note
+a,0,1,10,5,0.5,x
+a,1,2,20,6,0.6,x
+a,2,3,30,7,0.7,x
+b,0,4,40,8,0.8,x
+b,1,5,50,9,0.9,x
+"""
+
+
+@pytest.fixture
+def written(tmp_path):
+    def write(text, name="demo.csv"):
+        (tmp_path / name).write_text(text, encoding="utf-8")
+        return tmp_path / name
+
+    return write
+
+
+def test_csv(written):
+    data = load(written(CSV))
+    assert [e.observations.tolist() for e in data.episodes] == [
+        [[1, 5, 10], [2, 6, 20], [3, 7, 30]],
+        [[4, 8, 40], [5, 9, 50]],
+    ]
+    np.testing.assert_allclose(data.episodes[0].actions, [[0.5], [0.6]])
+    assert not data.has_rewards
+    assert all(e.truncated and not e.terminated for e in data.episodes)
+    assert data.attributes["columns_left_out"] == "note"
+    assert "observations: obs_0, obs_2, obs_10" in data.attributes["columns"]
+    bounded = load(written(CSV), action_low=-1, action_high=[2.0])
+    assert (bounded.action_low, bounded.action_high) == ((-1.0,), (2.0,))
+
+
+@pytest.mark.parametrize(
+    ("change", "columns"),
+    [
+        (lambda t: t.replace(",", ";").replace("0.", "0,"), None),  # decimal commas
+        (lambda t: "\ufeff" + t.replace(",", "\t"), None),
+        (lambda t: t.replace("episode", "Traj_ID").replace("t,obs", "timestamp,obs"), None),
+        (lambda t: t.replace("obs_", "x"), {"observations": "x*"}),
+        (lambda t: t.replace("action_0", "u"), {"acts": "u"}),
+        (lambda t: "\n".join([t.split("\n")[0], *sorted(t.strip().split("\n")[1:], key=lambda r: r[2])]), None),
+    ],
+)
+def test_csv_as_people_write_it(written, change, columns):
+    assert load(written(change(CSV)), columns=columns).hash() == load(written(CSV, "plain.csv")).hash()
+
+
+def test_flags_and_time_cut_episodes(written):
+    rows = ("1,1,0.5,False,False", "2,1,0.5,True,False", "3,1,1,False,False", "4,1,1,False,True")
+    data = load(written("\n".join(("obs,act,reward,terminated,truncated", *rows))))
+    assert [(len(e), e.terminated, e.ret) for e in data.episodes] == [(2, True, 1.0), (1, False, 1.0)]
+    timed = load(written("time,obs\n0,1\n1,2\n0,3\n1,4\n2,5\n"))
+    assert timed.lengths.tolist() == [1, 2]
+
+
+@pytest.mark.parametrize(
+    ("text", "columns", "message"),
+    [
+        ("1.0,2.0\n3.0,4.0\n", None, "first line of this CSV file holds numbers"),
+        ("", None, "empty file"),
+        ("obs\n", None, "no rows below the header"),
+        ("x,y\n1,2\n", None, "no column is called like an observation"),
+        ("obs,act\n1,2\n", None, "no column says where episodes end"),
+        ("obs,act,done\n1,2,0\n", None, "`done` mixes ends and time limits"),
+        ("obs,terminated\n1,0\n2,1\n", None, "no timeouts"),
+        ("obs,ep\n1,0\n2\n", None, "line 3 has 1 values, the header 2"),
+        ("obs,obs,ep\n1,0,1\n", None, "the columns obs appear twice"),
+        ("obs,ep\nlow,0\nhigh,0\n", None, "obs are not an array of numbers"),
+        ("obs,ep\n1,0\n2,\n", None, "episode column ep has gaps"),
+        ("obs,ep,t\n1,0,0\n2,0,0\n", None, "rows 0 and 1 belong to one episode and have the same time"),
+        ("obs,ep,terminated\n1,0,1\n2,0,0\n", None, "row 0: a flag ends the episode, but its episode goes on"),
+        ("obs,ep\n1,0\n2,0\n", {"actions": "u*"}, r"no column 'u\*' for the actions"),
+        ("obs,ep\n1,0\n2,0\n", {"steer": "u*"}, "columns has no 'steer'"),
+        ("obs,ep,traj\n1,0,0\n2,0,0\n", None, "ep, traj could each be the episode"),
+        ("a" * 2**20, None, "a line is longer"),
+    ],
+)
+def test_bad_csv(written, text, columns, message):
+    with pytest.raises(DataError, match=message):
+        load(written(text), columns=columns)
+
+
+def test_text_that_is_not_utf8(tmp_path):
+    (tmp_path / "x.csv").write_bytes("obs,ep\nä,1\n".encode("latin-1"))
+    with pytest.raises(DataError, match="not a text file in UTF-8"):
+        load(tmp_path / "x.csv")
+
+
+def test_data_frames_and_parquet(written, tmp_path):
+    pandas = pytest.importorskip("pandas")
+    pytest.importorskip("pyarrow")
+    frame = pandas.read_csv(written(CSV))
+    frame.to_parquet(tmp_path / "demo.parquet")
+    expected = load(written(CSV)).hash()
+    assert load(frame).hash() == load(tmp_path / "demo.parquet").hash() == expected
+    lists = pandas.DataFrame({"state": [[1.0, 2.0], [3.0, 4.0]], "action": [1.0, 2.0], "episode": [0, 0]})
+    lists.to_parquet(tmp_path / "lists.parquet")
+    for source in (lists, tmp_path / "lists.parquet"):
+        assert load(source).episodes[0].observations.tolist() == [[1, 2], [3, 4]]
+    whole = (tmp_path / "lists.parquet").read_bytes()
+    (tmp_path / "cut.parquet").write_bytes(whole[:-40])
+    with pytest.raises(DataError, match="no readable Parquet file"):
+        load(tmp_path / "cut.parquet")
+
+
+def test_numbered_columns_are_in_the_order_of_their_numbers():
+    roles = assign(["obs[2]", "obs[10]", "obs[1]", "next_obs_0", "ACTION.x", "ACTION.a", "step"])
+    assert roles["observations"] == ["obs[1]", "obs[2]", "obs[10]"]
+    assert roles["actions"] == ["ACTION.x", "ACTION.a"]
+    assert (roles["next_observations"], roles["time"]) == (["next_obs_0"], ["step"])
