@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from imitax.config import Training
     from imitax.datasets import load, select
     from imitax.envs import Task
-    from imitax.errors import CheckpointError, ConfigError, DataError, ImitaxError
+    from imitax.errors import CheckpointError, ConfigError, DataError, EnvError, EnvWarning, ImitaxError
     from imitax.estimators import Estimator, LoadedPolicy, estimator, load_policy
     from imitax.run import Run
     from imitax.training.entry import preset_config, train
@@ -28,6 +28,8 @@ __all__ = [
     "CheckpointError",
     "ConfigError",
     "DataError",
+    "EnvError",
+    "EnvWarning",
     "Estimator",
     "ImitaxError",
     "LoadedPolicy",
@@ -51,7 +53,7 @@ _HOMES = {
     "config": ("Training",),
     "datasets": ("load", "select"),
     "envs": ("Task",),
-    "errors": ("CheckpointError", "ConfigError", "DataError", "ImitaxError"),
+    "errors": ("CheckpointError", "ConfigError", "DataError", "EnvError", "EnvWarning", "ImitaxError"),
     "estimators": ("Estimator", "LoadedPolicy", "estimator", "load_policy"),
     "run": ("Run",),
     "training.entry": ("preset_config", "train"),
