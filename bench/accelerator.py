@@ -5,10 +5,11 @@
     python bench/accelerator.py --out toy/ --toy           # the same at toy sizes, on any machine
 
 Writes JSON lines to `accelerator.jsonl` as they come, and errors to `accelerator.log`. Each part is a process of its
-own with a share of the time; what no longer fits is named in a line of its own.
+own with a share of the time; what no longer fits is named in a line of its own. A second call with the same folder
+goes on with what the first one left of `check` and `rates`.
 
 card    rates of matrix products and copies, and what a loop's iteration and a round trip to the host take
-check   one update of every algorithm and preset at a fixed batch, in float32, against the CPU's
+check   one update of every algorithm and preset at a fixed batch, in float32, against the CPU's, the defaults first
 rates   updates at 1, 8, 64 and 256 seeds in float32, TF32 and bfloat16. `ms` is one update of all seeds, `gflop` all
         their products, `matmul_gflops` the best product of that precision, `share` their quotient
 clone   behaviour cloning of 300 seeds on Hopper's demonstrations; the policies are evaluated on the CPU
@@ -28,10 +29,15 @@ from pathlib import Path
 from typing import Any
 
 MINUTES = 7.8
-SHARES = {"card": 45, "check": 90, "rates": 110, "clone": 80, "online": 110}
+SHARES = {"card": 30, "check": 95, "rates": 165, "clone": 65, "online": 90}
 """Seconds of each part, in their order. What is left of them at the end goes to the rest of the rates."""
 LEAST, GRACE = 20, 8
 """Seconds without which a part is not started, and after its share that it has to end by itself."""
+ENVIRONMENT = {
+    # Several processes have the card, and no search for the fastest kernels, which takes most of the compilation.
+    "check": {"XLA_PYTHON_CLIENT_PREALLOCATE": "false", "XLA_FLAGS": "--xla_gpu_autotune_level=0"},
+}
+"""Of a part, beside what is set already."""
 
 
 def read(out: Path) -> list[dict[str, Any]]:
@@ -55,6 +61,8 @@ def run_part(name: str, out: Path, seconds: float, options: Iterable[str]) -> No
     command = [sys.executable, "-m", "accelerator_parts", name, "--out", str(out), "--until", str(until), *options]
     paths = [str(Path(__file__).parent), *filter(None, [os.environ.get("PYTHONPATH")])]
     environment = os.environ | {"PYTHONPATH": os.pathsep.join(paths)}
+    for key, value in ENVIRONMENT.get(name, {}).items():
+        environment[key] = " ".join(filter(None, [os.environ.get(key), value]))
     with log.open("ab") as errors:
         process = subprocess.Popen(command, stderr=errors, env=environment, start_new_session=True)
         try:

@@ -41,6 +41,8 @@ class Training:
     """Updates offline, environment steps online."""
     seeds: tuple[int, ...] = (0,)
     """Seeds; each decides its demonstrations, initialisation, batches and environments. Several run as one vmap."""
+    devices: Count | None = None
+    """Devices that share the seeds equally; None takes all accelerators that can, and one CPU."""
     num_envs: Count = 1
     """N: environments per seed, stepped together with one policy call; changes results (online methods)."""
     env_workers: CountOrZero = 0

@@ -18,7 +18,7 @@ from imitax.envs.limits import warn_of_cut
 from imitax.envs.sole import rollout_in_turn
 from imitax.networks import Policy, compared_transitions
 from imitax.seeding import Purpose
-from imitax.stacking import over_seeds
+from imitax.stacking import gathered, over_seeds
 from imitax.types import Transition
 from imitax.vector_envs import VectorEnv, make_vector_env
 
@@ -45,7 +45,8 @@ def make_act(
 ) -> Callable[[Policy, np.ndarray, int], np.ndarray]:
     """A compiled `(policies, obs [S, N, O], step) -> actions [S, N, A]` for stacked policies of one structure.
 
-    The noise of a sampled action is decided by the seed's key and the step.
+    The noise of a sampled action is decided by the seed's key and the step. One device computes the actions of all
+    seeds: so few products take less time than handing them to several.
     """
     arrays, static = eqx.partition(policies, eqx.is_array)
     tree = jax.tree.structure(arrays)
@@ -61,7 +62,7 @@ def make_act(
     def act(policies: Policy, obs: np.ndarray, step: int) -> np.ndarray:
         nonlocal latest
         if latest is None or latest[0] is not policies:
-            latest = policies, jax.tree.leaves(eqx.filter(policies, eqx.is_array))
+            latest = policies, gathered(jax.tree.leaves(eqx.filter(policies, eqx.is_array)))
         return np.asarray(compiled(latest[1], obs, keys, step))
 
     return act

@@ -1,4 +1,7 @@
-"""Several seeds as one pytree: arrays stacked along a leading axis, and functions mapped over it."""
+"""Several seeds as one pytree: arrays stacked along a leading axis, and functions mapped over it.
+
+Several devices share the seeds equally: the leading axis is split over them, and each runs what concerns its own seeds.
+"""
 
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -6,6 +9,11 @@ from typing import Any
 import equinox as eqx
 import jax
 import jax.numpy as jnp
+from jax.sharding import Mesh, NamedSharding, PartitionSpec
+
+from imitax.errors import ConfigError
+
+AXIS = "seeds"
 
 
 def stack(trees: Sequence[Any]) -> Any:
@@ -20,10 +28,11 @@ def unstack(tree: Any, index: int) -> Any:
     return jax.tree.map(lambda x: x[index] if eqx.is_array(x) else x, tree)
 
 
-def over_seeds(f: Callable[..., Any], seeds: int, shared: int = 0) -> Callable[..., Any]:
+def over_seeds(f: Callable[..., Any], seeds: int, shared: int = 0, devices: int = 1) -> Callable[..., Any]:
     """`f` for arguments that carry a leading axis of seeds, but for the last `shared` ones.
 
     Several seeds run as a vmap. One seed runs as it is: a batch of one would turn its products into batched ones.
+    Several devices, whose number divides that of the seeds, do the same with their own seeds.
     """
 
     def alone(*args: Any) -> Any:
@@ -34,4 +43,59 @@ def over_seeds(f: Callable[..., Any], seeds: int, shared: int = 0) -> Callable[.
     def together(*args: Any) -> Any:
         return jax.vmap(f, in_axes=(0,) * (len(args) - shared) + (None,) * shared)(*args)
 
-    return alone if seeds == 1 else together
+    own = alone if seeds == devices else together
+    if devices == 1:
+        return own
+
+    def apart(*args: Any) -> Any:
+        split, whole = PartitionSpec(AXIS), PartitionSpec()
+        specs = (split,) * (len(args) - shared) + (whole,) * shared
+        # Nothing is exchanged between devices, so what varies over them need not be checked; the kernels are opaque.
+        return jax.shard_map(own, mesh=_mesh(devices), in_specs=specs, out_specs=split, check_vma=False)(*args)
+
+    return apart
+
+
+def device_count(seeds: int, wanted: int | None) -> int:
+    """Devices that share the seeds.
+
+    Args:
+        seeds: their number.
+        wanted: the number of devices; None takes as many accelerators as can share the seeds equally, or one CPU.
+
+    Raises:
+        ConfigError: there are not so many devices, or they cannot share the seeds equally.
+    """
+    if wanted == 1:
+        return 1
+    present = jax.local_device_count()
+    if wanted is None:
+        limit = 1 if jax.default_backend() == "cpu" else min(present, seeds)
+        return next(d for d in range(limit, 0, -1) if seeds % d == 0)
+    if wanted > present:
+        raise ConfigError(
+            f"devices must not exceed what JAX has here, got {wanted}: there are {present} ({jax.default_backend()})"
+        )
+    if seeds % wanted:
+        raise ConfigError(f"devices must share the seeds equally, got {wanted} devices and {seeds} seeds")
+    return wanted
+
+
+def spread(tree: Any, devices: int) -> Any:
+    """The tree with the leading axis of its arrays split over devices."""
+    if devices == 1:
+        return tree
+    sharding = NamedSharding(_mesh(devices), PartitionSpec(AXIS))
+    return jax.tree.map(lambda x: jax.device_put(x, sharding) if eqx.is_array(x) else x, tree)
+
+
+def gathered(tree: Any) -> Any:
+    """The tree with those of its arrays that are split over devices on the first one."""
+    first = jax.local_devices()[0]
+    return jax.tree.map(
+        lambda x: jax.device_put(x, first) if isinstance(x, jax.Array) and len(x.devices()) > 1 else x, tree
+    )
+
+
+def _mesh(devices: int) -> Mesh:
+    return Mesh(jax.local_devices()[:devices], (AXIS,))

@@ -2,6 +2,8 @@
 
 import argparse
 import importlib
+import os
+import sys
 from pathlib import Path
 
 
@@ -20,6 +22,8 @@ def main() -> None:
     part = Part(**vars(parser.parse_args()))
     module, _, function = part.name.partition(".")
     getattr(importlib.import_module(f"accelerator_parts.{module}"), function or "run")(part)
+    sys.stdout.flush()
+    os._exit(0)  # without waiting for programs that are still being compiled
 
 
 if __name__ == "__main__":

@@ -33,7 +33,7 @@ def run(part: Part) -> None:
     part.line(env_steps_per_s=round(env_rate(200 if part.toy else 3000)))
 
 
-def seconds_of(f: Callable[[], Any], least: float = 0.3, most: int = 15) -> float:
+def seconds_of(f: Callable[[], Any], least: float = 0.15, most: int = 15) -> float:
     """Median time of a call, the first of which is not counted."""
     times: list[float] = []
     while len(times) < 2 or (sum(times[1:]) < least and len(times) <= most):

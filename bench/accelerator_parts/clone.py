@@ -36,7 +36,7 @@ from imitax.statistics import expert_fraction, iqm
 from imitax.training.chunk import make_chunk
 from imitax.training.provenance import cores
 
-EVALUATION = 35
+EVALUATION = 25
 """Seconds that are kept for it."""
 ENV = "Hopper-v5"
 

@@ -15,7 +15,7 @@ from imitax.training.provenance import cores
 
 def run(part: Part) -> None:
     """Train until the time is up, with a line for every evaluation."""
-    seeds, steps, every = (2, 2100, 2100) if part.toy else (32, 50_000, 10_000)
+    seeds, steps, every = (2, 2100, 2100) if part.toy else (32, 50_000, 5_000)
     workers = (cores() or 1) - 1 if part.env_workers is None else part.env_workers
     with tempfile.TemporaryDirectory() as folder:
         try:

@@ -51,15 +51,22 @@ class Part:
         """Write a line about something that failed."""
         write(self.out, part=self.name, update=what, error=f"{type(problem).__name__}: {str(problem)[:1500]}")
 
-    def worker(self, name: str, out: Path, share: tuple[int, int] = (0, 1), seconds: float = 0.0) -> subprocess.Popen:
-        """Start a process of this part on the CPU, to end `seconds` before the part; one of several gets one core.
+    def worker(
+        self,
+        name: str,
+        out: Path,
+        share: tuple[int, int] = (0, 1),
+        seconds: float = 0.0,
+        platform: str | None = "cpu",
+    ) -> subprocess.Popen:
+        """Start a process of this part, to end `seconds` before it; one of several on the CPU gets one core.
 
-        It belongs to the part's process group, and so is killed with it.
+        It belongs to the part's process group, and so is killed with it. Its platform is JAX's own choice where None.
         """
         command = [sys.executable, "-m", "accelerator_parts", name, "--out", str(out)]
         command += ["--until", str(self.until - seconds), "--share", *map(str, share), *(["--toy"] if self.toy else [])]
-        process = subprocess.Popen(command, env=os.environ | {"JAX_PLATFORMS": "cpu"})
-        if share[1] > 1 and hasattr(os, "sched_setaffinity"):  # before JAX sizes its thread pool
+        process = subprocess.Popen(command, env=os.environ | ({"JAX_PLATFORMS": platform} if platform else {}))
+        if platform == "cpu" and share[1] > 1 and hasattr(os, "sched_setaffinity"):  # before JAX sizes its thread pool
             allowed = sorted(os.sched_getaffinity(0))
             os.sched_setaffinity(process.pid, {allowed[share[0] % len(allowed)]})
         return process

@@ -1,11 +1,12 @@
 """Updates at several numbers of seeds and precisions.
 
-Some programs at a time are compiled side by side, and then timed one after the other while nothing else runs.
+Some programs at a time are compiled side by side, and then timed one after the other while nothing else runs. Where the
+time is up before all of them are compiled, the others are timed nevertheless, with `busy` in their lines.
 """
 
 import time
 from collections.abc import Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from functools import cache
 from statistics import median
 from typing import Any, NamedTuple
@@ -32,11 +33,11 @@ class Case(NamedTuple):
 FREE = ("bc-2x256", "sac-default", "adversarial-default", "ls_iq-default")
 """Without a model: they compile in seconds."""
 BASED = ("rollout-7x200", "ensemble-7x200", "omlirl-head")
-ORDER = [(FREE, "tf32", (1, 64)), (FREE, "tf32", (256, 8)), (FREE, "float32", (64, 256)), (BASED[:2], "tf32", (1, 64))]
-ORDER += [(FREE, "bfloat16", (64, 256)), (BASED[2:], "tf32", (1, 64)), (BASED, "tf32", (8, 256))]
-ORDER += [(FREE, precision, (1, 8)) for precision in ("float32", "bfloat16")]
-ORDER += [(BASED, precision, seeds) for precision in ("float32", "bfloat16") for seeds in ((1, 64), (8, 256))]
-"""Updates, precision and numbers of seeds that are compiled together; what matters most comes first."""
+ORDER = [(updates, precision, (64,)) for precision in ("tf32", "bfloat16", "float32") for updates in (FREE, BASED)]
+ORDER += [(FREE + BASED, precision, (n,)) for n in (256, 1, 8) for precision in ("tf32", "bfloat16", "float32")]
+"""Updates, precision and numbers of seeds that are compiled together: first every update and precision once."""
+LEAST, EACH = 20, 1.5
+"""Seconds without which nothing more is compiled, and that are kept for timing one program."""
 
 
 def cases(toy: bool) -> list[list[Case]]:
@@ -52,22 +53,23 @@ def run(part: Part) -> None:
     lines = [line for line in read(part.out) if line["part"] == part.name and "update" in line]
     done = {(line["update"], line.get("precision"), line.get("seeds")) for line in lines}
     side = 64 if part.toy else 8192
-    ceilings = {precision: product_rate(precision, (side, side))[0] for precision in MATMUL}
-    sizes, needed = TOY if part.toy else Sizes(), 25.0
+    ceilings = {precision: round(product_rate(precision, (side, side))[0], 1) for precision in MATMUL}
+    sizes = TOY if part.toy else Sizes()
     postponed: list[Case] = []
     for wave in cases(part.toy):
         wave = [case for case in wave if case not in done]
-        started = time.monotonic()
-        if wave and part.left > needed:
-            compiled = compile_together(wave, sizes)
-            for case, programs in zip(wave, compiled, strict=True):
-                if part.left < 2:
-                    postponed.append(case)
-                else:
-                    measure(part, case, programs, sizes, ceilings[case.precision])
-            needed = 0.8 * (time.monotonic() - started)
-        else:
+        if not wave or part.left < LEAST:
             postponed += wave
+            continue
+        compiled = compile_together(wave, sizes)
+        futures = [future for programs in compiled if not isinstance(programs, Exception) for future in programs]
+        unfinished = wait(futures, timeout=max(part.left - EACH * len(wave), 0)).not_done
+        for case, programs in zip(wave, compiled, strict=True):
+            if part.left < EACH or (not isinstance(programs, Exception) and unfinished.intersection(programs)):
+                postponed.append(case)
+            else:
+                busy = {"busy": True} if unfinished else {}
+                measure(part, case, programs, sizes, {"matmul_gflops": ceilings[case.precision]} | busy)
     if postponed:
         names = [" ".join(map(str, case)) for case in postponed]
         write(part.out, part=part.name, **{"skipped" if part.last else "postponed": names})
@@ -85,15 +87,16 @@ class Compiled(NamedTuple):
 def compile_together(wave: Sequence[Case], sizes: Sizes) -> list[list[Future[Compiled]] | Exception]:
     """Of each case the functions of its update, or what went wrong while they were traced."""
     found: list[list[Future[Compiled]] | Exception] = []
-    with ThreadPoolExecutor(cores()) as pool:
-        for case in wave:
-            try:
-                calls = cached_calls(case.update, "bfloat16" if case.precision == "bfloat16" else "float32", sizes)
-                with jax.default_matmul_precision(MATMUL[case.precision]):
-                    lowered = [call.lower(case.seeds) for call in calls]
-                found.append([pool.submit(_compile, *pair) for pair in zip(calls, lowered, strict=True)])
-            except Exception as problem:
-                found.append(problem)
+    pool = ThreadPoolExecutor(cores())
+    for case in wave:
+        try:
+            calls = cached_calls(case.update, "bfloat16" if case.precision == "bfloat16" else "float32", sizes)
+            with jax.default_matmul_precision(MATMUL[case.precision]):
+                lowered = [call.lower(case.seeds) for call in calls]
+            found.append([pool.submit(_compile, *pair) for pair in zip(calls, lowered, strict=True)])
+        except Exception as problem:
+            found.append(problem)
+    pool.shutdown(wait=False)
     return found
 
 
@@ -103,9 +106,9 @@ def _compile(call: Call, lowered: jax.stages.Lowered) -> Compiled:
 
 
 def measure(
-    part: Part, case: Case, programs: list[Future[Compiled]] | Exception, sizes: Sizes, matmul_gflops: float
+    part: Part, case: Case, programs: list[Future[Compiled]] | Exception, sizes: Sizes, known: dict[str, Any]
 ) -> None:
-    """Time one case, and write its line."""
+    """Time one case, and write its line with what is known of it, such as `matmul_gflops`."""
     try:
         if isinstance(programs, Exception):
             raise programs
@@ -117,8 +120,11 @@ def measure(
         return
     about = PROGRAMS[case.update]
     gflop = case.seeds * about.gflop(sizes)
-    line: dict[str, Any] = {"ms": round(ms, 4), "gflop": round(gflop, 4), "matmul_gflops": round(matmul_gflops, 1)}
-    line |= {"share": round(gflop / ms * 1e3 / matmul_gflops, 4), "updates_per_s": round(case.seeds / ms * 1e3, 1)}
+    line: dict[str, Any] = {"ms": round(ms, 4), "gflop": round(gflop, 4), **known}
+    line |= {
+        "share": round(gflop / ms * 1e3 / known["matmul_gflops"], 4),
+        "updates_per_s": round(case.seeds / ms * 1e3, 1),
+    }
     if about.transitions is not None:
         line["transitions_per_s"] = round(case.seeds * about.transitions(sizes) / ms * 1e3)
     line |= {"compile_s": round(sum(one.seconds for one in compiled), 2), "memory_mb": round(memory_mb, 1)}

@@ -27,10 +27,11 @@ class RolloutSource:
         spec: of the task.
         seeds: how many run side by side.
         samples_absorbing: samples contain absorbing transitions, as `Buffer` has them.
+        devices: that share the seeds.
     """
 
-    def __init__(self, cfg: ModelConfig, spec: Spec, seeds: int, samples_absorbing: bool):
-        self.cfg, self.seeds = cfg, seeds
+    def __init__(self, cfg: ModelConfig, spec: Spec, seeds: int, samples_absorbing: bool, devices: int = 1):
+        self.cfg, self.seeds, self.devices = cfg, seeds, devices
         empty = RolloutBuffer.empty(cfg.model_rollouts.keep, spec, samples_absorbing)
         self.buffer: RolloutBuffer = jax.tree.map(lambda x: jnp.stack([x] * seeds), empty)
         self.compiled: dict[int, Callable[..., tuple[RolloutBuffer, Metrics]]] = {}
@@ -71,4 +72,4 @@ class RolloutSource:
             }
             return ring.write(Stored.of(t), mask), metrics
 
-        return jit(over_seeds(one, self.seeds, shared=1), donate_argnums=0)
+        return jit(over_seeds(one, self.seeds, shared=1, devices=self.devices), donate_argnums=0)

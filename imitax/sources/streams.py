@@ -15,6 +15,7 @@ from imitax.buffers import Buffer, Buffers
 from imitax.networks import Policy
 from imitax.sources.online import OnlineSource
 from imitax.sources.rollouts import RolloutSource
+from imitax.stacking import spread
 from imitax.types import Metrics
 
 Fit = Callable[[Any, Buffer, int], tuple[Any, Metrics]]
@@ -38,8 +39,18 @@ class Streams:
     fit: Fit
     refit_every: int | None = None
     """Environment steps between fits of the models."""
+    devices: int = 1
+    """That share the seeds: the data of each seed lie on its own."""
     slow: list[Metrics] = field(default_factory=list)
     """Metrics of fits and rollouts since they were last read."""
+
+    def __post_init__(self):
+        self.expert, self.initial, self.offline, self.rollout_keys = spread(
+            (self.expert, self.initial, self.offline, self.rollout_keys), self.devices
+        )
+        for source in (self.online, self.rollouts):
+            if source is not None:
+                source.buffer = spread(source.buffer, self.devices)
 
     @property
     def warmup(self) -> int:
@@ -93,7 +104,7 @@ class Streams:
             CheckpointError: a file is missing or damaged.
         """
         if self.rollouts is not None:  # donated later, so it must not lie in the file's memory
-            self.rollouts.buffer = jax.tree.map(jnp.copy, device_state)
+            self.rollouts.buffer = spread(jax.tree.map(jnp.copy, device_state), self.devices)
         if self.online is not None:
             self.online.restore(folders, shards, step)
 

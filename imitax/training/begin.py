@@ -22,7 +22,7 @@ from imitax.networks import Dynamics
 from imitax.record import seed_folder
 from imitax.seeding import Purpose
 from imitax.sources import OnlineSource, RolloutSource, Streams, episode_buffer, initial_buffer
-from imitax.stacking import stack, unstack
+from imitax.stacking import gathered, spread, stack, unstack
 from imitax.training import models
 from imitax.training.setup import Setup
 from imitax.types import Metrics, Transition
@@ -67,20 +67,21 @@ def fit_replay(setup: Setup, state: Any, replay: Buffer, step: int) -> tuple[Any
     """The state with every seed's model fitted to its replay, and metrics [S] of the fits."""
     cfg, fitted, metrics = setup.needs.model, [], []
     assert cfg is not None
+    learners = gathered(state.model.dynamics)
     for i, seed in enumerate(setup.training.seeds):
-        learner: Learner[Dynamics] = unstack(state.model.dynamics, i)
+        learner: Learner[Dynamics] = unstack(learners, i)
         own = unstack(replay, i)
         data = jax.tree.map(lambda x, n=int(own.size): np.asarray(x)[:n], own.data)
         dynamics, measured = models.fit_replay(learner.net, data, cfg.fit, seed, step)
         fitted.append(Learner.create(dynamics, learner.optimizer))
         metrics.append(measured)
-    state = unaliased(eqx.tree_at(lambda s: s.model.dynamics, state, stack(fitted)))
-    return state, jax.tree.map(lambda *x: np.stack(x), *metrics)
+    state = eqx.tree_at(lambda s: s.model.dynamics, state, stack(fitted))
+    return unaliased(state, setup.devices), jax.tree.map(lambda *x: np.stack(x), *metrics)
 
 
-def unaliased(state: Any) -> Any:
-    """The state with a buffer of its own for every array: chunks donate them."""
-    return jax.tree.map(lambda x: jnp.copy(x) if eqx.is_array(x) else x, state)
+def unaliased(state: Any, devices: int) -> Any:
+    """The state with a buffer of its own for every array, because chunks donate them, on the devices of its seed."""
+    return spread(jax.tree.map(lambda x: jnp.copy(x) if eqx.is_array(x) else x, state), devices)
 
 
 def make_streams(setup: Setup, state: Any) -> Streams:
@@ -98,7 +99,7 @@ def make_streams(setup: Setup, state: Any) -> Streams:
     if needs.env:
         online = online_source(setup)
     if needs.model is not None:
-        rollouts = RolloutSource(needs.model, task.spec, len(seeds), absorbing)
+        rollouts = RolloutSource(needs.model, task.spec, len(seeds), absorbing, setup.devices)
     act = make_act(setup.algorithm.explorer(state), seeding.keys(seeds, Purpose.ACTING), "sample")
     return Streams(
         expert=expert,
@@ -111,6 +112,7 @@ def make_streams(setup: Setup, state: Any) -> Streams:
         rollout_keys=seeding.keys(seeds, Purpose.MODEL_ROLLOUTS),
         fit=partial(fit_replay, setup),
         refit_every=setup.schedule.refit_every,
+        devices=setup.devices,
     )
 
 

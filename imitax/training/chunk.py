@@ -19,7 +19,7 @@ from imitax.types import Metrics
 Run = Callable[..., tuple[Any, Metrics]]
 
 
-def make_chunk(algorithm: Algorithm, cfg: Any, static: Any, seeds: int) -> Run:
+def make_chunk(algorithm: Algorithm, cfg: Any, static: Any, seeds: int, devices: int = 1) -> Run:
     """One jitted, donated scan over `count` updates that samples its batches on the device.
 
     `(arrays, buffers, keys [S], step, count) -> (arrays, metrics [S])`, metrics averaged over the updates.
@@ -44,12 +44,12 @@ def make_chunk(algorithm: Algorithm, cfg: Any, static: Any, seeds: int) -> Run:
             arrays, metrics = jax.lax.scan(body, arrays, (index, key_pairs[:, 1]))
             return arrays, jax.tree.map(lambda m: m.mean(0), metrics)
 
-        return over_seeds(one, seeds, shared=1)(arrays, buffers, keys, step)
+        return over_seeds(one, seeds, shared=1, devices=devices)(arrays, buffers, keys, step)
 
     return run_chunk
 
 
-def make_turn(turn: Turn, index: int, cfg: Any, static: Any, seeds: int) -> Run:
+def make_turn(turn: Turn, index: int, cfg: Any, static: Any, seeds: int, devices: int = 1) -> Run:
     """A jitted, donated turn of an algorithm's slow work: `(arrays, buffers, keys, step) -> (arrays, metrics [S])`.
 
     The index of the turn gives it a stream of random numbers of its own.
@@ -59,4 +59,4 @@ def make_turn(turn: Turn, index: int, cfg: Any, static: Any, seeds: int) -> Run:
         state, metrics = turn(eqx.combine(arrays, static), buffers, cfg, jr.fold_in(jr.fold_in(key, step), index))
         return eqx.filter(state, eqx.is_array), metrics
 
-    return jit(over_seeds(one, seeds, shared=1), donate_argnums=0)
+    return jit(over_seeds(one, seeds, shared=1, devices=devices), donate_argnums=0)

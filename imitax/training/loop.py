@@ -19,6 +19,7 @@ from imitax.evaluate import Evaluator
 from imitax.record import Recorder, seed_folder
 from imitax.seeding import Purpose
 from imitax.sources import Streams
+from imitax.stacking import gathered, spread
 from imitax.training.begin import continue_from, fit_recorded, initial_state, make_streams, unaliased
 from imitax.training.chunk import make_chunk, make_turn
 from imitax.training.evaluation import evaluation_records
@@ -47,12 +48,12 @@ def train_loop(setup: Setup, checkpoint: Checkpoint | None, callbacks: Sequence[
     progress, (state, streams) = Progress.begin(seeds, checkpoint), begin(setup, checkpoint)
     model = setup.needs.model
     timeline = Timeline(options, schedule, None if model is None else model.model_rollouts.every)
-    arrays, static = eqx.partition(unaliased(state), eqx.is_array)
-    run_chunk = make_chunk(setup.algorithm, setup.cfg, static, len(seeds))
-    turns = [
-        (every, make_turn(turn, i, setup.cfg, static, len(seeds))) for i, (every, turn) in enumerate(schedule.turns)
-    ]
-    update_keys, turn_keys = (seeding.keys(seeds, purpose) for purpose in (Purpose.UPDATES, Purpose.TURNS))
+    arrays, static = eqx.partition(unaliased(state, setup.devices), eqx.is_array)
+    count = (len(seeds), setup.devices)
+    run_chunk = make_chunk(setup.algorithm, setup.cfg, static, *count)
+    turns = [(every, make_turn(turn, i, setup.cfg, static, *count)) for i, (every, turn) in enumerate(schedule.turns)]
+    keys = (seeding.keys(seeds, purpose) for purpose in (Purpose.UPDATES, Purpose.TURNS))
+    update_keys, turn_keys = spread(tuple(keys), setup.devices)
 
     with (
         closing(streams),
@@ -116,7 +117,8 @@ def evaluate(
     callbacks: Sequence[Callback],
 ) -> bool:
     """Evaluate, record, and keep each seed's best policy; returns whether every callback wants the run to go on."""
-    records, seeds = evaluation_records(setup, evaluator, state), setup.training.seeds
+    state, seeds = gathered(state), setup.training.seeds
+    records = evaluation_records(setup, evaluator, state)
     for i, seed in enumerate(seeds):
         record.evaluation(progress.step, seed, records[seed], progress.wall_s)
         if records[seed]["return_mean"] > progress.best[i]["return_mean"]:
@@ -129,7 +131,7 @@ def evaluate(
 
 def write_checkpoint(setup: Setup, state: Any, streams: Streams, progress: Progress) -> None:
     """Write a checkpoint, and each seed's policy beside it."""
-    seeds = setup.training.seeds
+    state, seeds = gathered(state), setup.training.seeds
     folders = [seed_folder(setup.folder, seeds, seed) for seed in seeds]
     shards = streams.save([f / "replay" for f in folders], progress.step)
     extra = {"wall_s": progress.wall_s, "best": progress.best, "shards": shards}

@@ -74,14 +74,11 @@ def resume(
     algorithm = find(config["algorithm"])
     cfg = from_flat(algorithm.Config, config["config"])
     options = replace(from_flat(Training, config["training"]), env_kwargs=read(config["training"]["env_kwargs"]))
-    if quiet is not None:
-        options = replace(options, quiet=quiet)
-    if env_workers is not None:
-        options = replace(options, env_workers=env_workers)
     if steps is not None and steps < options.steps:
         raise ConfigError(f"--resume with --steps {steps}: the run has {options.steps} already; give a larger number")
-    options = replace(options, steps=options.steps if steps is None else steps)
-    options = replace(options, **{name: Path(path) for name, path in (files or {}).items()})
+    changed = {"steps": steps, "quiet": quiet, "env_workers": env_workers}
+    changed |= {name: Path(path) for name, path in (files or {}).items()}
+    options = replace(options, **{name: value for name, value in changed.items() if value is not None})
     if not options.env and env is None:
         raise ConfigError(f"{folder} was started with an environment in memory; pass it again: resume(folder, env=...)")
     source = tuple(_again(folder, config, name, given.get(name)) for name in ("demos", "offline_data"))

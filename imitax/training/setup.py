@@ -17,6 +17,7 @@ from imitax.envs import EnvLike, Task
 from imitax.errors import ConfigError, DataError
 from imitax.networks import Normalizer, Termination
 from imitax.record.sinks import SinkName, require
+from imitax.stacking import device_count
 from imitax.training.given import Given, load_given, termination_of
 from imitax.vector_envs import check_sendable
 
@@ -79,6 +80,11 @@ class Setup:
     def schedule(self) -> Schedule:
         """How much it learns, and when."""
         return self.algorithm.schedule(self.cfg)
+
+    @property
+    def devices(self) -> int:
+        """Devices that share the seeds."""
+        return device_count(len(self.training.seeds), self.training.devices)
 
     def about(self, index: int, step: int) -> dict[str, Any]:
         """What a policy file says of its origin."""
@@ -204,6 +210,7 @@ def check_options(algorithm: Algorithm, cfg: Any, options: Training, task: Task)
             f"{task.env_id} exists once, so one seed with one environment can train in it, not {len(options.seeds)} "
             f"with {options.num_envs}; pass a function that makes a new environment at every call"
         )
+    device_count(len(options.seeds), options.devices)
     if options.num_envs > 1 and not needs.env:
         raise ConfigError(f"num_envs is for online methods; {algorithm.name} needs no environment to learn")
     periods: dict[str, int | None] = {f"period {i}": every for i, (every, _) in enumerate(schedule.turns)}

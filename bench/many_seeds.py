@@ -1,0 +1,149 @@
+"""Several seeds on one CPU: their updates on one device or several, and the steps of their environments.
+
+    python bench/many_seeds.py --out results/many_seeds.jsonl          # both, seven minutes
+    python bench/many_seeds.py --parts updates --rounds 5
+
+updates    milliseconds of one update of all seeds of adversarial-default (500 updates each time): as one vmap on all
+           cores, and shared by as many virtual devices as there are cores
+stepping   steps a second of all seeds' environments with acting policies of 2 x 256 units, as training takes them
+           between its updates, and of an evaluation, by the number of worker processes
+
+Every figure is taken in a process of its own. The processes of all settings alternate, so that changes of the machine's
+load affect all of them; a line has the figures of all rounds and their median. Nothing else should run.
+"""
+
+import argparse
+import itertools
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+CORES = len(os.sched_getaffinity(0))
+SEEDS = {"updates": (2, 4), "stepping": (1, 4, 8)}
+SPLITS = {"updates": (1, CORES), "stepping": (0, CORES - 1)}
+"""Numbers of devices, and of worker processes."""
+
+
+def updates(seeds: int, devices: int) -> dict[str, float]:
+    """Milliseconds of one update of all seeds."""
+    import jax
+    import jax.numpy as jnp
+    from updates import harness
+
+    from imitax.algorithm import find
+    from imitax.buffers import Buffers
+    from imitax.stacking import spread
+    from imitax.training.chunk import make_chunk
+
+    algorithm = find("adversarial")
+    cfg = algorithm.PRESETS["default"]
+    (arrays, _), static, keys = harness.new_state(algorithm, cfg)
+    absorbing = algorithm.needs(cfg).absorbing
+    buffers = Buffers(harness.buffer(10_000, absorbing), harness.buffer(100_000, absorbing))
+    repeated = jax.tree.map(lambda x: jnp.repeat(x, seeds, axis=0), (arrays, buffers, keys))
+    arrays, buffers, keys = spread(repeated, devices)
+    run, times = make_chunk(algorithm, cfg, static, seeds, devices), []
+    for i in range(6):
+        start = time.perf_counter()
+        arrays, metrics = run(arrays, buffers, keys, jnp.asarray(100 * i), 100)
+        jax.block_until_ready(metrics)
+        times.append(10 * (time.perf_counter() - start))
+    return {"ms": median(times[1:])}  # the first compiles
+
+
+def stepping(seeds: int, workers: int) -> dict[str, float]:
+    """Steps a second of training's environments, and of an evaluation of 20 episodes a seed."""
+    from functools import partial
+
+    from imitax import seeding
+    from imitax.agents.start import Start
+    from imitax.algorithm import find
+    from imitax.buffers import Buffer
+    from imitax.envs import Task
+    from imitax.evaluate import Evaluator, make_act
+    from imitax.networks import Normalizer
+    from imitax.seeding import Purpose
+    from imitax.sources import OnlineSource
+    from imitax.stacking import stack
+    from imitax.vector_envs import make_vector_env
+
+    task, algorithm, numbers = Task.create("Hopper-v5"), find("sac"), tuple(range(seeds))
+    normalizer = Normalizer.identity(task.spec.obs_dim)
+    starts = [Start(task.spec, normalizer, seeding.key(i, Purpose.INITIALISATION), None) for i in numbers]
+    policies = algorithm.explorer(stack([algorithm.init(algorithm.PRESETS["default"], start) for start in starts]))
+    envs = make_vector_env(task, seeds, workers)
+    source = OnlineSource(envs, task.spec, numbers, Buffer.empty(10_000, task.spec, False), 0)
+    act = partial(make_act(policies, seeding.keys(numbers, Purpose.ACTING), "sample"), policies)
+
+    def steps() -> int:
+        for first in range(0, 1000, 50):  # chunks, as in training
+            source.advance(act, first, 50)
+        return 1000 * seeds
+
+    evaluator = Evaluator(task, numbers, 20, mode="sample", workers=workers)
+    found = {
+        "steps_per_s": rate(steps),
+        "evaluation_steps_per_s": rate(lambda: sum(int(r.lengths.sum()) for r in evaluator(policies))),
+    }
+    source.close()
+    evaluator.close()
+    return found
+
+
+def rate(f: Callable[[], int]) -> float:
+    """What `f` counts in a second, the median of five calls after one that compiles."""
+    rates = []
+    for _ in range(6):
+        start = time.perf_counter()
+        count = f()
+        rates.append(count / (time.perf_counter() - start))
+    return median(rates[1:])
+
+
+def measure(part: str, seeds: int, split: int) -> dict[str, float]:
+    """One round of one setting, in a process of its own."""
+    devices = split if part == "updates" else 1
+    flags = f"{os.environ.get('XLA_FLAGS', '')} --xla_force_host_platform_device_count={devices}"
+    call = [sys.executable, __file__, "--one", part, str(seeds), str(split)]
+    environment = os.environ | {"XLA_FLAGS": flags, "JAX_PLATFORMS": "cpu"}
+    done = subprocess.run(call, stdout=subprocess.PIPE, text=True, env=environment, check=True)
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+def main() -> None:
+    """Measure in rounds, and print one line a setting."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--parts", nargs="+", choices=SEEDS, default=list(SEEDS))
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--out", type=Path, help="append the lines to this file too")
+    parser.add_argument("--one", nargs=3, help=argparse.SUPPRESS)
+    args = parser.parse_args()
+    if args.one:
+        part, seeds, split = args.one
+        print(json.dumps({"updates": updates, "stepping": stepping}[part](int(seeds), int(split))))
+        return
+    from imitax.training.provenance import commit
+
+    for part in args.parts:
+        settings = [(part, *pair) for pair in itertools.product(SEEDS[part], dict.fromkeys(SPLITS[part]))]
+        rounds = [[measure(*setting) for setting in settings] for _ in range(args.rounds)]
+        for (_, seeds, split), found in zip(settings, zip(*rounds, strict=True), strict=True):
+            line: dict[str, Any] = {"part": part, "seeds": seeds}
+            line["devices" if part == "updates" else "env_workers"] = split
+            for name in found[0]:
+                line |= {name: round(median(f[name] for f in found), 2), f"{name}_rounds": [f[name] for f in found]}
+            text = json.dumps(line | {"cores": CORES, "commit": commit()})
+            print(text, flush=True)
+            if args.out:
+                with args.out.open("a") as file:
+                    file.write(text + "\n")
+
+
+if __name__ == "__main__":
+    main()
