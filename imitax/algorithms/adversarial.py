@@ -51,10 +51,11 @@ class Config:
     """Adversarial imitation."""
 
     agent: Annotated[SoftActorCritic, INLINE] = SoftActorCritic(
-        ema=0.999,
+        ema=0.9998,
         critic=CriticConfig(layer_norm=True),
         critic_optimizer=OptimizerConfig(),
         terminal=Terminal("absorbing"),
+        temperature=Temperature("fixed", initial=0.01),
     )
     discriminator: Annotated[Discriminator, INLINE] = field(default_factory=Discriminator)
     replay: Annotated[Replay, INLINE] = Replay(warmup_steps=2000)
