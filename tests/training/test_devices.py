@@ -26,7 +26,7 @@ def train(name, folder, *runs):
     path = os.pathsep.join([str(TESTS.parent), str(TESTS)])
     environment = os.environ | {"XLA_FLAGS": flags, "PYTHONPATH": path, "JAX_PLATFORMS": "cpu"}
     call = [sys.executable, str(TESTS / "two_devices.py"), json.dumps([name, str(folder), runs])]
-    done = subprocess.run(call, capture_output=True, text=True, timeout=500, env=environment, check=False)
+    done = subprocess.run(call, capture_output=True, text=True, timeout=1500, env=environment, check=False)
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout.splitlines()[-1])
 
