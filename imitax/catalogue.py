@@ -4,6 +4,7 @@ The command line prints help from here, and packages find what they export (PEP 
 """
 
 import importlib
+import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -54,6 +55,18 @@ BUNDLED = Path(__file__).parent / "datasets" / "bundled"
 def bundled(folder: Path = BUNDLED) -> list[str]:
     """Names of the datasets that come with imitax, such as "imitax/hopper-expert"."""
     return sorted(f"imitax/{path.stem}" for path in folder.glob("*.hdf5"))
+
+
+def minari_path(dataset_id: str = "") -> Path:
+    """Folder of a dataset in Minari's local store, and of the store itself without an id."""
+    store = os.environ.get("MINARI_DATASETS_PATH") or Path.home() / ".minari" / "datasets"
+    return Path(store) / dataset_id
+
+
+def local_minari() -> list[str]:
+    """Ids of the datasets in Minari's local store."""
+    store = minari_path()
+    return sorted(str(p.parent.parent.relative_to(store)) for p in store.glob("**/data/metadata.json"))
 
 
 def split_alias(name: str) -> tuple[str, str | None]:

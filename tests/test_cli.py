@@ -106,7 +106,7 @@ def test_a_resumed_run_and_an_evaluation_take_workers(monkeypatch):
     calls = []
     run = types.SimpleNamespace(summary={}, evaluate=lambda *_, **options: calls.append(options) or {})
     monkeypatch.setattr("imitax.training.resume.resume", lambda _, **options: calls.append(options) or run)
-    monkeypatch.setattr("imitax.run.Run", lambda _: run)
+    monkeypatch.setattr("imitax.run.Run", lambda _, **options: run)
     assert cli.dispatch(["train", "--resume", "runs/x", "--env-workers", "3", "--quiet"]) == 0
     assert cli.dispatch(["train", "--resume", "runs/x", "--quiet"]) == 0
     assert cli.dispatch(["eval", "runs/x", "--env-workers", "2", "--json"]) == 0

@@ -79,7 +79,7 @@ ALLOWED = {
         "trust",
     },
     "estimators.py": SOURCE | {"artifacts", "evaluate", "run", "training"},
-    "cli/": SOURCE | {"__version__", "algorithm", "cli", "config", "record", "run", "training"},
+    "cli/": SOURCE | {"__version__", "algorithm", "cli", "config", "figures", "record", "run", "training"},
     "tabular/": CHOICES | {"tabular"},
 }
 """Files and folders, and what they may import of the package."""

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import tyro
 
-from imitax.catalogue import bundled
+from imitax.catalogue import bundled, local_minari
 from imitax.cli.parsing import parse
 from imitax.errors import ConfigError, printable, unknown
 
@@ -52,9 +52,7 @@ def run(args: Sequence[str]) -> int:
 def _list(order: Datasets) -> int:
     for name in bundled():
         print(f"{name}  (bundled)")
-    from imitax.datasets.minari_io import list_minari
-
-    for name in list_minari():
+    for name in local_minari():
         print(f"{name}  (Minari, local)")
     return 0
 

@@ -78,16 +78,12 @@ def _registry() -> tyro.constructors.ConstructorRegistry:
     return registry
 
 
-_wanted = "--env-kwargs (or --columns) takes a JSON object such as '{\"key\": 1}'"
-
-
 def _json_object(text: str) -> dict[str, Any]:
+    wanted = "--env-kwargs takes a JSON object, as --columns does, such as '{\"key\": 1}', got"
     try:
         value = json.loads(text)
     except (ValueError, RecursionError) as e:
-        raise ConfigError(
-            f"--env-kwargs (or --columns) takes a JSON object such as '{{\"key\": 1}}', got {text!r}: {e}"
-        ) from e
+        raise ConfigError(f"{wanted} {text!r}: {e}") from e
     if not isinstance(value, dict):
-        raise ConfigError(f"--env-kwargs (or --columns) takes a JSON object such as '{{\"key\": 1}}', got {text!r}")
+        raise ConfigError(f"{wanted} {text!r}")
     return value

@@ -106,20 +106,19 @@ class Dataset:
                 raise DataError(f"the action bounds have {len(bound)} dimensions, the actions {self.action_dim}")
 
     def __repr__(self) -> str:
-        facts = "; ".join(f"{name} {value}" for name, value in self._facts().items())
-        return f"Dataset({self.name!r}): {facts}"
+        return f"Dataset({self.name!r}): {'; '.join(f'{name} {value}' for name, value in self._facts().items())}"
 
     def _repr_html_(self) -> str:
-        rows = {"dataset": self.name, **self._facts()}
-        cells = (f"<tr><th>{escape(name)}</th><td>{escape(value)}</td></tr>" for name, value in rows.items())
+        rows = {"dataset": self.name, **self._facts()}.items()
+        cells = (f"<tr><th>{escape(name)}</th><td>{escape(value)}</td></tr>" for name, value in rows)
         return f"<table>{''.join(cells)}</table>"
 
     def _facts(self) -> dict[str, str]:
-        """What is worth knowing of the data at a glance."""
         facts = {"episodes": f"{len(self.episodes):,}", "transitions": f"{self.transition_count:,}"}
-        facts |= {"observations": f"[{self.obs_dim}]", "actions": "none"}
-        facts |= {} if self.action_dim is None else {"actions": f"[{self.action_dim}]"}
-        facts |= {} if self.env_id is None else {"env": self.env_id}
+        actions = "none" if self.action_dim is None else f"[{self.action_dim}]"
+        facts |= {"observations": f"[{self.obs_dim}]", "actions": actions} | (
+            {"env": self.env_id} if self.env_id else {}
+        )
         return facts | ({"mean return": f"{self.returns.mean():,.4g}"} if self.has_rewards else {})
 
     @property

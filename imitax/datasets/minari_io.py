@@ -15,6 +15,7 @@ import gymnasium as gym
 import numpy as np
 from gymnasium.envs.registration import EnvSpec, WrapperSpec
 
+from imitax.catalogue import minari_path
 from imitax.datasets.arrays import episode
 from imitax.datasets.environment import identity, no_box, specification, wrappers
 from imitax.datasets.episode import Dataset, Episode, located
@@ -32,18 +33,6 @@ STRUCTURE = {
 FIELDS = ("observations", "actions", "rewards", "terminations", "truncations")
 
 
-def dataset_path(dataset_id: str) -> Path:
-    """Folder of a dataset in the local store."""
-    store = os.environ.get("MINARI_DATASETS_PATH") or Path.home() / ".minari" / "datasets"
-    return Path(store) / dataset_id
-
-
-def list_minari() -> list[str]:
-    """Ids of the datasets in the local store."""
-    store = dataset_path("")
-    return sorted(str(p.parent.parent.relative_to(store)) for p in store.glob("**/data/metadata.json"))
-
-
 def load_minari(source: Path | str, columns: Columns | None = None) -> Dataset:
     """Read a Minari dataset from a folder (Path), or from the local store by its id (str).
 
@@ -55,7 +44,7 @@ def load_minari(source: Path | str, columns: Columns | None = None) -> Dataset:
     Raises DataError when the dataset is not there, cannot be read, has other spaces, or has a flag before the end
     of an episode.
     """
-    folder = source if isinstance(source, Path) else dataset_path(source)
+    folder = source if isinstance(source, Path) else minari_path(source)
     data = folder / "data" if (folder / "data").is_dir() else folder
     with located(str(source)):
         if not (data / "metadata.json").is_file():
