@@ -117,6 +117,7 @@ LONG_FILES = {
     "imitax/algorithms/ibc.py",
     "imitax/algorithms/iq_learn.py",
     "imitax/algorithms/rmirl.py",
+    "imitax/datasets/episode.py",
     "imitax/run.py",
 }
 LONG_FUNCTIONS = {
