@@ -36,13 +36,14 @@ def updates(seeds: int, devices: int) -> dict[str, float]:
     import jax.numpy as jnp
     from updates import harness
 
-    from imitax.algorithm import find
+    from imitax.algorithm import algorithm_of
+    from imitax.algorithms import adversarial
     from imitax.buffers import Buffers
     from imitax.stacking import spread
     from imitax.training.chunk import make_chunk
 
-    algorithm = find("adversarial")
-    cfg = algorithm.PRESETS["default"]
+    cfg = adversarial.PRESETS["default"]
+    algorithm = algorithm_of(cfg)
     (arrays, _), static, keys = harness.new_state(algorithm, cfg)
     absorbing = algorithm.needs(cfg).absorbing
     buffers = Buffers(harness.buffer(10_000, absorbing), harness.buffer(100_000, absorbing))
@@ -63,7 +64,8 @@ def stepping(seeds: int, workers: int) -> dict[str, float]:
 
     from imitax import seeding
     from imitax.agents.start import Start
-    from imitax.algorithm import find
+    from imitax.algorithm import algorithm_of
+    from imitax.algorithms import sac
     from imitax.buffers import Buffer
     from imitax.envs import Task
     from imitax.evaluate import Evaluator, make_act
@@ -73,10 +75,11 @@ def stepping(seeds: int, workers: int) -> dict[str, float]:
     from imitax.stacking import stack
     from imitax.vector_envs import make_vector_env
 
-    task, algorithm, numbers = Task.create("Hopper-v5"), find("sac"), tuple(range(seeds))
+    task, cfg, numbers = Task.create("Hopper-v5"), sac.PRESETS["default"], tuple(range(seeds))
+    algorithm = algorithm_of(cfg)
     normalizer = Normalizer.identity(task.spec.obs_dim)
     starts = [Start(task.spec, normalizer, seeding.key(i, Purpose.INITIALISATION), None) for i in numbers]
-    policies = algorithm.explorer(stack([algorithm.init(algorithm.PRESETS["default"], start) for start in starts]))
+    policies = algorithm.explorer(stack([algorithm.init(cfg, start) for start in starts]))
     envs = make_vector_env(task, seeds, workers)
     source = OnlineSource(envs, task.spec, numbers, Buffer.empty(10_000, task.spec, False), 0)
     act = partial(make_act(policies, seeding.keys(numbers, Purpose.ACTING), "sample"), policies)
