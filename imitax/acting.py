@@ -55,9 +55,12 @@ class Acting:
                 f"observation {dim}{where} is {batch[row, dim]:g}: a policy acts on finite numbers; repair what "
                 "observes it"
             )
-        actions = self.mode(self.arrays, batch) if sample is None else self._sampled(batch, sample)
-        host = np.asarray(actions)
-        return host[0] if alone else host
+        actions = self.act(batch, sample)
+        return actions[0] if alone else actions
+
+    def act(self, batch: Float[np.ndarray, "B O"], sample: int | None) -> Float[np.ndarray, "B A"]:
+        """Actions for observations that have been checked."""
+        return np.asarray(self.mode(self.arrays, batch) if sample is None else self._sampled(batch, sample))
 
     def _sampled(self, batch: Float[np.ndarray, "B O"], sample: int) -> Array:
         if 0 <= sample <= LARGEST_SEED:

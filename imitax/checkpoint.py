@@ -15,7 +15,7 @@ import numpy as np
 
 from imitax.errors import CheckpointError
 from imitax.files import load_arrays, read_json, save_arrays, sha256, write_json
-from imitax.types import Carried, Iterated
+from imitax.types import Carried, of_iterated
 
 T = TypeVar("T")
 
@@ -57,22 +57,13 @@ def fill_tree(template: T, arrays: dict[str, np.ndarray], what: str) -> T:
         return jnp.asarray(arrays[name]) if eqx.is_array(leaf) and name not in absent else leaf
 
     filled = jax.tree_util.tree_map_with_path(replace, template)
-    return restarted(filled) if absent else filled
+    return of_iterated(lambda part: part.restarted(), filled) if absent else filled
 
 
 def carried_arrays(tree: Any) -> set[str]:
     """Paths of the arrays that networks carry from step to step."""
     nodes = jax.tree_util.tree_leaves_with_path(tree, is_leaf=lambda x: isinstance(x, Carried))
     return {f"{jax.tree_util.keystr(path)}.value" for path, node in nodes if isinstance(node, Carried)}
-
-
-def restarted(tree: T) -> T:
-    """The tree with all that its networks carry computed from their parameters."""
-
-    def own(x: Any) -> bool:
-        return isinstance(x, Iterated)
-
-    return jax.tree.map(lambda x: x.restarted() if own(x) else x, tree, is_leaf=own)
 
 
 @dataclass(frozen=True)

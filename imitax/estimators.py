@@ -11,14 +11,14 @@ from typing import Any, ClassVar
 
 import jax.random as jr
 import numpy as np
-from jaxtyping import Array, Float, PRNGKeyArray
 
 from imitax import artifacts
+from imitax.acting import Acting
 from imitax.catalogue import split_alias
-from imitax.compiled import filter_jit, guarded
+from imitax.compiled import guarded
 from imitax.datasets import load
 from imitax.errors import ConfigError, DataError
-from imitax.evaluate import ActionMode, explain
+from imitax.evaluate import explain
 from imitax.networks import Policy
 from imitax.run import Run, Which
 from imitax.training.entry import find, preset_config, preset_of, train
@@ -35,6 +35,7 @@ class LoadedPolicy:
 
     def __init__(self, policy: Policy, about: dict[str, Any]):
         self.policy, self.about = policy, about
+        self._acting = Acting(policy)
 
     def __repr__(self) -> str:
         spec = self.policy.actor.spec
@@ -61,8 +62,7 @@ class LoadedPolicy:
             raise ConfigError(f"observations have the shape {np.shape(obs)}, the policy takes [{dims}] or [B, {dims}]")
         if not np.isfinite(batch).all():
             raise DataError(f"observation {int(np.argmin(np.isfinite(batch).all(1)))} is not finite")
-        key, mode = jr.key(0 if sample is None else sample), "mode" if sample is None else "sample"
-        actions = np.asarray(_act(self.policy, batch, key, mode))
+        actions = self._acting.act(batch, sample)
         return actions[0] if np.ndim(obs) == 1 else actions
 
     __call__ = predict
@@ -83,11 +83,6 @@ class LoadedPolicy:
     def save(self, path: os.PathLike[str] | str) -> None:
         """Write the policy to a file that `load_policy` reads."""
         artifacts.save_policy(Path(path).expanduser(), self.policy, self.about)
-
-
-@filter_jit
-def _act(policy: Policy, obs: Float[Array, "B O"], key: PRNGKeyArray, mode: ActionMode) -> Float[Array, "B A"]:
-    return policy.act(obs, key, mode)
 
 
 @guarded

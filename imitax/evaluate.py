@@ -15,7 +15,6 @@ from imitax import seeding
 from imitax.compiled import filter_jit, jit
 from imitax.envs import EPISODE_LIMIT, SoleVectorEnv, Task
 from imitax.envs.limits import warn_of_cut
-from imitax.envs.sole import rollout_in_turn
 from imitax.networks import Policy, compared_transitions
 from imitax.seeding import Purpose
 from imitax.stacking import gathered, over_seeds
@@ -82,19 +81,20 @@ def rollout(
     Returns:
         Returns [N] (undiscounted), lengths [N], and whether each episode terminated [N].
     """
-    if isinstance(envs, SoleVectorEnv):
-        return rollout_in_turn(envs, seeds, act, limit)
     n = envs.num_envs
-    returns, lengths, terminations, running = np.zeros(n), np.zeros(n, int), np.zeros(n, bool), np.ones(n, bool)
-    envs.reset(dict(enumerate(seeds)))
-    for step in range(limit):
-        if not running.any():
-            break
-        reward, terminated, truncated = envs.step(act(envs.obs, step), running)
-        returns += reward
-        lengths += running
-        terminations |= terminated
-        running &= ~(terminated | truncated)
+    returns, lengths, terminations = np.zeros(n), np.zeros(n, int), np.zeros(n, bool)
+    together = 1 if isinstance(envs, SoleVectorEnv) else n  # an environment that exists once has one episode at a time
+    for first in range(0, n, together):
+        running = (np.arange(n) >= first) & (np.arange(n) < first + together)
+        envs.reset({i: seeds[i] for i in np.flatnonzero(running).tolist()})
+        for step in range(limit):
+            if not running.any():
+                break
+            reward, terminated, truncated = envs.step(act(envs.obs, step), running)
+            returns += reward
+            lengths += running
+            terminations |= terminated
+            running &= ~(terminated | truncated)
     return returns, lengths, terminations
 
 

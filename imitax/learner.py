@@ -12,7 +12,7 @@ from jaxtyping import Array, Float, Int
 from imitax.errors import ConfigError
 from imitax.kernels import Replaceable
 from imitax.settings import Count, NonNegative, Positive, ShareBelowOne, settings
-from imitax.types import Carried, Iterated, Metrics, parameters
+from imitax.types import Carried, Metrics, of_iterated, parameters
 
 Net = TypeVar("Net")
 
@@ -79,16 +79,8 @@ class Learner(eqx.Module, Generic[Net]):
         """
         (_, metrics), grads = eqx.filter_value_and_grad(loss, has_aux=True)(self.net, *args)
         updates, opt_state = self.optimizer.build().update(parameters(grads), self.opt_state, parameters(self.net))
-        return Learner(iterated(eqx.apply_updates(self.net, updates)), opt_state, self.optimizer), metrics
-
-
-def iterated(net: Net) -> Net:
-    """The network with its carried arrays brought up to date."""
-
-    def own(x: Any) -> bool:
-        return isinstance(x, Iterated)
-
-    return jax.tree.map(lambda x: x.iterated() if own(x) else x, net, is_leaf=own)
+        net = of_iterated(lambda part: part.iterated(), eqx.apply_updates(self.net, updates))
+        return Learner(net, opt_state, self.optimizer), metrics
 
 
 def polyak(target: Net, online: Net, rate: float | Float[Array, ""]) -> Net:

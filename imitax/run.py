@@ -17,13 +17,13 @@ from imitax.choices.learned_reward import LearnedReward
 from imitax.compiled import guarded
 from imitax.datasets import Dataset
 from imitax.envs import Task
-from imitax.envs.kwargs import read
 from imitax.errors import CheckpointError, ConfigError
 from imitax.evaluate import ActionMode, Evaluator, make_act
 from imitax.files import read_json, read_lines
 from imitax.networks import Policy, with_inference
+from imitax.notebooks import html_table
 from imitax.record import seed_folder
-from imitax.run_config import facts, html_table, read_config
+from imitax.run_config import facts, read_config
 from imitax.seeding import Purpose
 from imitax.settings import number
 from imitax.sources.online import read_replay
@@ -60,7 +60,7 @@ class Run:
         self.config: dict[str, Any] = read_config(self.folder)
         self.seeds: tuple[int, ...] = tuple(self.config["training"]["seeds"])
         self._task, self._env, self._trust_env = task, env, trust_env
-        self._compiled: dict[Path, tuple[int | None, Acting]] = {}
+        self._compiled: dict[Path, tuple[int, Acting]] = {}
 
     @cached_property
     def summary(self) -> dict[str, Any]:
@@ -74,14 +74,14 @@ class Run:
             return self._task
         env_id, kwargs = self.config["env"]["id"], self.config["env"]["kwargs"]
         if self._env is not None:
-            return Task.create(self._env, read(kwargs) if self._env == env_id else None)
+            return Task.create(self._env, kwargs if self._env == env_id else None)
         if not self.config["training"]["env"]:
             raise ConfigError(
                 f"{self.folder} was trained on an environment in memory: pass Run(folder, task=Task.create(env))"
             )
         if not (self._trust_env or trust.is_own(self.folder, self.config)):
             env_id = trust.check_env(env_id, kwargs, str(self.folder))
-        return Task.create(env_id, read(kwargs))
+        return Task.create(env_id, kwargs)
 
     def __repr__(self) -> str:
         return f"Run({str(self.folder)!r}): {'; '.join(f'{k} {v}' for k, v in facts(self.folder, self.config).items())}"
@@ -119,8 +119,8 @@ class Run:
     def _acting(self, seed: int | None, which: Which) -> Acting:
         """A seed's policy with its compiled functions; read again when its file has changed."""
         path = self._file("policy", seed, which)
-        written = path.stat().st_mtime_ns if path.exists() else None
-        if self._compiled.get(path, (None,))[0] != written or written is None:
+        written = path.stat().st_mtime_ns
+        if self._compiled.get(path, (None,))[0] != written:
             self._compiled[path] = written, Acting(load_policy(path)[0])
         return self._compiled[path][1]
 
@@ -226,7 +226,7 @@ class Run:
         return Dataset(
             episodes,
             env_id=self.config["env"]["id"],
-            env_kwargs=read(self.config["env"]["kwargs"]),
+            env_kwargs=self.config["env"]["kwargs"],
             name=f"{self.folder.name}-replay",
             action_low=spec.action_low,
             action_high=spec.action_high,

@@ -1,7 +1,6 @@
 """The config of a run's folder: read, checked, and what is worth knowing of the run at a glance."""
 
 from collections.abc import Mapping
-from html import escape
 from pathlib import Path
 from typing import Any
 
@@ -40,9 +39,3 @@ def facts(folder: Path, config: Mapping[str, Any]) -> dict[str, str]:
     last = read_json(folder / "summary.json")["last"]
     fraction = "" if last["expert_fraction"] is None else f" ({last['expert_fraction']:.0%} of the demonstrations)"
     return found | {"return": ("not finite" if last["iqm"] is None else format_return(last["iqm"])) + fraction}
-
-
-def html_table(rows: Mapping[str, str]) -> str:
-    """Names and values as a table for notebooks."""
-    cells = (f"<tr><th>{escape(name)}</th><td>{escape(value)}</td></tr>" for name, value in rows.items())
-    return f"<table>{''.join(cells)}</table>"

@@ -3,6 +3,7 @@
 Observations are pytrees of arrays with a leading axis of examples; a flat Box is one array [B, O].
 """
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeVar, runtime_checkable
 
 import equinox as eqx
@@ -92,6 +93,15 @@ class Iterated(Protocol):
     def restarted(self) -> Any:
         """The part with carried arrays computed from its parameters alone."""
         ...
+
+
+def of_iterated(f: Callable[[Iterated], Any], tree: Tree) -> Tree:
+    """The tree with `f` applied to its `Iterated` parts."""
+
+    def own(x: Any) -> bool:
+        return isinstance(x, Iterated)
+
+    return jax.tree.map(lambda x: f(x) if own(x) else x, tree, is_leaf=own)
 
 
 def parameters(net: Any) -> Any:

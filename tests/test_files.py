@@ -1,4 +1,5 @@
 import dataclasses
+import math
 import os
 from pathlib import Path
 
@@ -171,3 +172,19 @@ def test_arrays_that_are_missing_foreign_or_unfit(tmp_path):
     with pytest.raises(SafetensorError):
         files.save_arrays(tmp_path / "text", {"x": np.array(["a"])})
     assert not (tmp_path / "text").exists()
+
+
+def test_numbers_without_an_end_survive_json(tmp_path):
+    kwargs = {
+        "interval": (0.0, float("inf")),
+        "low": -np.inf,
+        "x": np.array([1.0, np.inf]),
+        "n": 3,
+        "deep": {"a": None},
+    }
+    files.write_json(tmp_path / "a.json", {"kwargs": kwargs, "nan": math.nan}, exact=True)
+    back = files.read_json(tmp_path / "a.json")
+    assert back["kwargs"] == {
+        "interval": [0.0, math.inf], "low": -math.inf, "x": [1.0, math.inf], "n": 3, "deep": {"a": None}
+    }  # fmt: skip
+    assert math.isnan(back["nan"])

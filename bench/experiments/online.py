@@ -9,10 +9,9 @@ bundled hopper-expert unless a row says otherwise; `--ant FILE` adds Ant-v5. Aft
 default preset, with one choice changed at a time.
 """
 
-import time
 from pathlib import Path
 
-from bench.experiments.queue import Row, chosen, options, report_unfinished, reported, unfinished, work
+from bench.experiments.queue import Row, options, report_unfinished, reported, work_in_groups
 
 HOPPER = ("--env", "Hopper-v5", "--demos", "hopper-expert")
 TEN = (*HOPPER, "--episodes", "10")
@@ -68,16 +67,7 @@ def main() -> None:
     parser.add_argument("--ant", type=Path, help="demonstrations of Ant-v5")
     args = parser.parse_args()
     with reported():
-        table, further = rows(args.ant), ablations()
-        kept = chosen([*table, *further], args.only)
-        left, started = [], time.monotonic()
-        for part in (table, further):
-            part = [row for row in part if row in kept]
-            if part and not args.list:
-                spent = (time.monotonic() - started) / 60
-                minutes = None if args.minutes is None else max(args.minutes - spent, 0)
-                work(part, args.folder, args.results, minutes=minutes, seeds=args.seeds)
-            left += unfinished(part, args.folder, args.seeds)
+        left = work_in_groups([rows(args.ant), ablations()], args)
     report_unfinished(left)
 
 

@@ -89,6 +89,27 @@ def work(
     return unfinished(rows, folder, seeds)
 
 
+def work_in_groups(groups: Sequence[Sequence[Row]], args: argparse.Namespace) -> list[tuple[Row, int]]:
+    """Work on groups of rows, one group after another, and return the unfinished jobs of all.
+
+    Args:
+        groups: of the table's rows.
+        args: of the command line that `options` describes: which rows and seeds, for how long, or only a list.
+
+    Raises ConfigError if a job fails, or if there is no row with a name of `args.only`.
+    """
+    kept = {row.name for row in chosen([row for rows in groups for row in rows], args.only)}
+    left, started = [], time.monotonic()
+    for group in groups:
+        rows = [row for row in group if row.name in kept]
+        if rows and not args.list:
+            spent = (time.monotonic() - started) / 60
+            minutes = None if args.minutes is None else max(args.minutes - spent, 0)
+            work(rows, args.folder, args.results, minutes=minutes, seeds=args.seeds)
+        left += unfinished(rows, args.folder, args.seeds)
+    return left
+
+
 def options(description: str | None, folder: str) -> argparse.ArgumentParser:
     """The command line that all queues share; `folder` is the default folder for the runs."""
     parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)

@@ -10,11 +10,10 @@ TASK-expert sets, recorded data are data/TASK-medium-replay.hdf5. A run is evalu
 updates, every 10,000 where it is longer than 200,000.
 """
 
-import time
 from dataclasses import replace
 
 from bench.experiments.offline import medium_replay
-from bench.experiments.queue import Row, chosen, options, report_unfinished, reported, unfinished, work
+from bench.experiments.queue import Row, options, report_unfinished, reported, work_in_groups
 
 THREE = {"hopper": "Hopper-v5", "halfcheetah": "HalfCheetah-v5", "walker2d": "Walker2d-v5"}
 FOUR = {**THREE, "ant": "Ant-v5"}
@@ -104,16 +103,8 @@ def main() -> None:
     parser.add_argument("--groups", type=int, nargs="+", metavar="GROUP", help="only these groups")
     args = parser.parse_args()
     with reported():
-        parts = {n: rows for n, rows in groups().items() if args.groups is None or n in args.groups}
-        kept = {row.name for row in chosen([row for rows in parts.values() for row in rows], args.only)}
-        left, started = [], time.monotonic()
-        for rows in parts.values():
-            rows = [row for row in rows if row.name in kept]
-            if rows and not args.list:
-                spent = (time.monotonic() - started) / 60
-                minutes = None if args.minutes is None else max(args.minutes - spent, 0)
-                work(rows, args.folder, args.results, minutes=minutes, seeds=args.seeds)
-            left += unfinished(rows, args.folder, args.seeds)
+        wanted = [rows for n, rows in groups().items() if args.groups is None or n in args.groups]
+        left = work_in_groups(wanted, args)
     report_unfinished(left)
 
 

@@ -63,6 +63,8 @@ class Config:
         require_given_rewards(self.agent.terminal)
 
 
+_HOPPER = ModelRollouts(every=250, starts=100_000, horizon=15, horizon_first=1, horizon_from=20_000, keep=1_000_000)
+
 PRESETS = {
     "default": Config(),
     "paper": Config(
@@ -70,16 +72,7 @@ PRESETS = {
         model=ModelConfig(
             dynamics=DynamicsConfig(hidden=(200, 200, 200, 200)),
             fit=DynamicsFit(patience=6, holdout=0.2, decay=OFFICIAL_DECAY),
-            model_rollouts=ModelRollouts(
-                every=250,
-                starts=100_000,
-                horizon=15,
-                horizon_first=1,
-                horizon_from=20_000,
-                horizon_to=150_000,
-                keep=1_000_000,
-                limit=None,
-            ),
+            model_rollouts=replace(_HOPPER, horizon_to=150_000, limit=None),
             pessimism=Pessimism("none"),
         ),
         real_share=0.05,
@@ -90,15 +83,7 @@ PRESETS = {
         agent=replace(CLEANIL, td_loss=TdLoss("huber")),
         model=ModelConfig(
             fit=DynamicsFit(bootstrap=False, optimizer=OptimizerConfig(lr=3e-4)),
-            model_rollouts=ModelRollouts(
-                every=250,
-                starts=100_000,
-                horizon=15,
-                horizon_first=1,
-                horizon_from=20_000,
-                keep=1_000_000,
-                end_beyond=100.0,
-            ),
+            model_rollouts=replace(_HOPPER, end_beyond=100.0),
             pessimism=Pessimism("none"),
         ),
         replay=Replay(warmup_steps=2000),

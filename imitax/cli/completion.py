@@ -40,7 +40,9 @@ def words(before: list[str]) -> list[str]:
         return bundled()
     command, rest = before[0], before[1:]
     if command == "datasets" and not rest:
-        return ["list", "show", "validate"]
+        from imitax.cli.datasets import ACTIONS
+
+        return list(ACTIONS)
     if command == "completion":
         return list(SCRIPTS)
     if command == "train" and not rest:

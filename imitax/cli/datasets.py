@@ -41,12 +41,11 @@ class Datasets:
 def run(args: Sequence[str]) -> int:
     """Carry the command out; returns its exit status."""
     order: Datasets = parse(Datasets, args, "imitax datasets")
-    actions = {"list": _list, "show": _show, "validate": _validate, "doctor": _doctor}
-    if order.action not in actions:
-        raise ConfigError(unknown("action of imitax datasets", repr(order.action), actions))
+    if order.action not in ACTIONS:
+        raise ConfigError(unknown("action of imitax datasets", repr(order.action), ACTIONS))
     if order.action != "list" and order.source is None:
         raise ConfigError(f"imitax datasets {order.action} needs a file, a bundled name or a Minari id")
-    return actions[order.action](order)
+    return ACTIONS[order.action](order)
 
 
 def _list(order: Datasets) -> int:
@@ -117,3 +116,7 @@ def _doctor(order: Datasets) -> int:
         draw(report.drawn, order.out)
         print(f"figure: {order.out}")
     return 0
+
+
+ACTIONS = {"list": _list, "show": _show, "validate": _validate, "doctor": _doctor}
+"""What `imitax datasets` does, by the name of the action."""

@@ -1,19 +1,17 @@
 """Demonstrations in memory: whole episodes, each with its true final observation."""
 
-# Over 250 lines: what a dataset checks and says of itself stays with its fields.
-
 import hashlib
 import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from html import escape
 from typing import Any
 
 import numpy as np
 from jaxtyping import Float, Int
 
 from imitax.errors import DataError, printable
+from imitax.notebooks import html_table
 from imitax.seeding import Purpose, generator
 from imitax.types import Transition
 
@@ -111,9 +109,7 @@ class Dataset:
         return f"Dataset({self.name!r}): {'; '.join(f'{name} {value}' for name, value in self._facts().items())}"
 
     def _repr_html_(self) -> str:
-        rows = {"dataset": self.name, **self._facts()}.items()
-        cells = (f"<tr><th>{escape(name)}</th><td>{escape(value)}</td></tr>" for name, value in rows)
-        return f"<table>{''.join(cells)}</table>"
+        return html_table({"dataset": self.name, **self._facts()})
 
     def _facts(self) -> dict[str, str]:
         facts = {"episodes": f"{len(self.episodes):,}", "transitions": f"{self.transition_count:,}"}

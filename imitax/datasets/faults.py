@@ -8,7 +8,7 @@ import gymnasium as gym
 import numpy as np
 
 from imitax.datasets.episode import Episode
-from imitax.datasets.jumps import FEW, Episodes, jumps_of
+from imitax.datasets.jumps import FEW, Episodes, Jumps, jumps_of
 from imitax.errors import DataError, DataWarning
 
 LIMITED = 3
@@ -46,11 +46,19 @@ def mended(episodes: Episodes, mend: Mend, limit: int | None = None) -> Episodes
 
     Raises DataError for a fault that is not to be mended; doubts are warnings.
     """
-    for check in (_padding, _zero_ends, _resets, _next_episodes):
-        episodes = check(episodes, mend)
-        if not episodes:
-            raise DataError("no transition is left after the repair")
+    filled = _some(_zero_ends(_some(_padding(episodes, mend)), mend))
+    jumps = jumps_of(filled)
+    episodes = _some(_resets(filled, jumps, mend))
+    if episodes is not filled:
+        jumps = jumps_of(episodes)
+    episodes = _some(_next_episodes(episodes, jumps, mend))
     return _time_limits(episodes, mend, limit)
+
+
+def _some(episodes: Episodes) -> Episodes:
+    if not episodes:
+        raise DataError("no transition is left after the repair")
+    return episodes
 
 
 def registered_limit(env_id: str | None) -> int | None:
@@ -117,9 +125,8 @@ def zeroed_ends(episodes: Sequence[Episode]) -> tuple[int, ...]:
     return tuple(i for i, episode in enumerate(episodes) if not episode.observations[-1].any())
 
 
-def _resets(episodes: Episodes, mend: Mend) -> Episodes:
+def _resets(episodes: Episodes, jumps: Jumps | None, mend: Mend) -> Episodes:
     """Rows that lead from the end of one episode to the start of the next."""
-    jumps = jumps_of(episodes)
     if jumps is None:
         return episodes
     repeats = (jumps.gap == 0) & (jumps.first > jumps.usual) & (jumps.first > jumps.last)
@@ -139,9 +146,8 @@ def _resets(episodes: Episodes, mend: Mend) -> Episodes:
     return _without(episodes, {int(i): (1, 0) for i in found})
 
 
-def _next_episodes(episodes: Episodes, mend: Mend) -> Episodes:
+def _next_episodes(episodes: Episodes, jumps: Jumps | None, mend: Mend) -> Episodes:
     """Final observations that are the first of the next episode."""
-    jumps = jumps_of(episodes)
     if jumps is None:
         return episodes
     wrong = (jumps.gap == 0) & (jumps.last > jumps.usual) & (jumps.last >= jumps.first)

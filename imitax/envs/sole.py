@@ -1,10 +1,10 @@
 """An environment that exists once: training and evaluation take turns in it."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Bool, Float
 
 from imitax.envs.guard import Guard
 
@@ -53,22 +53,3 @@ class SoleVectorEnv:
 
     def close(self) -> None:
         """Nothing: whoever made the environment closes it."""
-
-
-def rollout_in_turn(
-    envs: SoleVectorEnv, seeds: Sequence[int], act: Callable[[np.ndarray, int], np.ndarray], limit: int
-) -> tuple[Float[np.ndarray, "N"], Int[np.ndarray, "N"], Bool[np.ndarray, "N"]]:
-    """As `evaluate.rollout`, one episode after another; the numbers are those of separate environments."""
-    n = envs.num_envs
-    returns, lengths, terminations = np.zeros(n), np.zeros(n, int), np.zeros(n, bool)
-    for i, seed in enumerate(seeds):
-        running = np.arange(n) == i
-        envs.reset({i: seed})
-        for step in range(limit):
-            reward, terminated, truncated = envs.step(act(envs.obs, step), running)
-            returns += reward
-            lengths += running
-            terminations |= terminated
-            if (terminated | truncated).any():
-                break
-    return returns, lengths, terminations

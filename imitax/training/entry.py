@@ -16,7 +16,6 @@ from imitax.checkpoint import Checkpoint
 from imitax.compiled import guarded
 from imitax.config import Training, check_parts, flatten, from_flat, override
 from imitax.envs import EnvLike
-from imitax.envs.kwargs import written
 from imitax.errors import ConfigError, unknown
 from imitax.files import read_json
 from imitax.run import Run
@@ -144,8 +143,8 @@ def describe_run(setup: Setup, preset: str) -> dict[str, Any]:
         "algorithm": setup.algorithm.name,
         "preset": preset,
         "config": flatten(setup.cfg),
-        "training": replace(options, env_kwargs=written(options.env_kwargs)),
-        "env": {"id": setup.task.env_id, "kwargs": written(setup.task.env_kwargs)},
+        "training": options,
+        "env": {"id": setup.task.env_id, "kwargs": setup.task.env_kwargs},
         "data": describe_demonstrations(setup.data, options.seeds),
         "offline_data": describe(setup.data.offline),
         "expert_return": setup.data.expert_return,

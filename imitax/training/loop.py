@@ -49,9 +49,9 @@ def train_loop(setup: Setup, checkpoint: Checkpoint | None, callbacks: Sequence[
     model = setup.needs.model
     timeline = Timeline(options, schedule, None if model is None else model.model_rollouts.every)
     arrays, static = eqx.partition(unaliased(state, setup.devices), eqx.is_array)
-    count = (len(seeds), setup.devices)
-    run_chunk = make_chunk(setup.algorithm, setup.cfg, static, *count)
-    turns = [(every, make_turn(turn, i, setup.cfg, static, *count)) for i, (every, turn) in enumerate(schedule.turns)]
+    shape = (len(seeds), setup.devices)
+    run_chunk = make_chunk(setup.algorithm, setup.cfg, static, *shape)
+    turns = [(every, make_turn(turn, i, setup.cfg, static, *shape)) for i, (every, turn) in enumerate(schedule.turns)]
     keys = (seeding.keys(seeds, purpose) for purpose in (Purpose.UPDATES, Purpose.TURNS))
     update_keys, turn_keys = spread(tuple(keys), setup.devices)
 

@@ -16,7 +16,6 @@ from imitax.compiled import guarded
 from imitax.config import Training, from_flat
 from imitax.datasets import list_bundled
 from imitax.envs import EnvLike
-from imitax.envs.kwargs import read
 from imitax.errors import CheckpointError, ConfigError, DataError
 from imitax.files import load_arrays, read_json, write_json
 from imitax.record import seed_folder
@@ -73,7 +72,7 @@ def resume(
         check_named(folder, config, env, given)
     algorithm = find(config["algorithm"])
     cfg = from_flat(algorithm.Config, config["config"])
-    options = replace(from_flat(Training, config["training"]), env_kwargs=read(config["training"]["env_kwargs"]))
+    options = from_flat(Training, config["training"])
     if steps is not None and steps < options.steps:
         raise ConfigError(f"--resume with --steps {steps}: the run has {options.steps} already; give a larger number")
     changed = {"steps": steps, "quiet": quiet, "env_workers": env_workers}

@@ -13,13 +13,12 @@ from imitax.datasets import Dataset, Selection, load, normalization, pool, selec
 from imitax.datasets.comparison import compare, shape_hint
 from imitax.datasets.environment import bare, from_file
 from imitax.datasets.episode import kwargs_json
-from imitax.envs import EnvLike, Task
+from imitax.envs import EnvLike, Task, check_sendable
 from imitax.errors import ConfigError, DataError
 from imitax.networks import Normalizer, Termination
 from imitax.record.sinks import SinkName, require
 from imitax.stacking import device_count
 from imitax.training.given import Given, load_given, termination_of
-from imitax.vector_envs import check_sendable
 
 
 @dataclass(frozen=True)
