@@ -1,15 +1,19 @@
 """Several seeds on one CPU: their updates on one device or several, and the steps of their environments.
 
-    python bench/many_seeds.py --out results/many_seeds.jsonl          # both, seven minutes
+    python bench/many_seeds.py --out results/many_seeds.jsonl          # all, twenty minutes
     python bench/many_seeds.py --parts updates --rounds 5
 
 updates    milliseconds of one update of all seeds of adversarial-default (500 updates each time): as one vmap on all
            cores, and shared by as many virtual devices as there are cores
+training   steps a second of all seeds in an online training, adversarial-default on Hopper-v5, updates and environments
+           together: steps 2,500 to 3,500, on one device or as many as there are cores
 stepping   steps a second of all seeds' environments with acting policies of 2 x 256 units, as training takes them
            between its updates, and of an evaluation, by the number of worker processes
 
 Every figure is taken in a process of its own. The processes of all settings alternate, so that changes of the machine's
 load affect all of them; a line has the figures of all rounds and their median. Nothing else should run.
+
+To compare with an earlier commit, run `--one training 4 1` with its checkout as PYTHONPATH.
 """
 
 import argparse
@@ -25,9 +29,9 @@ from statistics import median
 from typing import Any
 
 CORES = len(os.sched_getaffinity(0))
-SEEDS = {"updates": (2, 4), "stepping": (1, 4, 8)}
-SPLITS = {"updates": (1, CORES), "stepping": (0, CORES - 1)}
-"""Numbers of devices, and of worker processes."""
+SEEDS = {"updates": (2, 4), "training": (4, 8), "stepping": (1, 4, 8)}
+SPLITS = {"updates": (1, CORES), "training": (1, CORES), "stepping": (0, CORES - 1)}
+"""Numbers of devices, of devices, and of worker processes."""
 
 
 def updates(seeds: int, devices: int) -> dict[str, float]:
@@ -56,6 +60,34 @@ def updates(seeds: int, devices: int) -> dict[str, float]:
         jax.block_until_ready(metrics)
         times.append(10 * (time.perf_counter() - start))
     return {"ms": median(times[1:])}  # the first compiles
+
+
+def training(seeds: int, devices: int) -> dict[str, float]:
+    """Steps a second of all seeds in an online training."""
+    import tempfile
+
+    import imitax
+
+    first, last = 2500, 3500
+    split: dict[str, Any] = {} if devices == 1 else {"devices": devices, "env_workers": devices - 1}
+    with tempfile.TemporaryDirectory() as folder:
+        run = imitax.train(
+            "adversarial",
+            env="Hopper-v5",
+            demos="hopper-expert",
+            out=Path(folder) / "run",
+            episodes=10,
+            steps=last,
+            seeds=tuple(range(seeds)),
+            eval_every=500,
+            eval_episodes=1,
+            quiet=True,
+            **split,
+        )
+        metrics = run.folder.rglob("metrics.jsonl")
+        rows = [json.loads(line) for path in metrics for line in path.read_text().splitlines()]
+    wall = {row["step"]: row["wall_s"] for row in rows if row["kind"] == "train" and row["seed"] == 0}
+    return {"training_steps_per_s": seeds * (last - first) / (wall[last] - wall[first])}
 
 
 def stepping(seeds: int, workers: int) -> dict[str, float]:
@@ -111,7 +143,7 @@ def rate(f: Callable[[], int]) -> float:
 
 def measure(part: str, seeds: int, split: int) -> dict[str, float]:
     """One round of one setting, in a process of its own."""
-    devices = split if part == "updates" else 1
+    devices = 1 if part == "stepping" else split
     flags = f"{os.environ.get('XLA_FLAGS', '')} --xla_force_host_platform_device_count={devices}"
     call = [sys.executable, __file__, "--one", part, str(seeds), str(split)]
     environment = os.environ | {"XLA_FLAGS": flags, "JAX_PLATFORMS": "cpu"}
@@ -129,7 +161,9 @@ def main() -> None:
     args = parser.parse_args()
     if args.one:
         part, seeds, split = args.one
-        print(json.dumps({"updates": updates, "stepping": stepping}[part](int(seeds), int(split))))
+        print(
+            json.dumps({"updates": updates, "training": training, "stepping": stepping}[part](int(seeds), int(split)))
+        )
         return
     from imitax.training.provenance import commit
 
@@ -138,7 +172,7 @@ def main() -> None:
         rounds = [[measure(*setting) for setting in settings] for _ in range(args.rounds)]
         for (_, seeds, split), found in zip(settings, zip(*rounds, strict=True), strict=True):
             line: dict[str, Any] = {"part": part, "seeds": seeds}
-            line["devices" if part == "updates" else "env_workers"] = split
+            line["env_workers" if part == "stepping" else "devices"] = split
             for name in found[0]:
                 line |= {name: round(median(f[name] for f in found), 2), f"{name}_rounds": [f[name] for f in found]}
             text = json.dumps(line | {"cores": CORES, "commit": commit()})

@@ -42,7 +42,8 @@ class Training:
     seeds: tuple[int, ...] = (0,)
     """Seeds; each decides its demonstrations, initialisation, batches and environments. Several run as one vmap."""
     devices: Count | None = None
-    """Devices that share the seeds equally; None takes all accelerators that can, and one CPU."""
+    """Devices that share the seeds equally, each of which runs its own; None takes as many accelerators or CPU cores as
+    can. It changes rounding only."""
     num_envs: Count = 1
     """N: environments per seed, stepped together with one policy call; changes results (online methods)."""
     env_workers: CountOrZero = 0

@@ -1,4 +1,7 @@
-"""Forked processes: JAX's threads do not survive a fork, so a child of a process that has used JAX waits for ever."""
+"""Processor cores, and forked processes.
+
+JAX's threads do not survive a fork, so a child of a process that has used JAX waits for ever.
+"""
 
 import os
 import sys
@@ -7,6 +10,11 @@ from imitax.errors import ConfigError
 
 _broken = False
 """Whether this process was forked from one in which JAX had started."""
+
+
+def cores() -> int:
+    """Processor cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _after_fork() -> None:

@@ -3,6 +3,8 @@
 Several devices share the seeds equally: the leading axis is split over them, and each runs what concerns its own seeds.
 """
 
+import contextlib
+import os
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -12,8 +14,10 @@ import jax.numpy as jnp
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
 from imitax.errors import ConfigError
+from imitax.processes import cores
 
 AXIS = "seeds"
+_HOST_DEVICES = "xla_force_host_platform_device_count"
 
 
 def stack(trees: Sequence[Any]) -> Any:
@@ -56,12 +60,27 @@ def over_seeds(f: Callable[..., Any], seeds: int, shared: int = 0, devices: int 
     return apart
 
 
+def reserve_cpus(seeds: int, wanted: int | None) -> None:
+    """Make JAX present the CPU's cores as devices that can share the seeds; without effect once JAX has started.
+
+    Args:
+        seeds: their number.
+        wanted: the number of devices; None takes as many cores as can share the seeds equally.
+    """
+    devices = _equal_shares(seeds, cores()) if wanted is None else wanted
+    decided = jax.config.read("jax_num_cpu_devices") > 0 or _HOST_DEVICES in os.environ.get("XLA_FLAGS", "")
+    if devices > 1 and seeds % devices == 0 and not decided:
+        with contextlib.suppress(RuntimeError):  # JAX has started
+            jax.config.update("jax_num_cpu_devices", devices)
+
+
 def device_count(seeds: int, wanted: int | None) -> int:
     """Devices that share the seeds.
 
     Args:
         seeds: their number.
-        wanted: the number of devices; None takes as many accelerators as can share the seeds equally, or one CPU.
+        wanted: the number of devices; None takes as many as can share the seeds equally, one for each core at most on
+            a CPU.
 
     Raises:
         ConfigError: there are not so many devices, or they cannot share the seeds equally.
@@ -70,8 +89,8 @@ def device_count(seeds: int, wanted: int | None) -> int:
         return 1
     present = jax.local_device_count()
     if wanted is None:
-        limit = 1 if jax.default_backend() == "cpu" else min(present, seeds)
-        return next(d for d in range(limit, 0, -1) if seeds % d == 0)
+        limit = cores() if jax.default_backend() == "cpu" else present
+        return _equal_shares(seeds, min(present, limit))
     if wanted > present:
         raise ConfigError(
             f"devices must not exceed what JAX has here, got {wanted}: there are {present} ({jax.default_backend()})"
@@ -79,6 +98,10 @@ def device_count(seeds: int, wanted: int | None) -> int:
     if seeds % wanted:
         raise ConfigError(f"devices must share the seeds equally, got {wanted} devices and {seeds} seeds")
     return wanted
+
+
+def _equal_shares(seeds: int, limit: int) -> int:
+    return next(d for d in range(min(limit, seeds), 0, -1) if seeds % d == 0)
 
 
 def spread(tree: Any, devices: int) -> Any:

@@ -19,6 +19,7 @@ from imitax.envs import EnvLike
 from imitax.errors import ConfigError, unknown
 from imitax.files import read_json
 from imitax.run import Run
+from imitax.stacking import reserve_cpus
 from imitax.training.folder import check_folder, claim, default_folder, locked, release
 from imitax.training.given import digest
 from imitax.training.loop import Callback, train_loop
@@ -75,6 +76,7 @@ def train(
     if isinstance(env, str):
         training["env"] = env
     options = from_training({**training, "demos": _named(demos), "offline_data": _named(offline_data)})
+    reserve_cpus(len(options.seeds), options.devices)
     folder = default_folder(found.name, env if isinstance(env, str) else "") if out is None else Path(out).expanduser()
     check_folder(folder, overwrite)
     setup = prepare(found, algorithm, options, env, (demos, offline_data), folder)
@@ -144,6 +146,7 @@ def describe_run(setup: Setup, preset: str) -> dict[str, Any]:
         "preset": preset,
         "config": flatten(setup.cfg),
         "training": options,
+        "devices": setup.devices,
         "env": {"id": setup.task.env_id, "kwargs": setup.task.env_kwargs},
         "data": describe_demonstrations(setup.data, options.seeds),
         "offline_data": describe(setup.data.offline),

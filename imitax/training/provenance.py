@@ -1,6 +1,5 @@
 """Where a run's numbers come from: commit, versions, data."""
 
-import os
 import platform
 import subprocess
 from importlib.metadata import PackageNotFoundError, version
@@ -41,11 +40,6 @@ def commit() -> str:
         return ask("rev-parse", "HEAD") + ("-dirty" if ask(*status) else "")
     except (OSError, subprocess.CalledProcessError):
         return f"v{package_version('imitax')}"
-
-
-def cores() -> int | None:
-    """Processor cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
 
 
 def describe(dataset: Dataset | None) -> dict[str, Any] | None:

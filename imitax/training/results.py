@@ -6,10 +6,10 @@ from typing import Any
 from imitax import figures
 from imitax.files import append_line, read_json, read_lines, write_atomic, write_json
 from imitax.files import line as line_bytes
+from imitax.processes import cores
 from imitax.record import seed_folder
 from imitax.statistics import summarise
 from imitax.training.progress import Progress
-from imitax.training.provenance import cores
 from imitax.training.setup import Setup
 
 Curve = list[dict[str, Any]]

@@ -8,6 +8,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import jax
+
 from imitax import trust
 from imitax.algorithm import find
 from imitax.artifacts import DYNAMICS, POLICY, REWARD
@@ -21,6 +23,7 @@ from imitax.files import load_arrays, read_json, write_json
 from imitax.record import seed_folder
 from imitax.run import Run
 from imitax.run_config import read_config
+from imitax.stacking import reserve_cpus
 from imitax.training.entry import FORMAT, finish
 from imitax.training.folder import CONFIG
 from imitax.training.given import digest
@@ -78,6 +81,7 @@ def resume(
     changed = {"steps": steps, "quiet": quiet, "env_workers": env_workers}
     changed |= {name: Path(path) for name, path in (files or {}).items()}
     options = replace(options, **{name: value for name, value in changed.items() if value is not None})
+    options = replace(options, devices=same_devices(options, config))
     if not options.env and env is None:
         raise ConfigError(f"{folder} was started with an environment in memory; pass it again: resume(folder, env=...)")
     source = tuple(_again(folder, config, name, given.get(name)) for name in ("demos", "offline_data"))
@@ -88,6 +92,23 @@ def resume(
         print(f"imitax: {folder} has no checkpoint yet: the run starts again at step 0", file=sys.stderr)
     update_config(folder, config, steps, given)
     return finish(setup, checkpoint, callbacks)
+
+
+def same_devices(options: Training, config: dict[str, Any]) -> int | None:
+    """The number of devices that the run has had, which its rounding depends on, or None where there are fewer."""
+    had = config.get("devices", 1)
+    if type(had) is not int or not 1 <= had <= len(options.seeds):
+        raise CheckpointError(f"config.json is damaged: its number of devices is {had!r}")
+    reserve_cpus(len(options.seeds), had)
+    if options.devices is not None or jax.local_device_count() >= had:
+        return had
+    if not options.quiet:
+        print(
+            f"imitax: the run had {had} devices, and JAX has {jax.local_device_count()} here: it goes on with the same "
+            "seeds, and numbers that differ by rounding",
+            file=sys.stderr,
+        )
+    return None
 
 
 def update_config(folder: Path, config: dict[str, Any], steps: int | None, given: Mapping[str, Any]) -> None:

@@ -13,9 +13,11 @@ import toy
 import imitax
 from imitax.algorithms import bc
 from imitax.checkpoint import checkpoints
-from imitax.errors import ConfigError
+from imitax.config import Training
+from imitax.errors import CheckpointError, ConfigError
 from imitax.files import load_arrays
-from imitax.stacking import device_count
+from imitax.stacking import device_count, reserve_cpus
+from imitax.training.resume import same_devices
 
 TESTS = Path(__file__).parents[1]
 
@@ -56,9 +58,11 @@ def test_devices_change_no_more_than_vmap_does(name, tmp_path):
 
 
 def test_how_many_devices_share_the_seeds(monkeypatch):
-    assert device_count(4, None) == 1  # one CPU
+    assert device_count(4, None) == 1  # JAX has one CPU device here
     monkeypatch.setattr("jax.local_device_count", lambda: 4)
-    assert (device_count(8, 4), device_count(6, 2), device_count(6, 1), device_count(4, None)) == (4, 2, 1, 1)
+    monkeypatch.setattr("imitax.stacking.cores", lambda: 2)
+    assert (device_count(8, 4), device_count(6, 2), device_count(6, 1)) == (4, 2, 1)
+    assert [device_count(seeds, None) for seeds in (1, 4, 5)] == [1, 2, 1]  # as many as there are cores, at most
     monkeypatch.setattr("jax.default_backend", lambda: "gpu")
     assert [device_count(seeds, None) for seeds in (1, 2, 6, 7, 8)] == [1, 2, 3, 1, 4]
 
@@ -75,3 +79,30 @@ def test_numbers_of_devices_that_do_not_fit(devices, message, monkeypatch, demos
     monkeypatch.setattr("jax.local_device_count", lambda: 2)
     with pytest.raises(ConfigError, match=message):
         imitax.train(bc.Config(), env=toy.ENV, demos=demos, out=tmp_path, seeds=(0, 1, 2), devices=devices)
+
+
+def test_cores_become_devices_unless_jax_has_started_or_is_told_otherwise(monkeypatch):
+    reserved = []
+    monkeypatch.setattr("jax.config.update", lambda name, value: reserved.append((name, value)))
+    monkeypatch.setattr("imitax.stacking.cores", lambda: 4)
+    monkeypatch.delenv("XLA_FLAGS")
+    for seeds, wanted in ((8, None), (6, None), (1, None), (6, 2), (6, 1), (8, 8), (8, 5)):
+        reserve_cpus(seeds, wanted)
+    assert [value for _, value in reserved] == [4, 3, 2, 8]
+    monkeypatch.setenv("XLA_FLAGS", "--xla_force_host_platform_device_count=1")
+    reserve_cpus(8, None)
+    assert len(reserved) == 4
+    monkeypatch.undo()
+    reserve_cpus(8, 2)  # JAX has started: no error
+
+
+def test_resume_keeps_the_number_of_devices(monkeypatch, capsys):
+    options = Training(steps=10, seeds=(0, 1))
+    monkeypatch.setattr("jax.local_device_count", lambda: 2)
+    assert [same_devices(options, config) for config in ({}, {"devices": 1}, {"devices": 2})] == [1, 1, 2]
+    monkeypatch.setattr("jax.local_device_count", lambda: 1)
+    assert same_devices(options, {"devices": 2}) is None
+    assert "the run had 2 devices, and JAX has 1 here" in capsys.readouterr().err
+    for damaged in (0, 3, "2", True, None):
+        with pytest.raises(CheckpointError, match="number of devices"):
+            same_devices(options, {"devices": damaged})
