@@ -68,7 +68,8 @@ def reserve_cpus(seeds: int, wanted: int | None) -> None:
         wanted: the number of devices; None takes as many cores as can share the seeds equally.
     """
     devices = _equal_shares(seeds, cores()) if wanted is None else wanted
-    decided = jax.config.read("jax_num_cpu_devices") > 0 or _HOST_DEVICES in os.environ.get("XLA_FLAGS", "")
+    count: int = jax.config.jax_num_cpu_devices  # pyright: ignore[reportAttributeAccessIssue]  added at run time
+    decided = count > 0 or _HOST_DEVICES in os.environ.get("XLA_FLAGS", "")
     if devices > 1 and seeds % devices == 0 and not decided:
         with contextlib.suppress(RuntimeError):  # JAX has started
             jax.config.update("jax_num_cpu_devices", devices)
