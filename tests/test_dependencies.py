@@ -62,8 +62,9 @@ ALLOWED = {
     "record/": HOST | {"record"},
     "figures/": HOST | {"figures"},
     "evaluate.py": HOST | {"networks", "compiled", "stacking"},
-    "run_config.py": {"errors", "files", "record"},
-    "run.py": SOURCE | {"acting", "artifacts", "evaluate", "record", "run_config", "trust"},
+    "held_out.py": DATASETS | {"networks", "compiled", "trust"},
+    "run_config.py": {"envs", "errors", "files", "record"},
+    "run.py": SOURCE | {"acting", "artifacts", "evaluate", "held_out", "record", "run_config", "trust"},
     "training/": SOURCE
     | {
         "algorithm",
@@ -73,6 +74,7 @@ ALLOWED = {
         "config",
         "evaluate",
         "figures",
+        "held_out",
         "record",
         "run",
         "run_config",
