@@ -57,7 +57,7 @@ class Training:
     eval_every: Count = 5_000
     """Steps between evaluations; a multiple of the chunk. The last step is always evaluated."""
     eval_episodes: Count = 20
-    """Episodes of an evaluation, deterministic policy, on environment seeds of their own; unused without environment."""
+    """Episodes of an evaluation in an environment, deterministic policy, on environment seeds of their own."""
     checkpoint_every: Count = 10_000
     """Steps between checkpoints; a multiple of the chunk. Online, episodes are cut there, so it changes results."""
     init_from: Path | None = None

@@ -39,7 +39,8 @@ class LoadedPolicy:
 
     def __repr__(self) -> str:
         spec = self.policy.actor.spec
-        origin = f"{self.about.get('algorithm')} on {self.about.get('env') or 'recorded data'}, step {self.about.get('step')}"
+        place = self.about.get("env") or "recorded data"
+        origin = f"{self.about.get('algorithm')} on {place}, step {self.about.get('step')}"
         return f"LoadedPolicy({origin}; {spec.obs_dim} observations, {spec.action_dim} actions)"
 
     @guarded

@@ -80,7 +80,7 @@ def measure(policy: Policy, data: Dataset, key: PRNGKeyArray) -> dict[str, Any]:
         "error": float(share.mean()),
         "action_error_mode": float(off.mean()),
         "action_error_sample": float(sampled),
-        "log_likelihood": float(np.mean(log_prob, dtype=np.float64)),
+        "log_likelihood": float(np.asarray(log_prob, np.float64).mean()),
         "action_error_by_dimension": off.mean(0).tolist(),
         "error_by_time": [float(share[part == i].mean()) if (part == i).any() else np.nan for i in range(PARTS)],
     }
@@ -99,9 +99,7 @@ def summarise_errors(per_seed: Mapping[int, Mapping[str, Any]]) -> dict[str, Any
     }
 
 
-def episodes_of(
-    config: Mapping[str, Any], demos: Any, folder: str, trusted: bool
-) -> tuple[dict[int, Dataset], str]:
+def episodes_of(config: Mapping[str, Any], demos: Any, folder: str, trusted: bool) -> tuple[dict[int, Dataset], str]:
     """The episodes on which each seed's policy of a run is measured, and what they are.
 
     Args:
@@ -131,7 +129,9 @@ def episodes_of(
     )
     if own is None or data.hash() != own["hash"]:
         if demos is None:
-            raise DataError(f"{source} has changed since the run: its hash is {data.hash()[:12]}, not {own['hash'][:12]}")
+            raise DataError(
+                f"{source} has changed since the run: its hash is {data.hash()[:12]}, not {own['hash'][:12]}"
+            )
         return dict.fromkeys(training["seeds"], data), "given episodes"
     chosen = {seed: own.get("validation_episodes", {}).get(str(seed), []) for seed in training["seeds"]}
     kind = "held-out episodes"

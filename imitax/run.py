@@ -260,7 +260,7 @@ class Run:
         inference: str | None = None,
         env_workers: int = 0,
         demos: Any = None,
-    ) -> dict[str, Any]:
+    ) -> dict[str, Any]:  # keywords, as on the command line
         """Roll out every seed's policy on fresh episodes; without an environment, compare it with recorded actions.
 
         Args:

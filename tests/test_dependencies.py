@@ -137,6 +137,7 @@ MANY_PARAMETERS = {
     "imitax/networks/mlp.py:__init__",
     "imitax/networks/reward.py:__init__",
     "imitax/record/recorder.py:__init__",
+    "imitax/run.py:evaluate",
     "imitax/tabular/implicit.py:iq_learn",
     "imitax/tabular/implicit.py:iq_learn_on_policy",
     "imitax/tabular/implicit.py:recoil",

@@ -25,7 +25,9 @@ def recorded_actions(data: Sequence[Dataset]) -> Float[np.ndarray, "N A"]:
     """
     known = [dataset for dataset in data if dataset.has_actions]
     if not known:
-        raise DataError("no actions are recorded, so their number and bounds are unknown: give spaces or an environment")
+        raise DataError(
+            "no actions are recorded, so their number and bounds are unknown: give spaces or an environment"
+        )
     sizes = {dataset.name: dataset.action_dim for dataset in known}
     if len(set(sizes.values())) > 1:
         raise DataError(f"actions differ in size: {', '.join(f'{name} has {size}' for name, size in sizes.items())}")

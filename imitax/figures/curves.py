@@ -59,8 +59,8 @@ def error_curve(
 ) -> Figure:
     """Draw a measure of evaluations against updates to `path`, as `learning_curve` draws returns.
 
-    For runs without an environment: `measure` is a key of their evaluations, such as `validation_error`. Raises DataError
-    if no record has it.
+    For runs without an environment: `measure` is a key of their evaluations, such as `validation_error`. Raises
+    DataError if no record has it.
     """
     found = {
         label: [{**record, "returns": [record[measure]]} for record in records if measure in record]

@@ -83,7 +83,9 @@ def error_table(scores: Mapping[str, Mapping[str, Any] | None], title: str, step
     known = {name: score for name, score in scores.items() if score is not None}
     for name, score in known.items():
         label = name + (f" (step {steps[name]})" if steps.get(name) else "")
-        table.add_row(label, format_error(score["error"]), _plain(score["action_error_mode"]), _plain(score["log_likelihood"]))
+        table.add_row(
+            label, format_error(score["error"]), _plain(score["action_error_mode"]), _plain(score["log_likelihood"])
+        )
     last = next(iter(known.values()), None)
     if last is None:
         return table
@@ -96,7 +98,9 @@ def error_table(scores: Mapping[str, Mapping[str, Any] | None], title: str, step
     table.add_section()
     parts = last["error_by_time"]
     for i, error in enumerate(parts):
-        table.add_row(f"{100 * i // len(parts)} to {100 * (i + 1) // len(parts)} % of the episode", format_error(error), "", "")
+        table.add_row(
+            f"{100 * i // len(parts)} to {100 * (i + 1) // len(parts)} % of the episode", format_error(error), "", ""
+        )
     return table
 
 

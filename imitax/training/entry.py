@@ -57,8 +57,8 @@ def train(
     Args:
         algorithm: a name ("bc", "sac"), which takes its `preset`, the name of a method that is a preset ("gail",
             "sqil"), or an algorithm's `Config`.
-        env: a Gymnasium id, an environment, or a callable that makes one. Without it the one that the data name. Offline
-            methods train without one where the data name none; None trains without one whatever they name.
+        env: a Gymnasium id, an environment, or a callable that makes one. Without it the one that the data name.
+            Offline methods train without one where the data name none; None trains without one whatever they name.
         demos: whatever `imitax.datasets.load` takes: a file, a bundled or Minari name, arrays, episodes, a Dataset.
         offline_data: recorded episodes that are no demonstrations, for algorithms that need them; as `demos`.
         spaces: (observation space, action space) in place of an environment; `action_low` and `action_high`, which are
@@ -108,8 +108,9 @@ def from_training(fields: dict[str, Any]) -> Training:
     """`Training` from keyword arguments, lists allowed for tuples, and one number for the bounds of all actions."""
     optional = ("demos", "offline_data", "out")
     for name in ("action_low", "action_high"):
-        if np.ndim(fields.get(name)) == 0 and fields.get(name) is not None:
-            fields = fields | {name: (number(fields[name], float, name),)}
+        if (bound := fields.get(name)) is not None:
+            several = (bound,) if np.ndim(bound) == 0 else bound
+            fields = fields | {name: tuple(map(float, number(several, tuple[float, ...], name)))}
     return from_flat(Training, {k: v for k, v in fields.items() if not (v is None and k in optional)})
 
 

@@ -22,7 +22,7 @@ SHOWN = 12
 def make_task(
     env: EnvLike | Spaces | None, options: Training, data: list[Dataset], needs: Needs
 ) -> tuple[Task, Training]:
-    """The task, and the options with what was found out: the environment's name and arguments, or the action bounds.
+    """The task, and the options with what was found out: name and arguments of the environment, or action bounds.
 
     Args:
         env: an environment; "" is the one that the data name, if they name one, and otherwise none; None is none,
@@ -41,7 +41,10 @@ def make_task(
     named = next((d for d in data if d.env_id is not None), None)
     if isinstance(env, Spaces) or env is None or (env == "" and (stand_in or named is None)):
         if needs.env:
-            raise ConfigError("give --env: the environment's Gymnasium id; this algorithm learns by acting in it")
+            raise ConfigError(
+                "give --env: the environment's Gymnasium id; this algorithm learns by acting in it. Recorded data alone "
+                "are enough for others, such as bc, ibc, recoil, or iq_learn with its preset offline"
+            )
         return without_environment(env if isinstance(env, Spaces) else None, options, data, named)
     if not isinstance(env, str):
         task = Task.create(env)
@@ -131,7 +134,7 @@ def _of_size(bound: tuple[float, ...] | None, size: int, name: str) -> tuple[flo
         return None
     if len(bound) not in (1, size):
         raise ConfigError(f"{name} has {len(bound)} numbers, the actions {size} dimensions: give one, or {size}")
-    return tuple(bound) * (size if len(bound) == 1 else 1)
+    return tuple(map(float, bound)) * (size if len(bound) == 1 else 1)
 
 
 def hold_out(options: Training, data: Dataset | None, recorded: bool) -> Training:
