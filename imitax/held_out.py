@@ -129,11 +129,8 @@ def episodes_of(config: Mapping[str, Any], demos: Any, folder: str, trusted: boo
     )
     if own is None or data.hash() != own["hash"]:
         if demos is None:
-            raise DataError(
-                f"{source} has changed since the run: its hash is {data.hash()[:12]}, not {own['hash'][:12]}"
-            )
+            raise DataError(f"{source} has changed since the run started: its hash is {data.hash()[:12]} now")
         return dict.fromkeys(training["seeds"], data), "given episodes"
-    chosen = {seed: own.get("validation_episodes", {}).get(str(seed), []) for seed in training["seeds"]}
     kind = "held-out episodes"
     if not all(chosen.values()):
         everything = list(range(len(data.episodes)))

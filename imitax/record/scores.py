@@ -78,7 +78,7 @@ def error_table(scores: Mapping[str, Mapping[str, Any] | None], title: str, step
         steps: of the evaluations, where known.
     """
     table = Table(title=title, title_justify="left", title_style="bold")
-    for column in ("", "error, of action range", "in action units", "log-likelihood"):
+    for column in ("", "share of range", "action units", "log-likelihood"):
         table.add_column(column, justify="right" if column else "left")
     known = {name: score for name, score in scores.items() if score is not None}
     for name, score in known.items():
@@ -98,9 +98,8 @@ def error_table(scores: Mapping[str, Mapping[str, Any] | None], title: str, step
     table.add_section()
     parts = last["error_by_time"]
     for i, error in enumerate(parts):
-        table.add_row(
-            f"{100 * i // len(parts)} to {100 * (i + 1) // len(parts)} % of the episode", format_error(error), "", ""
-        )
+        span = f"{100 * i // len(parts)} to {100 * (i + 1) // len(parts)} % of time"
+        table.add_row(span, "-" if error is None or np.isnan(error) else format_error(error), "", "")
     return table
 
 

@@ -22,7 +22,7 @@ SHOWN = 12
 def make_task(
     env: EnvLike | Spaces | None, options: Training, data: list[Dataset], needs: Needs
 ) -> tuple[Task, Training]:
-    """The task, and the options with what was found out: name and arguments of the environment, or action bounds.
+    """The task, and the options with what was found out: an environment and its arguments, or bounds.
 
     Args:
         env: an environment; "" is the one that the data name, if they name one, and otherwise none; None is none,
@@ -42,7 +42,7 @@ def make_task(
     if isinstance(env, Spaces) or env is None or (env == "" and (stand_in or named is None)):
         if needs.env:
             raise ConfigError(
-                "give --env: the environment's Gymnasium id; this algorithm learns by acting in it. Recorded data alone "
+                "give --env: the environment's Gymnasium id; this algorithm learns by acting. Recorded data alone "
                 "are enough for others, such as bc, ibc, recoil, or iq_learn with its preset offline"
             )
         return without_environment(env if isinstance(env, Spaces) else None, options, data, named)

@@ -201,7 +201,7 @@ def test_the_command_line(plain, tmp_path, monkeypatch, capsys):
     imitax_command("eval", "run", "--which", "best")
     imitax_command("eval", "run", "--demos", "moved.hdf5", "--json")
     shown = capsys.readouterr().out
-    assert "10 to 20 % of the episode" in shown
+    assert "10 to 20 % of time" in shown
     assert json.loads(shown.splitlines()[-1])["measured_on"] == "held-out episodes"
     imitax_command(*train, "--steps", "8", "--out", "whole", "--demos", "moved.hdf5")
     a, b = (load_arrays(tmp_path / name / "policy.safetensors")[0] for name in ("run", "whole"))
