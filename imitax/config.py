@@ -25,9 +25,9 @@ class Training:
     env_kwargs: dict[str, Any] = dataclasses.field(default_factory=dict)
     """Keyword arguments of the environment; empty takes those that the demonstrations carry."""
     action_low: tuple[float, ...] | None = None
-    """Without an environment: least value of each action, or one for all; None takes the data's, or infers it."""
+    """Least value of each action, where no --env is used. One number is for all; None takes the data's or infers it."""
     action_high: tuple[float, ...] | None = None
-    """Without an environment: largest value of each action, likewise."""
+    """Largest value of each action, where no --env is used. As `action_low`."""
     demos: str | None = None
     """Demonstrations: a file (HDF5, npz, CSV, Parquet), a bundled name (hopper-expert), a Minari id, or a folder."""
     columns: dict[str, Any] = dataclasses.field(default_factory=dict)
@@ -37,7 +37,7 @@ class Training:
     episodes: Count | None = None
     """Demonstration episodes, drawn by the seed; None takes all."""
     validation_episodes: CountOrZero | None = None
-    """Of these, episodes held out whole for validation; None holds out a tenth without an environment, else none."""
+    """Of these, episodes held out whole for validation. None holds out a tenth without an environment, else none."""
     subsample: Count = 1
     """Keep every K-th transition of a demonstration, from a random offset."""
     offline_data: str | None = None

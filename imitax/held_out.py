@@ -131,7 +131,7 @@ def episodes_of(config: Mapping[str, Any], demos: Any, folder: str, trusted: boo
         if demos is None:
             raise DataError(f"{source} has changed since the run started: its hash is {data.hash()[:12]} now")
         return dict.fromkeys(training["seeds"], data), "given episodes"
-    kind = "held-out episodes"
+    kind, chosen = "held-out episodes", {s: own.get("validation_episodes", {}).get(str(s)) for s in training["seeds"]}
     if not all(chosen.values()):
         everything = list(range(len(data.episodes)))
         chosen = {seed: own.get("train_episodes", {}).get(str(seed), everything) for seed in chosen}

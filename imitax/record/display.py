@@ -90,8 +90,9 @@ class Display:
 
 def _score(records: Sequence[Mapping[str, Any]]) -> str:
     """`return 3,391 (98 % of the demonstrations)`, the means over seeds; without returns, the errors."""
-    if any(record["return_mean"] is None for record in records):
-        return _error(records)
+    for prefix, what in (("validation_", "held-out"), ("train_", "training")):
+        if all(f"{prefix}error" in record for record in records):
+            return _error(records, prefix, what)
     mean = float(np.mean(np.asarray([record["return_mean"] for record in records], np.float64)))
     fractions = [record["expert_fraction"] for record in records if record.get("expert_fraction") is not None]
     known = len(fractions) == len(records)
@@ -100,14 +101,12 @@ def _score(records: Sequence[Mapping[str, Any]]) -> str:
     )
 
 
-def _error(records: Sequence[Mapping[str, Any]]) -> str:
+def _error(records: Sequence[Mapping[str, Any]], prefix: str, what: str) -> str:
     """`held-out error 3.2 % of the action range, log-likelihood 4.1`, the means over seeds."""
-    held_out = all("validation_error" in record for record in records)
-    prefix, title = ("validation_", "held-out error") if held_out else ("train_", "training error")
     error, likelihood = (
         float(np.mean([record[prefix + name] for record in records])) for name in ("error", "log_likelihood")
     )
-    return f"{title} {format_error(error)} of the action range, log-likelihood {likelihood:.3g}"
+    return f"{what} error {format_error(error)} of the action range, log-likelihood {likelihood:.3g}"
 
 
 def _clock(seconds: float) -> str:

@@ -19,7 +19,7 @@ ROOT = Path(__file__).parents[2]
 def done(tmp_path_factory):
     """The folder in which the example ran without a virtual environment of its own, and what it printed."""
     folder = tmp_path_factory.mktemp("own") / "data"
-    environment = os.environ | {"PYTHON": sys.executable, "READY": "1", "STEPS": "500", "JAX_PLATFORMS": "cpu"}
+    environment = os.environ | {"PYTHON": sys.executable, "READY": "1", "STEPS": "250", "JAX_PLATFORMS": "cpu"}
     environment["PYTHONPATH"] = str(ROOT)
     command = ["bash", str(ROOT / "examples" / "own_data.sh"), str(folder)]
     ended = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=300)
