@@ -113,7 +113,7 @@ def episodes_of(config: Mapping[str, Any], demos: Any, folder: str, trusted: boo
         DataError: the data have changed, or cannot be read.
     """
     option = "demos" if config["data"] is not None else "offline_data"
-    own, training = config["data"] or config["offline_data"], config["training"]
+    own, training = config["data"] or config.get("offline_data"), config["training"]
     if own is None and demos is None:
         raise ConfigError(f"{folder} learned from no data that it could be measured on: give demos (--demos FILE)")
     source = training[option] if demos is None else demos

@@ -40,7 +40,7 @@ def facts(folder: Path, config: Mapping[str, Any]) -> dict[str, str]:
     """Algorithm, environment, length and score of a run, by their names."""
     found = {
         "algorithm": f"{config['algorithm']} ({config['preset']})",
-        "env": str(config["env"]["id"] or f"none ({config['env']['data']})"),
+        "env": str(config["env"]["id"] or f"none ({config['env'].get('data')})"),
         "seeds": ", ".join(map(str, config["training"]["seeds"])),
         "steps": f"{config['training']['steps']:,}",
     }

@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import shutil
 
 import gymnasium as gym
 import numpy as np
@@ -161,6 +162,15 @@ def test_the_run_is_evaluated_again_on_what_was_held_out(run, plain, tmp_path):
     with pytest.raises(ConfigError, match="no environment to act in"):
         again.task.make()
     assert imitax.Run(run.folder, env=toy.ENV).evaluate(2)["iqm"] > 0
+
+
+def test_a_copied_folder_does_not_choose_what_is_read(run, plain, tmp_path):
+    shutil.copytree(run.folder, tmp_path / "copy")
+    copied = imitax.Run(tmp_path / "copy")
+    with pytest.raises(ConfigError, match=r"names the file .* --demos PATH"):
+        copied.evaluate()
+    assert copied.evaluate(demos=plain)["measured_on"] == "held-out episodes"
+    assert imitax.Run(tmp_path / "copy", trust_env=True).evaluate()["measured_on"] == "held-out episodes"
 
 
 def test_the_best_policy_has_the_smallest_held_out_error(run):
