@@ -19,10 +19,15 @@ T = TypeVar("T")
 class Training:
     """The task, its demonstrations, and the length, seeds and records of a run."""
 
-    env: str = ""
-    """Gymnasium id of the environment; `module:Id-v0` first imports the module that registers it."""
+    env: str | None = ""
+    """Gymnasium id of the environment; `module:Id-v0` first imports the module that registers it. Without it, the
+    environment that the data name; offline methods need none, and `None` takes none, whatever the data name."""
     env_kwargs: dict[str, Any] = dataclasses.field(default_factory=dict)
     """Keyword arguments of the environment; empty takes those that the demonstrations carry."""
+    action_low: tuple[float, ...] | None = None
+    """Least value of each action, where no --env is used. One number is for all; None takes the data's or infers it."""
+    action_high: tuple[float, ...] | None = None
+    """Largest value of each action, where no --env is used. As `action_low`."""
     demos: str | None = None
     """Demonstrations: a file (HDF5, npz, CSV, Parquet), a bundled name (hopper-expert), a Minari id, or a folder."""
     columns: dict[str, Any] = dataclasses.field(default_factory=dict)
@@ -31,8 +36,8 @@ class Training:
     """Mend what recorders get wrong in the data (rows of resets, time limits flagged as ends, zeros), and say what."""
     episodes: Count | None = None
     """Demonstration episodes, drawn by the seed; None takes all."""
-    validation_episodes: CountOrZero = 0
-    """Of these, episodes held out whole for validation."""
+    validation_episodes: CountOrZero | None = None
+    """Of these, episodes held out whole for validation. None holds out a tenth without an environment, else none."""
     subsample: Count = 1
     """Keep every K-th transition of a demonstration, from a random offset."""
     offline_data: str | None = None
@@ -53,7 +58,7 @@ class Training:
     eval_every: Count = 5_000
     """Steps between evaluations; a multiple of the chunk. The last step is always evaluated."""
     eval_episodes: Count = 20
-    """Episodes of an evaluation, deterministic policy, on environment seeds of their own."""
+    """Episodes of an evaluation in an environment, deterministic policy, on environment seeds of their own."""
     checkpoint_every: Count = 10_000
     """Steps between checkpoints; a multiple of the chunk. Online, episodes are cut there, so it changes results."""
     init_from: Path | None = None
@@ -74,6 +79,8 @@ class Training:
     """Print nothing."""
 
     def __post_init__(self):
+        if self.env is not None and self.env.lower() == "none":
+            object.__setattr__(self, "env", None)
         require_multiples(self.num_envs, chunk=self.chunk, steps=self.steps)
         for name in ("eval_every", "checkpoint_every"):
             if getattr(self, name) % self.chunk:

@@ -39,7 +39,8 @@ class LoadedPolicy:
 
     def __repr__(self) -> str:
         spec = self.policy.actor.spec
-        origin = f"{self.about.get('algorithm')} on {self.about.get('env')}, step {self.about.get('step')}"
+        place = self.about.get("env") or "recorded data"
+        origin = f"{self.about.get('algorithm')} on {place}, step {self.about.get('step')}"
         return f"LoadedPolicy({origin}; {spec.obs_dim} observations, {spec.action_dim} actions)"
 
     @guarded
@@ -131,7 +132,7 @@ class Estimator:
 
         Args:
             demos: demonstrations, whatever `imitax.load` takes; None for algorithms that learn from rewards.
-            env: as of `imitax.train`.
+            env: as of `imitax.train`; not needed where recorded data are enough.
             options: others of `imitax.train`, such as `steps`, `seeds`, `out`, `offline_data`.
         """
         self.run_ = train(

@@ -20,10 +20,11 @@ from imitax.envs import Task
 from imitax.errors import CheckpointError, ConfigError
 from imitax.evaluate import ActionMode, Evaluator, make_act
 from imitax.files import read_json, read_lines
+from imitax.held_out import episodes_of, measure, summarise_errors
 from imitax.networks import Policy, with_inference
 from imitax.notebooks import html_table
 from imitax.record import seed_folder
-from imitax.run_config import facts, read_config
+from imitax.run_config import facts, read_config, task_of
 from imitax.seeding import Purpose
 from imitax.settings import number
 from imitax.sources.online import read_replay
@@ -43,6 +44,8 @@ class Run:
         env: id of an environment to use in place of the one that the config names.
         trust_env: use the environment that the config names although it would import a module or read a file, and the
             folder was copied here from elsewhere.
+        measured: episodes of each seed on which a run without an environment is evaluated, and what they are; found
+            from the config when None.
 
     Raises:
         CheckpointError: there is no run.
@@ -55,11 +58,13 @@ class Run:
         task: Task | None = None,
         env: str | None = None,
         trust_env: bool = False,
+        measured: tuple[dict[int, Dataset], str] | None = None,
     ):
         self.folder = Path(folder).expanduser()
         self.config: dict[str, Any] = read_config(self.folder)
         self.seeds: tuple[int, ...] = tuple(self.config["training"]["seeds"])
         self._task, self._env, self._trust_env = task, env, trust_env
+        self._measured = measured
         self._compiled: dict[Path, tuple[int, Acting]] = {}
 
     @cached_property
@@ -75,6 +80,8 @@ class Run:
         env_id, kwargs = self.config["env"]["id"], self.config["env"]["kwargs"]
         if self._env is not None:
             return Task.create(self._env, kwargs if self._env == env_id else None)
+        if env_id is None:
+            return task_of(self.config["env"])
         if not self.config["training"]["env"]:
             raise ConfigError(
                 f"{self.folder} was trained on an environment in memory: pass Run(folder, task=Task.create(env))"
@@ -112,7 +119,10 @@ class Run:
         path = self.seed_folder(seed) / f"{name}{'' if which == 'last' else '-best'}.safetensors"
         if not path.exists() and name == "policy":
             best = which == "best" and (path.parent / "policy.safetensors").exists()
-            why = "no evaluation had a score: every return was 0" if best else "the run has written none yet"
+            why = "no evaluation had a score" if best else "the run has written none yet"
+            if best:
+                none = self.config["env"]["id"] is None
+                why += " (there is no environment, and no held-out error)" if none else ": every return was 0"
             raise CheckpointError(f"{path.parent} has no {which} policy: {why}")
         return path
 
@@ -249,8 +259,9 @@ class Run:
         index: int = 1,
         inference: str | None = None,
         env_workers: int = 0,
-    ) -> dict[str, Any]:
-        """Roll out every seed's policy on fresh episodes.
+        demos: Any = None,
+    ) -> dict[str, Any]:  # keywords, as on the command line
+        """Roll out every seed's policy on fresh episodes; without an environment, compare it with recorded actions.
 
         Args:
             episodes: per seed.
@@ -260,10 +271,16 @@ class Run:
             inference: another way for implicit policies to find their action: dfo, langevin, actor_mean or
                 actor_polish. ConfigError for policies that have no choice.
             env_workers: processes that step environments in parallel with this one; they change no score.
+            demos: recorded episodes to compare with, whatever `imitax.load` takes, in place of rollouts. Of the data
+                that the run learned from, the episodes that were held out count, which are also what a run without an
+                environment is compared with when None.
 
         Returns:
-            As `imitax.statistics.summarise`, with returns and lengths of every episode in `per_seed`.
+            As `imitax.statistics.summarise`, with returns and lengths of every episode in `per_seed`; of a comparison
+            as `imitax.held_out.summarise_errors`.
         """
+        if demos is not None or self.task.recorded is not None:
+            return self._errors(demos, which, inference, rollout_options=sample or env_workers != 0)
         episodes, index = number(episodes, int, "episodes"), number(index, int, "index")
         if episodes is None or episodes < 1:
             raise ConfigError(f"episodes must be at least 1, got {episodes}")
@@ -282,3 +299,20 @@ class Run:
             line |= {"returns": rolled.returns.tolist(), "lengths": rolled.lengths.tolist()}
         given = {} if inference is None else {"inference": inference}
         return result | {"policy": which, "episodes": episodes} | given
+
+    def _errors(self, demos: Any, which: Which, inference: str | None, rollout_options: bool) -> dict[str, Any]:
+        """What `evaluate` returns of a comparison with recorded actions."""
+        if rollout_options:
+            raise ConfigError("sample and env_workers are for rollouts in an environment: leave them out")
+        found = self._measured if demos is None else None
+        if found is None:
+            trusted = self._trust_env or trust.is_own(self.folder, self.config)
+            found = episodes_of(self.config, demos, str(self.folder), trusted)
+        data, kind = found
+        errors = {}
+        for seed in self.seeds:
+            policy = self.load_policy(seed, which)
+            policy = policy if inference is None else with_inference(policy, inference)
+            errors[seed] = measure(policy, data[seed], seeding.key(seed, Purpose.EVALUATION))
+        about = {"policy": which, "episodes": len(data[self.seeds[0]].episodes), "measured_on": kind}
+        return summarise_errors(errors) | about | ({} if inference is None else {"inference": inference})

@@ -4,9 +4,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from imitax.envs import Recorded, Task, recorded_task
 from imitax.errors import CheckpointError
 from imitax.files import read_json
-from imitax.record.scores import format_return
+from imitax.record.scores import format_error, format_return
 
 
 def read_config(folder: Path) -> dict[str, Any]:
@@ -26,16 +27,27 @@ def read_config(folder: Path) -> dict[str, Any]:
     return config
 
 
+def task_of(env: Mapping[str, Any]) -> Task:
+    """The task of a run without an environment, from the part `env` of its config."""
+    recorded = Recorded(str(env.get("data")), "recorded")
+    try:
+        return recorded_task(recorded, int(env["observations"]), env["action_low"], env["action_high"])
+    except (KeyError, TypeError, ValueError) as e:
+        raise CheckpointError(f"the config of the run is damaged: its env does not say the spaces ({e})") from e
+
+
 def facts(folder: Path, config: Mapping[str, Any]) -> dict[str, str]:
     """Algorithm, environment, length and score of a run, by their names."""
     found = {
         "algorithm": f"{config['algorithm']} ({config['preset']})",
-        "env": str(config["env"]["id"]),
+        "env": str(config["env"]["id"] or f"none ({config['env'].get('data')})"),
         "seeds": ", ".join(map(str, config["training"]["seeds"])),
         "steps": f"{config['training']['steps']:,}",
     }
     if not (folder / "summary.json").exists():
         return found | {"return": "unfinished"}
     last = read_json(folder / "summary.json")["last"]
+    if config["env"]["id"] is None:
+        return found | {"error": format_error(last["error"])}
     fraction = "" if last["expert_fraction"] is None else f" ({last['expert_fraction']:.0%} of the demonstrations)"
     return found | {"return": ("not finite" if last["iqm"] is None else format_return(last["iqm"])) + fraction}

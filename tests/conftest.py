@@ -50,4 +50,5 @@ def no_figures(monkeypatch):
     from imitax.training import results
 
     monkeypatch.setattr(results.figures, "learning_curve", lambda *_, **__: None)
+    monkeypatch.setattr(results.figures, "error_curve", lambda *_, **__: None)
     monkeypatch.setattr(results.figures, "training_figure", lambda *_, **__: None)

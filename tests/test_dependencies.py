@@ -62,8 +62,9 @@ ALLOWED = {
     "record/": HOST | {"record"},
     "figures/": HOST | {"figures"},
     "evaluate.py": HOST | {"networks", "compiled", "stacking"},
-    "run_config.py": {"errors", "files", "record"},
-    "run.py": SOURCE | {"acting", "artifacts", "evaluate", "record", "run_config", "trust"},
+    "held_out.py": DATASETS | {"networks", "compiled", "trust"},
+    "run_config.py": {"envs", "errors", "files", "record"},
+    "run.py": SOURCE | {"acting", "artifacts", "evaluate", "held_out", "record", "run_config", "trust"},
     "training/": SOURCE
     | {
         "algorithm",
@@ -73,6 +74,7 @@ ALLOWED = {
         "config",
         "evaluate",
         "figures",
+        "held_out",
         "processes",
         "record",
         "run",
@@ -135,6 +137,7 @@ MANY_PARAMETERS = {
     "imitax/networks/mlp.py:__init__",
     "imitax/networks/reward.py:__init__",
     "imitax/record/recorder.py:__init__",
+    "imitax/run.py:evaluate",
     "imitax/tabular/implicit.py:iq_learn",
     "imitax/tabular/implicit.py:iq_learn_on_policy",
     "imitax/tabular/implicit.py:recoil",

@@ -14,7 +14,10 @@ from imitax.errors import ConfigError
 
 @dataclass(frozen=True)
 class Evaluate:
-    """Roll out a run's policies on fresh episodes; the last line of the output is one JSON object."""
+    """Roll out a run's policies on fresh episodes; the last line of the output is one JSON object.
+
+    The policies of a run without an environment are compared with the recorded actions of its held-out episodes.
+    """
 
     run: tyro.conf.Positional[Path]
     """Folder of the run."""
@@ -30,6 +33,8 @@ class Evaluate:
     """Another way for implicit policies (ibc) to find their action than the run's own."""
     env_workers: int = 0
     """Processes that step environments in parallel with the main process, at most cores - 1; changes no score."""
+    demos: str | None = None
+    """Recorded episodes to compare actions with, in place of rollouts: a file or a name, as in training."""
     env: str | None = None
     """The environment's id, where the run's own is not to be used, or is to be trusted: see `--trust-env`."""
     trust_env: bool = False
@@ -60,8 +65,14 @@ def run(args: Sequence[str]) -> int:
         index=order.index,
         inference=order.inference,
         env_workers=order.env_workers,
+        demos=order.demos,
     )
-    if not order.json:
+    if not order.json and "error" in result:
+        from imitax.record import error_table
+
+        title = f"{run.config['algorithm']}, {result['episodes']} {result['measured_on']}"
+        Console().print(error_table({order.which: result}, escape(title), {}))
+    elif not order.json:
         rows = [entry | {"label": order.which} for entry in result["per_seed"]]
         Console().print(score_table(rows, title=escape(f"{run.config['algorithm']} {run.config['env']['id']}")))
     print(json.dumps(plain(result)))

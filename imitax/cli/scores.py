@@ -6,11 +6,14 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from imitax.record.scores import format_return
+from imitax.record.scores import error_table, format_return
 
 
 def print_scores(summary: dict[str, Any]) -> None:
     """Print the scores of the last and, where evaluations have scores, the best evaluation."""
+    if summary["env"] is None:
+        print_errors(summary)
+        return
     title = f"{summary['algorithm']} {summary['env']}, {summary['eval_episodes']} episodes a seed"
     table = Table(title=escape(title))
     for column in ("evaluation", "return IQM", "95 % interval", "of demonstrations", "D4RL"):
@@ -26,3 +29,12 @@ def print_scores(summary: dict[str, Any]) -> None:
         iqm = "not finite" if score["iqm"] is None else format_return(score["iqm"])
         table.add_row(which, iqm, interval, *cells)
     Console().print(table)
+
+
+def print_errors(summary: dict[str, Any]) -> None:
+    """Print the errors of a run without an environment: of the last and the best evaluation, and parts of the last."""
+    episodes = f"{summary['eval_episodes']} {summary['measured_on']}"
+    title = escape(f"{summary['algorithm']} {summary['data']}, {episodes}")
+    best = summary["best_steps"] and ", ".join(sorted({str(step) for step in summary["best_steps"].values()}))
+    scores = {which: summary[which] for which in ("last", "best")}
+    Console().print(error_table(scores, title, {"last": str(summary["steps"]), "best": best or ""}))

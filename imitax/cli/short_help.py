@@ -26,6 +26,8 @@ def matters(name: str, needs: Needs, algorithm: Algorithm) -> bool:
         "reward": algorithm.with_reward is not None,
         "model-from": needs.model is not None and not needs.env,
         "num-envs": needs.env,
+        "action-low": not needs.env,
+        "action-high": not needs.env,
     }
     return name in ALWAYS or by_need.get(name, False)
 
@@ -42,7 +44,8 @@ def short_help(given: str, algorithm: Algorithm, preset: str, cfg: Any) -> str:
     needs, width = algorithm.needs(cfg), min(shutil.get_terminal_size().columns, 100)
     training, own = read(Training()), read(cfg)
     given_data = ["--demos FILE"] * needs.expert + ["--offline-data FILE"] * needs.offline
-    lines = [f"usage: imitax train {given} {' '.join(['--env ID', *given_data])} [flags]", ""]
+    words = ["--env ID", *given_data] if needs.env else [*given_data, "[--env ID]"]
+    lines = [f"usage: imitax train {given} {' '.join(words)} [flags]", ""]
     lines += textwrap.wrap(" ".join((algorithm.Config.__doc__ or "").split()), width)
     lines += ["", "run:"]
     for flag in training.flags:

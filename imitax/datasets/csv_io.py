@@ -1,6 +1,7 @@
 """CSV files, read in pieces: a header, then one row a step; numbers, and text where flags or episodes are named."""
 
 import csv
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,8 @@ PIECE = 10_000
 """Rows that are converted together."""
 GAPS = {"", "na", "n/a", "nan", "null", "none"}
 """Words for a missing number."""
+WHOLE = re.compile(r"\s*[+-]?[0-9]{1,18}\s*")
+"""An integer, which a column of choices holds."""
 
 
 def load_csv(path: Path | str, columns: Columns | None = None, mend: Mend | None = None) -> Dataset:
@@ -36,7 +39,7 @@ def load_csv(path: Path | str, columns: Columns | None = None, mend: Mend | None
 
 
 def read_csv(path: Path) -> dict[str, np.ndarray]:
-    """The columns of a CSV file: float64 where all are numbers, else text."""
+    """The columns of a CSV file: int64 where all are whole numbers, float64 where all are numbers, else text."""
     try:
         with open(path, encoding="utf-8-sig", newline="") as file:
             lines = _lines(file)
@@ -96,6 +99,8 @@ def _values(column: tuple[str, ...], decimal_comma: bool) -> np.ndarray:
     """Numbers, or text if one of them is none."""
     if decimal_comma:
         column = tuple(value.replace(",", ".") for value in column)
+    if all(WHOLE.fullmatch(value) for value in column):
+        return np.array([int(value) for value in column], np.int64)
     try:
         return np.array(column, np.float64)
     except ValueError:
@@ -111,4 +116,5 @@ def _number(text: str) -> float | None:
 
 
 def _column(pieces: list[np.ndarray]) -> np.ndarray:
-    return np.concatenate(pieces if len({p.dtype for p in pieces}) == 1 else [p.astype(object) for p in pieces])
+    numeric = {p.dtype.kind for p in pieces} <= {"i", "f"}
+    return np.concatenate(pieces if numeric else [p.astype(object) for p in pieces])

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float, Int
 
+from imitax.datasets.flags import float32
 from imitax.errors import DataError, printable
 from imitax.notebooks import html_table
 from imitax.seeding import Purpose, generator
@@ -37,11 +38,15 @@ class Episode:
     """The MDP ended at the final observation. A time limit is never in it."""
     truncated: bool
     """The episode was cut, by a time limit or by the end of the recording."""
+    integer_actions: bool = False
+    """The actions were given as integers or truth values, so they may be choices; set by the type of `actions`."""
 
     def __post_init__(self):
+        if self.actions is not None and np.asarray(self.actions).dtype.kind in "biu":
+            object.__setattr__(self, "integer_actions", True)
         for key, ndim in (("observations", 2), ("actions", 2), ("rewards", 1)):
             if (value := getattr(self, key)) is not None:
-                object.__setattr__(self, key, _float32(value, key, ndim))
+                object.__setattr__(self, key, float32(value, key, ndim))
         steps = len(self)
         if steps < 1:
             raise DataError("the episode is empty: it needs at least one transition, so two observations")
@@ -136,6 +141,11 @@ class Dataset:
         return self.episodes[0].actions is not None
 
     @property
+    def integer_actions(self) -> bool:
+        """Whether the actions of all episodes were given as integers or truth values."""
+        return all(episode.integer_actions for episode in self.episodes)
+
+    @property
     def has_rewards(self) -> bool:
         """Whether the episodes record rewards."""
         return self.episodes[0].rewards is not None
@@ -227,18 +237,6 @@ def located(where: str) -> Iterator[None]:
         yield
     except DataError as error:
         raise DataError(f"{printable(where)}: {error}") from error
-
-
-def _float32(value: Any, name: str, ndim: int) -> np.ndarray:
-    try:
-        with np.errstate(over="ignore"):  # what float32 cannot hold becomes infinity, and validation reports that
-            array = np.array(value, dtype=np.float32, order="C")
-    except (TypeError, ValueError) as error:
-        raise DataError(f"{name} are not an array of numbers: {error}") from error
-    if array.ndim != ndim:
-        raise DataError(f"{name} must have shape {'[time, size]' if ndim == 2 else '[time]'}, got {list(array.shape)}")
-    array.setflags(write=False)
-    return array
 
 
 def _row_shape(episode: Episode, key: str) -> tuple[int, ...] | None:

@@ -127,6 +127,12 @@ def _episodes(items: Iterable[Any]) -> Dataset:
     return Dataset(tuple(episodes), name="episodes")
 
 
+def is_name(source: str) -> bool:
+    """Whether a data source is the name of a bundled or Minari dataset, and no path."""
+    known = f"imitax/{source.removeprefix('imitax/')}" in list_bundled()
+    return known or (re.fullmatch(r"[-\w/]+-v\d+", source) is not None and not Path(source).exists())
+
+
 def _load_named(source: str | os.PathLike[str], columns: Columns | None, mend: Mend) -> Dataset:
     name = f"imitax/{str(source).removeprefix('imitax/')}"
     if isinstance(source, str) and name in list_bundled():

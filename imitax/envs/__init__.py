@@ -2,7 +2,22 @@
 
 from imitax.envs.guard import Guard
 from imitax.envs.limits import EPISODE_LIMIT
-from imitax.envs.making import EnvLike, Task, check_sendable, make_env
+from imitax.envs.making import EnvLike, Task, check_sendable
+from imitax.envs.recorded import Recorded, Spaces
+from imitax.envs.registered import make_env
 from imitax.envs.sole import Sole, SoleVectorEnv
+from imitax.envs.without import recorded_task
 
-__all__ = ["EPISODE_LIMIT", "EnvLike", "Guard", "Sole", "SoleVectorEnv", "Task", "check_sendable", "make_env"]
+__all__ = [
+    "EPISODE_LIMIT",
+    "EnvLike",
+    "Guard",
+    "Recorded",
+    "Sole",
+    "SoleVectorEnv",
+    "Spaces",
+    "Task",
+    "check_sendable",
+    "make_env",
+    "recorded_task",
+]

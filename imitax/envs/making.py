@@ -1,6 +1,5 @@
 """Environments: made from an id, an environment or a callable, and checked."""
 
-import json
 import pickle
 import warnings
 from collections.abc import Callable
@@ -10,12 +9,13 @@ from typing import Any
 
 import gymnasium as gym
 import numpy as np
-from gymnasium.envs.registration import EnvSpec
 from gymnasium.vector.utils import CloudpickleWrapper
 
 from imitax.envs.copying import Copies
 from imitax.envs.guard import Guard, name_of
 from imitax.envs.limits import time_limit
+from imitax.envs.recorded import Recorded
+from imitax.envs.registered import make_env
 from imitax.envs.running import settle
 from imitax.envs.sole import Sole
 from imitax.envs.trial import differ, share_state, trace
@@ -44,6 +44,13 @@ class Task:
     max_episode_steps: int | None
     sole: Sole | None = None
     """The environment, where it exists once and cannot be made again."""
+    recorded: Recorded | None = None
+    """Where there is no environment: the data that stand for it. Nothing can be made then."""
+
+    @property
+    def label(self) -> str:
+        """How titles call it: the environment's id, or where there is none, the name of the data."""
+        return self.env_id if self.recorded is None else self.recorded.data
 
     @classmethod
     def create(cls, env: EnvLike, env_kwargs: dict[str, Any] | None = None) -> "Task":
@@ -233,18 +240,3 @@ def check_sendable(task: Task) -> None:
             f"{task.env_id} cannot be sent to a worker process: {e}. Leave --env-workers out, or pass the environment "
             "as an id or as a function that makes it"
         ) from e
-
-
-def make_env(env: str | EnvSpec, env_kwargs: dict[str, Any]) -> gym.Env:
-    """`gym.make`, with errors that say what to do."""
-    env_id = env if isinstance(env, str) else env.id
-    try:
-        return gym.make(env, **env_kwargs)
-    except (gym.error.NameNotFound, gym.error.NamespaceNotFound, gym.error.VersionNotFound) as e:
-        raise ConfigError(f"unknown environment {env_id!r}: {e}. Is the package that registers it imported?") from e
-    except (gym.error.DependencyNotInstalled, ModuleNotFoundError) as e:
-        raise ConfigError(f"{env_id} needs a package that is missing: {e}; try pip install 'imitax[mujoco]'") from e
-    except TypeError as e:
-        raise ConfigError(f"{env_id} does not take env_kwargs {json.dumps(env_kwargs, default=str)}: {e}") from e
-    except gym.error.Error as e:
-        raise ConfigError(f"{env_id}: {e}") from e

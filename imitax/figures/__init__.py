@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from imitax.catalogue import lazy
 
 if TYPE_CHECKING:
-    from imitax.figures.curves import align, draw_learning_curve, learning_curve, seed_curves
+    from imitax.figures.curves import align, draw_learning_curve, error_curve, learning_curve, seed_curves
     from imitax.figures.metrics import compare, dynamics_figure, training_figure
     from imitax.figures.style import COLOURS, SMALL, STYLE, thousands
 
@@ -23,6 +23,7 @@ __all__ = [
     "compare",
     "draw_learning_curve",
     "dynamics_figure",
+    "error_curve",
     "learning_curve",
     "seed_curves",
     "thousands",
@@ -32,7 +33,7 @@ __all__ = [
 __getattr__ = lazy(
     __name__,
     {
-        "curves": ("align", "draw_learning_curve", "learning_curve", "seed_curves"),
+        "curves": ("align", "draw_learning_curve", "error_curve", "learning_curve", "seed_curves"),
         "metrics": ("compare", "dynamics_figure", "training_figure"),
         "style": ("COLOURS", "SMALL", "STYLE", "thousands"),
     },

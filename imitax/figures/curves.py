@@ -54,6 +54,29 @@ def learning_curve(
     return figure
 
 
+def error_curve(
+    curves: Mapping[str, Records], measure: str, path: Path | str, *, title: str = "", y_label: str = "error"
+) -> Figure:
+    """Draw a measure of evaluations against updates to `path`, as `learning_curve` draws returns.
+
+    For runs without an environment: `measure` is a key of their evaluations, such as `validation_error`. Raises
+    DataError if no record has it.
+    """
+    found = {
+        label: [{**record, "returns": [record[measure]]} for record in records if measure in record]
+        for label, records in curves.items()
+    }
+    with matplotlib.rc_context(STYLE):
+        figure = Figure(figsize=(7.5, 4.5), layout="constrained")
+        axes = figure.subplots()
+        draw_learning_curve(axes, found)
+        axes.set(xlabel="updates", ylabel=y_label)
+        axes.set_title(title, pad=26)
+        axes.text(0, 1.03, _caption(found), transform=axes.transAxes, color=GREY, fontsize=10)
+        save(figure, path)
+    return figure
+
+
 def draw_learning_curve(
     axes: Axes,
     curves: Mapping[str, Records],

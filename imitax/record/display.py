@@ -11,7 +11,7 @@ from rich.markup import escape
 from rich.progress import BarColumn, Progress, ProgressColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.table import Column
 
-from imitax.record.scores import format_return
+from imitax.record.scores import format_error, format_return
 
 WIDE = 120
 """Columns from which the progress bar shows everything; below, it leaves out what can be worked out."""
@@ -89,13 +89,24 @@ class Display:
 
 
 def _score(records: Sequence[Mapping[str, Any]]) -> str:
-    """`return 3,391 (98 % of the demonstrations)`, the means over seeds."""
+    """`return 3,391 (98 % of the demonstrations)`, the means over seeds; without returns, the errors."""
+    for prefix, what in (("validation_", "held-out"), ("train_", "training")):
+        if all(f"{prefix}error" in record for record in records):
+            return _error(records, prefix, what)
     mean = float(np.mean(np.asarray([record["return_mean"] for record in records], np.float64)))
     fractions = [record["expert_fraction"] for record in records if record.get("expert_fraction") is not None]
     known = len(fractions) == len(records)
     return f"return {format_return(mean)}" + (
         f" ({100 * np.mean(fractions):.0f} % of the demonstrations)" if known else ""
     )
+
+
+def _error(records: Sequence[Mapping[str, Any]], prefix: str, what: str) -> str:
+    """`held-out error 3.2 % of the action range, log-likelihood 4.1`, the means over seeds."""
+    error, likelihood = (
+        float(np.mean([record[prefix + name] for record in records])) for name in ("error", "log_likelihood")
+    )
+    return f"{what} error {format_error(error)} of the action range, log-likelihood {likelihood:.3g}"
 
 
 def _clock(seconds: float) -> str:

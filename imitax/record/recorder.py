@@ -72,7 +72,8 @@ class Recorder:
         """Record one seed's evaluation at `step`.
 
         `record` holds `return_mean` and whatever else is known: `returns` and `lengths` by episode, `expert_fraction`,
-        `d4rl`. The terminal shows the mean over seeds once all seeds have reported.
+        `d4rl`; where `return_mean` is None, `validation_error` or `train_error`, and `log_likelihood` with the same
+        prefix. The terminal shows the mean over seeds once all seeds have reported.
         """
         self._write("eval", step, seed, wall_s, record)
         self.evaluated[seed] = record

@@ -8,6 +8,9 @@ from rich.table import Table
 
 from imitax.statistics import interval, iqm
 
+DIMENSIONS = 20
+"""Actions whose errors a table shows one by one."""
+
 
 def score_table(rows: Sequence[Mapping[str, Any]], title: str = "") -> Table:
     """A table of evaluation scores, with one row per seed and, for several seeds, the IQM with its 95 % interval.
@@ -59,6 +62,49 @@ def format_return(value: float) -> str:
     if 0 < abs(value) < 1:
         return f"{value:.3g}"
     return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.1f}"
+
+
+def format_error(value: float | None) -> str:
+    """An error, a share of the action range, in percent with three digits."""
+    return "not finite" if value is None or not np.isfinite(value) else f"{100 * value:.3g} %"
+
+
+def error_table(scores: Mapping[str, Mapping[str, Any] | None], title: str, steps: Mapping[str, str]) -> Table:
+    """A table of errors on recorded episodes, means over seeds: a row for each evaluation, then parts of the last.
+
+    Args:
+        scores: what `held_out.summarise_errors` returns, by the name of the evaluation; None is left out.
+        title: of the table.
+        steps: of the evaluations, where known.
+    """
+    table = Table(title=title, title_justify="left", title_style="bold")
+    for column in ("", "share of range", "action units", "log-likelihood"):
+        table.add_column(column, justify="right" if column else "left")
+    known = {name: score for name, score in scores.items() if score is not None}
+    for name, score in known.items():
+        label = name + (f" (step {steps[name]})" if steps.get(name) else "")
+        table.add_row(
+            label, format_error(score["error"]), _plain(score["action_error_mode"]), _plain(score["log_likelihood"])
+        )
+    last = next(iter(known.values()), None)
+    if last is None:
+        return table
+    table.add_section()
+    by_dimension = last["action_error_by_dimension"]
+    for i, error in enumerate(by_dimension[:DIMENSIONS]):
+        table.add_row(f"action {i}", "", _plain(error), "")
+    if len(by_dimension) > DIMENSIONS:
+        table.add_row(f"... {len(by_dimension) - DIMENSIONS} more in the files", "", "", "")
+    table.add_section()
+    parts = last["error_by_time"]
+    for i, error in enumerate(parts):
+        span = f"{100 * i // len(parts)} to {100 * (i + 1) // len(parts)} % of time"
+        table.add_row(span, "-" if error is None or np.isnan(error) else format_error(error), "", "")
+    return table
+
+
+def _plain(value: float | None) -> str:
+    return "not finite" if value is None or not np.isfinite(value) else f"{value:.3g}"
 
 
 def _cell(values: Sequence[float | None], form: Callable[[float], str]) -> str:

@@ -8,6 +8,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from imitax import algorithms  # noqa: F401  registers the algorithms
 from imitax.algorithm import algorithm_of, find
 from imitax.artifacts import DYNAMICS, POLICY, REWARD
@@ -15,15 +17,16 @@ from imitax.catalogue import split_alias
 from imitax.checkpoint import Checkpoint
 from imitax.compiled import guarded
 from imitax.config import Training, check_parts, flatten, from_flat, override
-from imitax.envs import EnvLike
+from imitax.envs import EnvLike, Spaces
 from imitax.errors import ConfigError, unknown
 from imitax.files import read_json
 from imitax.run import Run
+from imitax.settings import number
 from imitax.stacking import reserve_cpus
 from imitax.training.folder import check_folder, claim, default_folder, locked, release
 from imitax.training.given import digest
 from imitax.training.loop import Callback, train_loop
-from imitax.training.provenance import commit, describe, describe_demonstrations, versions
+from imitax.training.provenance import commit, describe_demonstrations, describe_offline, describe_task, versions
 from imitax.training.results import summarise_run
 from imitax.training.setup import Setup, prepare
 
@@ -35,9 +38,10 @@ FORMAT = 2
 def train(
     algorithm: str | Any,
     *,
-    env: EnvLike = "",
+    env: EnvLike | None = "",
     demos: Any = None,
     offline_data: Any = None,
+    spaces: Any = None,
     out: os.PathLike[str] | str | None = None,
     overwrite: bool = False,
     preset: str = "default",
@@ -54,9 +58,12 @@ def train(
     Args:
         algorithm: a name ("bc", "sac"), which takes its `preset`, the name of a method that is a preset ("gail",
             "sqil"), or an algorithm's `Config`.
-        env: a Gymnasium id, an environment, or a callable that makes one. Without it the demonstrations' own.
+        env: a Gymnasium id, an environment, or a callable that makes one. Without it the one that the data name.
+            Offline methods train without one where the data name none; None trains without one whatever they name.
         demos: whatever `imitax.datasets.load` takes: a file, a bundled or Minari name, arrays, episodes, a Dataset.
         offline_data: recorded episodes that are no demonstrations, for algorithms that need them; as `demos`.
+        spaces: (observation space, action space) in place of an environment; `action_low` and `action_high`, which are
+            fields of `imitax.Training`, give the bounds of the actions alone, and otherwise they are inferred.
         out: folder of the run; `runs/ALGORITHM-ENV-TIME` when None. It must not hold a run yet, and is made when
             everything has been checked.
         overwrite: delete the run that is in the folder.
@@ -73,13 +80,18 @@ def train(
         algorithm = preset_config(split_alias(algorithm)[0], preset)
     found = algorithm_of(algorithm)
     check_parts(algorithm)
-    if isinstance(env, str):
+    if spaces is not None and not (env is None or env == ""):
+        raise ConfigError("spaces stand for an environment: leave them out, or env")
+    if env is None or isinstance(env, str):
         training["env"] = env
     options = from_training({**training, "demos": _named(demos), "offline_data": _named(offline_data)})
     reserve_cpus(len(options.seeds), options.devices)
     folder = default_folder(found.name, env if isinstance(env, str) else "") if out is None else Path(out).expanduser()
     check_folder(folder, overwrite)
-    setup = prepare(found, algorithm, options, env, (demos, offline_data), folder)
+    place = (options.env if isinstance(env, str) else env) if spaces is None else Spaces.of(spaces)
+    setup = prepare(found, algorithm, options, place, (demos, offline_data), folder)
+    if out is None and setup.task.recorded is not None:
+        folder = default_folder(found.name, setup.task.label)
     config = describe_run(setup, preset)
     setup = replace(setup, folder=claim(folder, config, overwrite=overwrite, numbered=out is None))
     try:
@@ -95,8 +107,12 @@ def _named(source: Any) -> str | None:
 
 
 def from_training(fields: dict[str, Any]) -> Training:
-    """`Training` from keyword arguments, lists allowed for tuples."""
+    """`Training` from keyword arguments, lists allowed for tuples, and one number for the bounds of all actions."""
     optional = ("demos", "offline_data", "out")
+    for name in ("action_low", "action_high"):
+        if (bound := fields.get(name)) is not None:
+            several = (bound,) if np.ndim(bound) == 0 else bound
+            fields = fields | {name: tuple(map(float, number(several, tuple[float, ...], name)))}
     return from_flat(Training, {k: v for k, v in fields.items() if not (v is None and k in optional)})
 
 
@@ -147,9 +163,9 @@ def describe_run(setup: Setup, preset: str) -> dict[str, Any]:
         "config": flatten(setup.cfg),
         "training": options,
         "devices": setup.devices,
-        "env": {"id": setup.task.env_id, "kwargs": setup.task.env_kwargs},
+        "env": describe_task(setup.task),
         "data": describe_demonstrations(setup.data, options.seeds),
-        "offline_data": describe(setup.data.offline),
+        "offline_data": describe_offline(setup.data, options.seeds),
         "expert_return": setup.data.expert_return,
         "warm_start": digest(options.init_from, POLICY),
         "reward": digest(options.reward, REWARD),
@@ -168,4 +184,4 @@ def finish(setup: Setup, checkpoint: Checkpoint | None, callbacks: Sequence[Call
             print(f"run: {setup.folder}", file=sys.stderr)
         with locked(setup.folder):
             summarise_run(setup, train_loop(setup, checkpoint, callbacks))
-    return Run(setup.folder, task=setup.task)
+    return Run(setup.folder, task=setup.task, measured=setup.measured)

@@ -81,7 +81,8 @@ def termination_of(needs: Needs, task: Task) -> Termination | None:
     """The task's rule for learned models, where it is to be known."""
     if needs.model is None or needs.model.dynamics.termination != "known":
         return None
-    termination = known_termination(task.env_id, task.env_kwargs, task.spec.obs_dim)
+    origin = task if task.recorded is None else task.recorded
+    termination = known_termination(origin.env_id, origin.env_kwargs, task.spec.obs_dim)
     if termination is None:
         raise ConfigError(
             f"where {task.env_id} ends is not known here: give --dynamics.termination learned, or, if it never ends, "
@@ -113,6 +114,13 @@ def found(option: str, path: Path, name: str, why: str = "") -> Path:
 def check_fit(option: str, path: Path, what: str, origin: tuple[Spec, dict[str, Any]], task: Task) -> None:
     """Refuse what was learned for other shapes or bounds."""
     spec, about = origin
+    if spec != task.spec and task.recorded is not None:
+        low, high = (" ".join(f"{x:.9g}" for x in bound) for bound in (spec.action_low, spec.action_high))
+        raise ConfigError(
+            f"{option} {path}: its {what} is for {spec.obs_dim} observations and {spec.action_dim} actions with other "
+            f"bounds than this run's data; if the sizes are the same, give its bounds: --action-low {low} "
+            f"--action-high {high}"
+        )
     if spec != task.spec:
         raise ConfigError(
             f"{option} {path}: its {what} is for {about['env']} with {spec.obs_dim} observations and "

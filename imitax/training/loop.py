@@ -5,7 +5,7 @@ the same numbers whether or not the run was interrupted before it.
 """
 
 from collections.abc import Callable, Sequence
-from contextlib import ExitStack, closing
+from contextlib import ExitStack, closing, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,7 +22,7 @@ from imitax.sources import Streams
 from imitax.stacking import gathered, spread
 from imitax.training.begin import continue_from, fit_recorded, initial_state, make_streams, unaliased
 from imitax.training.chunk import make_chunk, make_turn
-from imitax.training.evaluation import evaluation_records
+from imitax.training.evaluation import evaluation_records, improves
 from imitax.training.progress import Progress, recorder, save
 from imitax.training.schedule import Timeline
 from imitax.training.setup import Setup
@@ -35,7 +35,8 @@ class Event:
 
     step: int
     records: dict[int, dict[str, Any]]
-    """Each seed's evaluation: returns, return_mean, expert_fraction, d4rl, lengths and more."""
+    """Each seed's evaluation: returns, return_mean, expert_fraction, d4rl, lengths and more; without an environment
+    these are None, and `validation_error` says how close the policy comes to held-out actions."""
     folder: Path
 
 
@@ -57,7 +58,7 @@ def train_loop(setup: Setup, checkpoint: Checkpoint | None, callbacks: Sequence[
 
     with (
         closing(streams),
-        closing(new_evaluator(setup)) as evaluator,
+        closing(new_evaluator(setup)) if setup.task.recorded is None else nullcontext() as evaluator,
         recorder(setup, progress) as record,
         Signals() as signals,
     ):
@@ -111,7 +112,7 @@ def begin(setup: Setup, checkpoint: Checkpoint | None) -> tuple[Any, Streams]:
 def evaluate(
     setup: Setup,
     state: Any,
-    evaluator: Evaluator,
+    evaluator: Evaluator | None,
     progress: Progress,
     record: Recorder,
     callbacks: Sequence[Callback],
@@ -121,8 +122,9 @@ def evaluate(
     records = evaluation_records(setup, evaluator, state)
     for i, seed in enumerate(seeds):
         record.evaluation(progress.step, seed, records[seed], progress.wall_s)
-        if records[seed]["return_mean"] > progress.best[i]["return_mean"]:
-            progress.best[i] = {"step": progress.step, "return_mean": records[seed]["return_mean"]}
+        score = improves(setup, records[seed], progress.best[i])
+        if score is not None:
+            progress.best[i] = {"step": progress.step, **score}
             save(setup, state, i, progress.step, seed_folder(setup.folder, seeds, seed), "-best")
     event = Event(progress.step, records, setup.folder)
     answers = [callback(event) for callback in callbacks]  # all of them are called

@@ -24,7 +24,7 @@ class Progress:
 
     step: int
     best: list[dict[str, Any]]
-    """Step and mean return of each seed's best evaluation."""
+    """Step and mean return of each seed's best evaluation; without an environment its error."""
     wall_before: float = 0.0
     """Seconds of earlier sessions."""
     started: float = field(default_factory=time.monotonic)
@@ -61,7 +61,7 @@ def recorder(setup: Setup, progress: Progress) -> Recorder:
         options.seeds,
         options.steps,
         options.quiet,
-        f"{setup.algorithm.name} {setup.task.env_id}",
+        f"{setup.algorithm.name} {setup.task.label}",
         read_json(setup.folder / "config.json"),
         resumed_at=progress.step,  # a run killed before its first checkpoint starts again at 0, and so do its records
         unit="steps" if setup.needs.env else "updates",

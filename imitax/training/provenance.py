@@ -6,8 +6,9 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-from imitax.datasets import Dataset
-from imitax.training.setup import Data
+from imitax.datasets import Dataset, Selection
+from imitax.envs import Task
+from imitax.training.data import Data
 
 PACKAGES = ("imitax", "jax", "jaxlib", "equinox", "optax", "numpy", "gymnasium", "mujoco", "minari")
 
@@ -57,10 +58,34 @@ def describe(dataset: Dataset | None) -> dict[str, Any] | None:
 def describe_demonstrations(data: Data, seeds: tuple[int, ...]) -> dict[str, Any] | None:
     """What the run's config says of its demonstrations."""
     about = describe(data.demos)
-    if about is None:
-        return None
-    selections = list(zip(seeds, data.selections, strict=True))
-    return about | {
-        "train_episodes": {str(seed): s.train_indices for seed, s in selections},
-        "validation_episodes": {str(seed): s.validation_indices for seed, s in selections},
+    return None if about is None else about | _chosen(dict(zip(seeds, data.selections, strict=True)))
+
+
+def describe_offline(data: Data, seeds: tuple[int, ...]) -> dict[str, Any] | None:
+    """What the run's config says of its offline data; also which episodes are held out, if some are."""
+    about = describe(data.offline)
+    return about if about is None or data.parts is None else about | _chosen(dict.fromkeys(seeds, data.parts))
+
+
+def describe_task(task: Task) -> dict[str, Any]:
+    """What the run's config says of its environment; without one, what stands for it."""
+    if task.recorded is None:
+        return {"id": task.env_id, "kwargs": task.env_kwargs}
+    spec, origin = task.spec, task.recorded
+    return {
+        "id": None,
+        "kwargs": {},
+        "data": origin.data,
+        "observations": spec.obs_dim,
+        "action_low": spec.action_low,
+        "action_high": spec.action_high,
+        "bounds": origin.bounds,
+    }
+
+
+def _chosen(selections: dict[int, Selection]) -> dict[str, Any]:
+    """The episodes of each seed."""
+    return {
+        "train_episodes": {str(seed): s.train_indices for seed, s in selections.items()},
+        "validation_episodes": {str(seed): s.validation_indices for seed, s in selections.items()},
     }

@@ -6,6 +6,7 @@ from typing import Any
 from imitax import figures
 from imitax.files import append_line, read_json, read_lines, write_atomic, write_json
 from imitax.files import line as line_bytes
+from imitax.held_out import MEASURES, summarise_errors
 from imitax.processes import cores
 from imitax.record import seed_folder
 from imitax.statistics import summarise
@@ -24,27 +25,79 @@ def summarise_run(setup: Setup, progress: Progress) -> None:
     options, folder = setup.training, setup.folder
     lines = {seed: read_lines(seed_folder(folder, options.seeds, seed) / "metrics.jsonl") for seed in options.seeds}
     curves = [[line for line in lines[seed] if line["kind"] == "eval"] for seed in options.seeds]
-    scored = any(value for curve in curves for line in curve for value in line["returns"])
-    summary = summary_of(setup, progress, curves)
+    recorded = setup.task.recorded is not None
+    scored = recorded or any(value for curve in curves for line in curve for value in line["returns"])
+    summary = errors_of(setup, progress, curves) if recorded else summary_of(setup, progress, curves)
     if not scored:
         summary |= {"best": None, "best_steps": None}
         for path in (p for name in ("policy", "reward") for p in folder.rglob(f"{name}-best.safetensors")):
             path.unlink()
     write_json(folder / "summary.json", summary)
     label = setup.algorithm.name + (f" {options.variant}" if options.variant else "")
-    figures.learning_curve(
-        {label: [line for curve in curves for line in curve]},
-        folder / "figures" / "learning-curve.png",
-        expert_return=setup.data.expert_return,
-        title=setup.task.env_id,
-        x_label="environment steps" if setup.needs.env else "updates",
-    )
+    draw_curve(setup, {label: [line for curve in curves for line in curve]})
     for seed in options.seeds:
         path = seed_folder(folder, options.seeds, seed) / "figures" / "training.png"
         figures.training_figure(lines[seed], path)
     if options.results is not None:
         for i, curve in enumerate(curves):
             append_result(setup, summary, i, curve, options.results)
+
+
+def draw_curve(setup: Setup, curves: dict[str, Curve]) -> None:
+    """The learning curve: returns, or without an environment, errors."""
+    path = setup.folder / "figures" / "learning-curve.png"
+    if setup.task.recorded is not None:
+        prefix, what, _ = measured_on(setup)
+        title = f"{setup.task.label}, {what}"
+        figures.error_curve(curves, f"{prefix}error", path, title=title, y_label="error, share of the action range")
+        return
+    figures.learning_curve(
+        curves,
+        path,
+        expert_return=setup.data.expert_return,
+        title=setup.task.env_id,
+        x_label="environment steps" if setup.needs.env else "updates",
+    )
+
+
+def measured_on(setup: Setup) -> tuple[str, str, int]:
+    """Of a run without an environment: prefix of its measures, what they are taken on, and of how many episodes."""
+    assert setup.measured is not None
+    episodes, kind = setup.measured
+    held_out = setup.data.held_out(0) is not None
+    return "validation_" if held_out else "train_", kind, len(episodes[setup.training.seeds[0]].episodes)
+
+
+def errors_of(setup: Setup, progress: Progress, curves: list[Curve]) -> dict[str, Any]:
+    """The summary of a run without an environment: errors of the last and of the best evaluation."""
+    seeds, (prefix, kind, count) = setup.training.seeds, measured_on(setup)
+
+    def scores(steps: dict[int, int]) -> dict[str, Any]:
+        lines = {s: next(x for x in c if x["step"] == steps[s]) for s, c in zip(seeds, curves, strict=True)}
+        return summarise_errors({s: {name: as_number(x[prefix + name]) for name in MEASURES} for s, x in lines.items()})
+
+    best = {seed: b["step"] for seed, b in zip(seeds, progress.best, strict=True) if "error" in b}
+    return {
+        "algorithm": setup.algorithm.name,
+        "env": None,
+        "data": setup.task.label,
+        "steps": progress.step,
+        "eval_episodes": count,
+        "measured_on": kind,
+        "expert_return": setup.data.expert_return,
+        "last": scores({seed: curve[-1]["step"] for seed, curve in zip(seeds, curves, strict=True)}),
+        "best": scores(best) if len(best) == len(seeds) else None,
+        "best_steps": {str(seed): step for seed, step in best.items()} if len(best) == len(seeds) else None,
+        "wall_s": round(progress.wall_s, 1),
+        "commit": read_json(setup.folder / "config.json")["commit"],
+    }
+
+
+def as_number(value: Any) -> Any:
+    """Nulls of a file as the NaN that they were."""
+    if isinstance(value, list):
+        return [as_number(x) for x in value]
+    return float("nan") if value is None else value
 
 
 def summary_of(setup: Setup, progress: Progress, curves: list[Curve]) -> dict[str, Any]:
@@ -82,7 +135,7 @@ def append_result(setup: Setup, summary: dict[str, Any], index: int, curve: Curv
             "regime": "online" if setup.needs.env else "offline",
             "preset": config["preset"],
             "variant": options.variant,
-            "env": setup.task.env_id,
+            "env": setup.task.env_id or None,
             "env_kwargs": setup.task.env_kwargs,
             "data": None if data is None else data["name"],
             "data_hash": None if data is None else data["hash"],
@@ -90,7 +143,7 @@ def append_result(setup: Setup, summary: dict[str, Any], index: int, curve: Curv
             "episodes": len(setup.data.selections[index].train.episodes) if setup.data.selections else None,
             "steps": summary["steps"],
             "seed": seed,
-            "eval_episodes": options.eval_episodes,
+            "eval_episodes": summary["eval_episodes"],
             "return_mean": last["return_mean"],
             "expert_fraction": last["expert_fraction"],
             "d4rl": last["d4rl"],
@@ -104,21 +157,35 @@ def append_result(setup: Setup, summary: dict[str, Any], index: int, curve: Curv
             "curve": _from_here(curve_file),
             "run": _from_here(setup.folder),
             "config": config["config"],
-        },
+        }
+        | ({} if setup.task.recorded is None else error_fields(summary, index)),
     )
+
+
+def error_fields(summary: dict[str, Any], index: int) -> dict[str, Any]:
+    """What a result line without returns says of one seed, beside the nulls."""
+    last, best = summary["last"]["per_seed"][index], summary["best"]
+    return {
+        "measured_on": summary["measured_on"],
+        "error": last["error"],
+        "log_likelihood": last["log_likelihood"],
+        "best_error": None if best is None else best["per_seed"][index]["error"],
+    }
 
 
 def write_curve(setup: Setup, config: dict[str, Any], seed: int, curve: Curve, results: Path) -> Path:
     """Write one seed's evaluations; a repeated run keeps both curves, since result files are never edited."""
     options = setup.training
     variant = f"-{options.variant}" if options.variant else ""
-    stem = f"{config['algorithm']}-{config['preset']}{variant}-{setup.task.env_id.replace('/', '-')}"
+    stem = f"{config['algorithm']}-{config['preset']}{variant}-{setup.task.label.replace('/', '-')}"
     stem += f"-{options.steps}-seed{seed}-{config['commit'][:7]}"
     path, number = results.parent / "curves" / f"{stem}.jsonl", 1
     while path.exists():
         number += 1
         path = results.parent / "curves" / f"{stem}-{number}.jsonl"
-    lines = [{"seed": x["seed"], "steps": x["step"], "wall_s": x["wall_s"], "returns": x["returns"]} for x in curve]
+    wanted = ("returns", "validation_error", "train_error")
+    heads = ({"seed": x["seed"], "steps": x["step"], "wall_s": x["wall_s"]} for x in curve)
+    lines = [head | {k: x[k] for k in wanted if k in x} for head, x in zip(heads, curve, strict=True)]
     write_atomic(path, b"".join(line_bytes(x) for x in lines))
     return path
 

@@ -1,7 +1,6 @@
 """Continue a run from its newest whole checkpoint."""
 
 import os
-import re
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -16,7 +15,7 @@ from imitax.artifacts import DYNAMICS, POLICY, REWARD
 from imitax.checkpoint import Checkpoint, checkpoints, load_checkpoint
 from imitax.compiled import guarded
 from imitax.config import Training, from_flat
-from imitax.datasets import list_bundled
+from imitax.datasets.loading import is_name
 from imitax.envs import EnvLike
 from imitax.errors import CheckpointError, ConfigError, DataError
 from imitax.files import load_arrays, read_json, write_json
@@ -82,10 +81,12 @@ def resume(
     changed |= {name: Path(path) for name, path in (files or {}).items()}
     options = replace(options, **{name: value for name, value in changed.items() if value is not None})
     options = replace(options, devices=same_devices(options, config))
-    if not options.env and env is None:
+    if config["env"]["id"] is None and env is not None:
+        raise ConfigError(f"{folder} was started without an environment: leave env (--env) out")
+    if options.env == "" and env is None:
         raise ConfigError(f"{folder} was started with an environment in memory; pass it again: resume(folder, env=...)")
     source = tuple(_again(folder, config, name, given.get(name)) for name in ("demos", "offline_data"))
-    setup = prepare(algorithm, cfg, options, env or options.env, source, folder)
+    setup = prepare(algorithm, cfg, options, options.env if env is None else env, source, folder)
     check_unchanged(setup, config)
     checkpoint = newest(folder)
     if checkpoint is None and not options.quiet:
@@ -160,12 +161,6 @@ def _again(folder: Path, config: dict[str, Any], name: str, given: Any) -> Any:
             f"--{name.replace('_', '-')} FILE ({name}=...); their hash decides whether they are the same"
         )
     return source
-
-
-def is_name(source: str) -> bool:
-    """Whether a data source is the name of a bundled or Minari dataset, and no path."""
-    known = f"imitax/{source.removeprefix('imitax/')}" in list_bundled()
-    return known or (re.fullmatch(r"[-\w/]+-v\d+", source) is not None and not Path(source).exists())
 
 
 def check_unchanged(setup: Setup, config: dict[str, Any]) -> None:

@@ -1,58 +1,21 @@
 """Check everything that can be wrong before training starts: load the data, make the task, check, gather."""
 
-import sys
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import jax.numpy as jnp
-
 from imitax.algorithm import Algorithm, Needs, Schedule
 from imitax.config import Training, require_multiples
-from imitax.datasets import Dataset, Selection, load, normalization, pool, select, validate
+from imitax.datasets import Dataset, validate
 from imitax.datasets.comparison import compare, shape_hint
-from imitax.datasets.environment import bare, from_file
-from imitax.datasets.episode import kwargs_json
-from imitax.envs import EnvLike, Task, check_sendable
+from imitax.envs import EnvLike, Spaces, Task, check_sendable
 from imitax.errors import ConfigError, DataError
-from imitax.networks import Normalizer, Termination
+from imitax.networks import Termination
 from imitax.record.sinks import SinkName, require
 from imitax.stacking import device_count
+from imitax.training.data import Data, Sources, gather, load_sources
 from imitax.training.given import Given, load_given, termination_of
-
-
-@dataclass(frozen=True)
-class Sources:
-    """The data that a run was given, before its episodes are selected."""
-
-    demos: Dataset | None
-    offline: Dataset | None
-    """Recorded episodes that are no demonstrations, the same for all seeds."""
-
-
-@dataclass(frozen=True)
-class Data:
-    """The data of a run."""
-
-    demos: Dataset | None
-    offline: Dataset | None
-    selections: tuple[Selection, ...]
-    """Demonstrations of each seed; none without demonstrations."""
-    normalizers: tuple[Normalizer, ...]
-    """Of each seed."""
-
-    @property
-    def expert_return(self) -> float | None:
-        """Mean return of all episodes of the demonstrations, where it is known."""
-        return None if self.demos is None or not self.demos.has_rewards else float(self.demos.returns.mean())
-
-    def recorded(self, index: int, needs: Needs) -> Dataset:
-        """A seed's recorded episodes; where a model is fitted to them, with copies of its demonstrations."""
-        assert self.offline is not None
-        if not self.selections or needs.model is None:
-            return self.offline
-        own = self.selections[index].train
-        return pool(self.offline, own, needs.demonstration_copies(own.transition_count, self.offline.transition_count))
+from imitax.training.task import hold_out, make_task, with_termination
 
 
 @dataclass(frozen=True)
@@ -85,11 +48,21 @@ class Setup:
         """Devices that share the seeds."""
         return device_count(len(self.training.seeds), self.training.devices)
 
+    @property
+    def measured(self) -> tuple[dict[int, Dataset], str] | None:
+        """Without an environment, the episodes on which each seed is evaluated, and what they are."""
+        if self.task.recorded is None:
+            return None
+        held_out = [self.data.held_out(i) for i in range(len(self.training.seeds))]
+        kind = "training episodes" if None in held_out else "held-out episodes"
+        found = [self.data.learned(i) if own is None else own for i, own in enumerate(held_out)]
+        return dict(zip(self.training.seeds, found, strict=True)), kind
+
     def about(self, index: int, step: int) -> dict[str, Any]:
         """What a policy file says of its origin."""
         return {
             "algorithm": self.algorithm.name,
-            "env": self.task.env_id,
+            "env": self.task.env_id or None,
             "env_kwargs": self.task.env_kwargs,
             "seed": self.training.seeds[index],
             "step": step,
@@ -98,7 +71,12 @@ class Setup:
 
 
 def prepare(
-    algorithm: Algorithm, cfg: Any, options: Training, env: EnvLike, source: tuple[Any, Any], folder: Path
+    algorithm: Algorithm,
+    cfg: Any,
+    options: Training,
+    env: EnvLike | Spaces | None,
+    source: tuple[Any, Any],
+    folder: Path,
 ) -> Setup:
     """Check everything that can be wrong before training starts.
 
@@ -106,7 +84,7 @@ def prepare(
         algorithm: of the run.
         cfg: its configuration.
         options: of the run.
-        env: as of `train`.
+        env: as of `train`, or spaces in place of an environment.
         source: demonstrations and offline data, as of `train`.
         folder: of the run.
 
@@ -115,7 +93,10 @@ def prepare(
     """
     needs = algorithm.needs(cfg)
     sources = load_sources(algorithm.name, needs, options, *source)
-    task, options = make_task(env, options, sources)
+    task, options = make_task(env, options, [d for d in (sources.demos, sources.offline) if d is not None], needs)
+    options = hold_out(options, sources.demos or sources.offline, task.recorded is not None)
+    cfg = with_termination(cfg, needs, task, options)
+    needs = algorithm.needs(cfg)
     check_data(needs, sources, task, named=isinstance(env, str))
     given, cfg = load_given(algorithm, cfg, options, task)
     check_options(algorithm, cfg, options, task)
@@ -124,49 +105,6 @@ def prepare(
         check_sendable(task)
     data = gather(needs, sources, options, task)
     return Setup(algorithm, cfg, options, task, folder, data, given, termination_of(needs, task))
-
-
-def load_sources(name: str, needs: Needs, options: Training, demos: Any, offline_data: Any) -> Sources:
-    """The data that the algorithm needs, and no other."""
-    kwargs = options.env_kwargs or None
-    if needs.expert and demos is None:
-        raise ConfigError(f"{name} learns from demonstrations: give --demos FILE, NAME or Minari id")
-    if not needs.expert and demos is not None:
-        raise ConfigError(f"{name} learns from rewards and takes no demonstrations: leave --demos out")
-    if needs.offline and offline_data is None:
-        raise ConfigError(
-            f"{name} learns from offline data beside the demonstrations: give --offline-data FILE, NAME or Minari id"
-        )
-    if not needs.offline and offline_data is not None:
-        raise ConfigError(f"{name} takes no offline data: leave --offline-data out")
-    given: dict[str, Any] = {"env_kwargs": kwargs, "columns": options.columns or None, "repair": options.repair}
-    dataset = None if demos is None else load(demos, **given)
-    offline = None if offline_data is None else load(offline_data, **given)
-    if offline is not None and needs.rewards and not offline.has_rewards:
-        raise DataError(f"{name} learns from the rewards of its data, and {offline.name} has none")
-    return Sources(dataset, offline)
-
-
-def make_task(env: EnvLike, options: Training, sources: Sources) -> tuple[Task, Training]:
-    """The environment, by default the one that the data name; and the options with its name and arguments."""
-    if not isinstance(env, str):
-        task = Task.create(env)
-        task.check()
-        return task, options
-    kwargs = options.env_kwargs
-    known = [data for data in (sources.demos, sources.offline) if data is not None]
-    if not env:
-        if not known or known[0].env_id is None:
-            raise ConfigError("give --env: the environment's Gymnasium id")
-        env = from_file(known[0].env_id, {}, known[0].name)[0]
-    for data in known:
-        if not kwargs and data.env_kwargs and bare(data.env_id) == bare(env):
-            kwargs = from_file(bare(env), data.env_kwargs, data.name)[1]
-            if not options.quiet:
-                print(f"imitax: {env} is made with {kwargs_json(kwargs)}, as {data.name} says", file=sys.stderr)
-    task = Task.create(env, kwargs)
-    task.check()
-    return task, replace(options, env=env, env_kwargs=kwargs)
 
 
 def check_data(needs: Needs, sources: Sources, task: Task, named: bool) -> None:
@@ -179,21 +117,23 @@ def check_data(needs: Needs, sources: Sources, task: Task, named: bool) -> None:
                 data,
                 observation_space=task.observation_space,
                 action_space=task.action_space,
-                env_id=task.env_id if named else None,
-                env_kwargs=task.env_kwargs if named else None,
+                env_id=task.env_id if named and task.recorded is None else None,
+                env_kwargs=task.env_kwargs if named and task.recorded is None else None,
                 need_actions=need_actions,
             )
         except DataError as e:
             if (hint := shape_hint(data, task)) is None:
                 raise
             raise DataError(f"{e}\n- {hint}") from e
-        compare(data, task)
+        if task.recorded is None:
+            compare(data, task)
 
 
 def check_options(algorithm: Algorithm, cfg: Any, options: Training, task: Task) -> None:
     """Refuse options that do not fit the algorithm or each other."""
     needs, schedule = algorithm.needs(cfg), algorithm.schedule(cfg)
-    selects = options.episodes is not None or options.validation_episodes or options.subsample != 1
+    holds_out = options.validation_episodes and task.recorded is None
+    selects = options.episodes is not None or holds_out or options.subsample != 1
     if not needs.expert and selects:
         raise ConfigError(
             f"episodes, validation_episodes and subsample are for demonstrations; {algorithm.name} has none"
@@ -229,20 +169,3 @@ def check_outputs(options: Training) -> None:
         raise ConfigError(
             f"--results {options.results} is a folder: name a file, such as {options.results}/results.jsonl"
         )
-
-
-def gather(needs: Needs, sources: Sources, options: Training, task: Task) -> Data:
-    """Each seed's demonstrations and the statistics of its observations."""
-    demos, offline, seeds = sources.demos, sources.offline, options.seeds
-    selections, pooled = (), [offline] * len(seeds)
-    if demos is not None:
-        selections = tuple(
-            select(demos, episodes=options.episodes, validation_episodes=options.validation_episodes, seed=seed)
-            for seed in seeds
-        )
-        beside = offline if needs.model is not None else None
-        pooled = [s.train if beside is None else pool(beside, s.train) for s in selections]
-    normalizers = [Normalizer.identity(task.spec.obs_dim)] * len(seeds)
-    if needs.normalize_obs:
-        normalizers = [Normalizer(*map(jnp.asarray, normalization(data))) for data in pooled if data is not None]
-    return Data(demos, offline, selections, tuple(normalizers))

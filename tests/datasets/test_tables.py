@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from imitax.datasets import load
+from imitax.datasets.csv_io import read_csv
 from imitax.datasets.tables import assign
 from imitax.errors import DataError
 
@@ -118,3 +119,17 @@ def test_numbered_columns_are_in_the_order_of_their_numbers():
     assert roles["observations"] == ["obs[1]", "obs[2]", "obs[10]"]
     assert roles["actions"] == ["ACTION.x", "ACTION.a"]
     assert (roles["next_observations"], roles["time"]) == (["next_obs_0"], ["step"])
+
+
+def test_whole_numbers_of_a_csv_file_stay_whole(tmp_path):
+    rows = [f"{i // 8000},{i % 8000},{i / 7},{i % 3}" for i in range(16_000)]  # two pieces
+    rows[12_000] = "1,4000,nan,2.5"
+    (tmp_path / "log.csv").write_text("\n".join(["episode,t,x,gear", *rows]))
+    found = read_csv(tmp_path / "log.csv")
+    assert {name: str(column.dtype) for name, column in found.items()} == {
+        "episode": "int64",
+        "t": "int64",
+        "x": "float64",
+        "gear": "float64",
+    }
+    assert found["gear"][[5, 12_000]].tolist() == [2.0, 2.5]

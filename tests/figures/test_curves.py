@@ -6,7 +6,7 @@ from matplotlib.figure import Figure
 from matplotlib.image import imread
 
 from imitax.errors import DataError
-from imitax.figures import align, draw_learning_curve, learning_curve, seed_curves
+from imitax.figures import align, draw_learning_curve, error_curve, learning_curve, seed_curves
 
 
 def records(scores, steps=None, **fields):
@@ -122,3 +122,15 @@ def test_nothing_to_draw(tmp_path):
     with pytest.raises(DataError, match="no evaluation"):
         learning_curve({"bc": [{"kind": "train", "step": 1, "seed": 0}]}, tmp_path / "a.png")
     assert not list(tmp_path.iterdir())
+
+
+def test_errors_are_drawn_where_there_are_no_returns(tmp_path):
+    lines = [{"seed": s, "step": t, "returns": None, "error": 0.1 * s + 0.2 / t} for s in (0, 1) for t in (1, 2)]
+    figure = error_curve({"bc": [*lines, {"kind": "train"}]}, "error", tmp_path / "curve.png", y_label="error")
+    (axes,) = figure.axes
+    (line,) = (line for line in axes.lines if line.get_label() == "bc")
+    np.testing.assert_allclose(line.get_ydata(), [0.25, 0.15])
+    assert (axes.get_xlabel(), axes.get_ylabel()) == ("updates", "error")
+    assert (tmp_path / "curve.png").exists()
+    with pytest.raises(DataError, match="no evaluation"):
+        error_curve({"bc": lines}, "validation_error", tmp_path / "none.png")

@@ -40,3 +40,16 @@ def test_quiet_prints_nothing(tmp_path, capsys):
         record.evaluation(500, 0, EVALUATION, 0.0)
     record.close()
     assert capsys.readouterr() == ("", "")
+
+
+def test_errors_are_shown_where_there_are_no_returns(tmp_path):
+    out = io.StringIO()
+    nothing = {"return_mean": None, "validation_log_likelihood": -2.5}
+    with recorder(tmp_path, seeds=(0, 1), quiet=False, console=Console(file=out)) as record:
+        record.evaluation(500, 0, nothing | {"validation_error": 0.02, "train_error": 1.0}, 0.0)
+        record.evaluation(500, 1, nothing | {"validation_error": 0.04}, 0.0)
+        for seed in (0, 1):
+            record.evaluation(1000, seed, {"return_mean": None, "train_error": 0.5, "train_log_likelihood": 1.0}, 0.0)
+    first, second = out.getvalue().splitlines()
+    assert "held-out error 3 % of the action range, log-likelihood -2.5  " in first
+    assert "training error 50 % of the action range, log-likelihood 1  " in second

@@ -1,0 +1,174 @@
+"""The task of a run: the environment that the user or the data name, or without one, what the data show of it."""
+
+import sys
+from dataclasses import replace
+from typing import Any
+
+from imitax.algorithm import Needs
+from imitax.config import Training, override
+from imitax.datasets import Dataset, bounds
+from imitax.datasets.environment import bare, from_file
+from imitax.datasets.episode import kwargs_json
+from imitax.envs import EnvLike, Recorded, Spaces, Task, recorded_task
+from imitax.errors import ConfigError, DataError
+from imitax.networks import known_termination
+
+HELD_OUT = 0.1
+"""Share of the episodes that are held out where there is no environment to evaluate in."""
+SHOWN = 12
+"""Dimensions whose bounds are printed."""
+
+
+def make_task(
+    env: EnvLike | Spaces | None, options: Training, data: list[Dataset], needs: Needs
+) -> tuple[Task, Training]:
+    """The task, and the options with what was found out: an environment and its arguments, or bounds.
+
+    Args:
+        env: an environment; "" is the one that the data name, if they name one, and otherwise none; None is none,
+            whatever the data name; spaces are given in place of one.
+        options: of the run.
+        data: demonstrations and offline data, as far as there are any.
+        needs: of the algorithm.
+
+    Raises:
+        ConfigError: there is no environment, and the algorithm needs one.
+        DataError: without an environment, the data do not tell the spaces or do not fit them.
+    """
+    stand_in = isinstance(env, Spaces) or options.action_low is not None or options.action_high is not None
+    if stand_in and not (isinstance(env, Spaces) or env is None or env == ""):
+        raise ConfigError("action_low, action_high and spaces stand for an environment: leave them out, or env")
+    named = next((d for d in data if d.env_id is not None), None)
+    if isinstance(env, Spaces) or env is None or (env == "" and (stand_in or named is None)):
+        if needs.env:
+            raise ConfigError(
+                "give --env: the environment's Gymnasium id; this algorithm learns by acting. Recorded data alone "
+                "are enough for others, such as bc, ibc, recoil, or iq_learn with its preset offline"
+            )
+        return without_environment(env if isinstance(env, Spaces) else None, options, data, named)
+    if not isinstance(env, str):
+        task = Task.create(env)
+        task.check()
+        return task, options
+    try:
+        return registered_task(env, options, data, named)
+    except ConfigError as e:
+        if env or needs.env:
+            raise
+        raise ConfigError(f"{e}; or train without an environment: --env None (env=None)") from e
+
+
+def registered_task(env: str, options: Training, data: list[Dataset], named: Dataset | None) -> tuple[Task, Training]:
+    """The task of an environment's id, by default that of the data; and the options with its id and arguments."""
+    kwargs = options.env_kwargs
+    if not env and named is not None and named.env_id is not None:
+        env = from_file(named.env_id, {}, named.name)[0]
+    for one in data:
+        if not kwargs and one.env_kwargs and bare(one.env_id) == bare(env):
+            kwargs = from_file(bare(env), one.env_kwargs, one.name)[1]
+            say(options, f"{env} is made with {kwargs_json(kwargs)}, as {one.name} says")
+    task = Task.create(env, kwargs)
+    task.check()
+    return task, replace(options, env=env, env_kwargs=kwargs)
+
+
+def without_environment(
+    spaces: Spaces | None, options: Training, data: list[Dataset], named: Dataset | None
+) -> tuple[Task, Training]:
+    """The task that the data show, and the options with its bounds."""
+    if options.env_kwargs or options.env_workers:
+        raise ConfigError("env_kwargs and env_workers are for an environment, and there is none: leave them out")
+    for dataset in data:
+        sizes = {one.name: one.obs_dim for one in (data[0], dataset)}
+        if len(set(sizes.values())) > 1:
+            raise DataError(f"observations differ in size: {', '.join(f'{n} has {s}' for n, s in sizes.items())}")
+    obs_dim = data[0].obs_dim
+    if spaces is not None and spaces.observation.shape != (obs_dim,):
+        raise DataError(f"{data[0].name} has {obs_dim} observations, the given space {spaces.observation.shape[0]}")
+    low, high, origin = action_bounds(spaces, options, data)
+    whose = {} if named is None else {"env_id": bare(named.env_id), "env_kwargs": named.env_kwargs}
+    task = recorded_task(Recorded(data[0].name, origin, **whose), obs_dim, low, high)
+    for dataset in data:
+        bounds.check_inside(dataset, (task.spec.action_low, task.spec.action_high), origin)
+    unused = "" if named is None else f" ({named.name} names {named.env_id}, which is not used)"
+    source = {"given": "bounds as given", "recorded": "bounds of the data", "inferred": "bounds inferred from the data"}
+    shown = ", ".join(f"{a:g} to {b:g}" for a, b in list(zip(low, high, strict=True))[:SHOWN])
+    advice = "; others with --action-low, --action-high" if origin == "inferred" else ""
+    say(
+        options,
+        f"no environment{unused}: {obs_dim} observations, {len(low)} actions, {source[origin]}: {shown}"
+        f"{', ...' if len(low) > SHOWN else ''}{advice}",
+    )
+    return task, replace(options, env=None, action_low=low, action_high=high)
+
+
+def action_bounds(
+    spaces: Spaces | None, options: Training, data: list[Dataset]
+) -> tuple[tuple[float, ...], tuple[float, ...], Any]:
+    """Low, high and where they come from: given ones count before those that the data name, these before inferred."""
+    low, high = options.action_low, options.action_high
+    if spaces is not None:
+        if low is not None or high is not None:
+            raise ConfigError("spaces have the action bounds: leave action_low and action_high out")
+        low, high = tuple(map(float, spaces.action.low)), tuple(map(float, spaces.action.high))
+    if low is None and high is None:
+        bounds.refuse_integers(data)
+    actions = bounds.recorded_actions(data)
+    size = actions.shape[1]
+    if spaces is not None and spaces.action.shape != (size,):
+        raise DataError(f"{data[0].name} has {size} actions, the given space {spaces.action.shape[0]}")
+    given = [_of_size(bound, size, name) for bound, name in ((low, "action_low"), (high, "action_high"))]
+    if given[0] is not None and given[1] is not None:
+        return given[0], given[1], "given"
+    found, origin = bounds.inferred(actions), "inferred"
+    named = bounds.declared(data, size)
+    if all(abs(x) < float("inf") for bound in named for x in bound):
+        found, origin = named, "recorded"
+    if given != [None, None]:
+        origin = "given"
+    return given[0] or found[0], given[1] or found[1], origin
+
+
+def _of_size(bound: tuple[float, ...] | None, size: int, name: str) -> tuple[float, ...] | None:
+    if bound is None:
+        return None
+    if len(bound) not in (1, size):
+        raise ConfigError(f"{name} has {len(bound)} numbers, the actions {size} dimensions: give one, or {size}")
+    return tuple(map(float, bound)) * (size if len(bound) == 1 else 1)
+
+
+def hold_out(options: Training, data: Dataset | None, recorded: bool) -> Training:
+    """The options with the number of episodes that are held out, where the user did not say it.
+
+    Args:
+        options: of the run.
+        data: what is learned from: the demonstrations, or without any, the offline data.
+        recorded: there is no environment, so that errors on held-out episodes are all that can be measured.
+    """
+    if options.validation_episodes is not None:
+        return options
+    if not recorded or data is None:
+        return replace(options, validation_episodes=0)
+    drawn = min(len(data.episodes), options.episodes or len(data.episodes))
+    count = max(1, round(HELD_OUT * drawn)) if drawn > 1 else 0
+    text = f"{count} of {drawn} episodes are held out to measure errors; another number with --validation-episodes"
+    none = "there is one episode, so none is held out: errors are those on the data that are learned from"
+    say(options, text if count else none)
+    return replace(options, validation_episodes=count)
+
+
+def with_termination(cfg: Any, needs: Needs, task: Task, options: Training) -> Any:
+    """The configuration under which a model learns where the task ends, if nothing else says it."""
+    origin, model = task.recorded, needs.model
+    if origin is None or model is None or model.dynamics.termination != "known":
+        return cfg
+    if known_termination(origin.env_id, origin.env_kwargs, task.spec.obs_dim) is not None:
+        return cfg
+    say(options, "where the task ends is not known, so the model learns it (--dynamics.termination learned)")
+    return override(cfg, **{"dynamics.termination": "learned"})
+
+
+def say(options: Training, text: str) -> None:
+    """Print what was decided, unless the run is quiet."""
+    if not options.quiet:
+        print(f"imitax: {text}", file=sys.stderr)

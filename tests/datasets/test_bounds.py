@@ -1,0 +1,75 @@
+"""Limits of actions that no environment says."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+
+from imitax.datasets import Dataset, Episode, bounds, load
+from imitax.errors import DataError
+
+
+def dataset(actions, **fields):
+    actions = np.asarray(actions)
+    return Dataset((Episode(np.zeros((len(actions) + 1, 3)), actions, None, False, True),), **fields)
+
+
+def test_bounds_are_a_little_wider_than_the_data_and_round():
+    actions = np.array([[-0.87, -1.0, 3.0, 0.0, 120.0, 0.0102], [0.92, 1.0, 3.0, 0.0, -80.0, 0.0257]])
+    low, high = bounds.inferred(actions)
+    assert low == (-1.0, -1.1, 2.8, -0.1, -90.0, 0.009)
+    assert high == (1.1, 1.1, 3.2, 0.1, 130.0, 0.027)
+
+
+def test_an_action_far_from_zero_keeps_its_bounds_in_order():
+    low, high = bounds.inferred(np.array([[1e6], [1e6 + 0.1], [1e6]], np.float32).astype(np.float64))
+    assert np.float32(low[0]) < 1e6 - 1000
+    assert np.float32(high[0]) > 1e6 + 1000
+    low, high = bounds.inferred(np.array([[1e-7], [3e-7]]))
+    assert (low[0], high[0]) == pytest.approx((0.9e-7, 3.1e-7))
+
+
+def test_rows_that_are_not_finite_do_not_count():
+    assert bounds.recorded_actions([dataset([[0.5], [np.nan], [1.0]])]).tolist() == [[0.5], [1.0]]
+    with pytest.raises(DataError, match="no row of actions is finite"):
+        bounds.inferred(bounds.recorded_actions([dataset([[np.nan]])]))
+
+
+def test_what_cannot_be_pooled():
+    with pytest.raises(DataError, match="actions differ in size: a has 1, b has 2"):
+        bounds.recorded_actions([dataset([[0.5]], name="a"), dataset([[0.5, 1.0]], name="b")])
+    with pytest.raises(DataError, match="no actions are recorded"):
+        bounds.recorded_actions([Dataset((Episode(np.zeros((3, 1)), None, None, False, True),))])
+
+
+def test_the_widest_declared_bounds_count():
+    first = dataset([[0.5, 0.5]], action_low=(-1.0, -np.inf), action_high=(1.0, np.inf))
+    second = dataset([[0.5, 0.5]], action_low=(-2.0, 0.0), action_high=(0.5, 1.0))
+    assert bounds.declared([first, second], 2) == ((-2.0, -np.inf), (1.0, np.inf))
+    assert bounds.declared([dataset([[0.5, 0.5]])], 2) == ((-np.inf, -np.inf), (np.inf, np.inf))
+
+
+def test_actions_outside_are_named():
+    data = Dataset((*dataset([[0.1, 0.0]] * 3).episodes, *dataset([[0.0, 0.5], [0.0, 2.5], [0.0, 3.0]]).episodes))
+    with pytest.raises(DataError, match=r"action 1 is 3 at episode 1 row 2, outside of -1 to 2 \(2 such rows\)"):
+        bounds.check_inside(data, ((-1.0, -1.0), (1.0, 2.0)), "given")
+    bounds.check_inside(data, ((0.0, 0.0), (0.1, 3.0)), "given")  # 0.1 is more in 32 bits than in 64
+
+
+@pytest.mark.parametrize("dtype", [np.int64, np.uint8, bool])
+def test_integers_are_noticed_however_they_come(dtype, tmp_path):
+    actions = np.array([0, 1, 1, 0], dtype)
+    flat = {"observations": np.zeros((4, 2)), "terminals": np.zeros(4), "timeouts": [0, 1, 0, 1], "actions": actions}
+    episodes = [{"observations": np.zeros((5, 2)), "actions": actions, "terminated": False}]
+    (tmp_path / "log.csv").write_text("episode,obs_0,action\n0,0.5,1\n0,0.5,0\n1,0.1,1\n1,0.1,1\n")
+    for source in (flat, episodes, tmp_path / "log.csv"):
+        data = load(source)
+        with pytest.raises(DataError, match="whole numbers by type"):
+            bounds.refuse_integers([data])
+        repaired = dataclasses.replace(data.episodes[0], rewards=None)
+        assert repaired.integer_actions
+
+
+def test_floats_are_amounts(tmp_path):
+    (tmp_path / "log.csv").write_text("episode,obs_0,action_0,action_1\n0,1,1,0.5\n0,2,0,1\n0,2,0,1\n")
+    bounds.refuse_integers([dataset([[1.0], [0.0]]), load(tmp_path / "log.csv")])
