@@ -14,7 +14,7 @@ from dataclasses import field
 import equinox as eqx
 import jax.numpy as jnp
 import jax.random as jr
-from jaxtyping import Array, Float, PRNGKeyArray
+from jaxtyping import Array, Float, Int, PRNGKeyArray
 
 from imitax.agents.start import Start
 from imitax.choices.td_loss import TdLoss
@@ -23,7 +23,7 @@ from imitax.choices.terminal import Terminal
 from imitax.errors import ConfigError
 from imitax.learner import Learner, OptimizerConfig, polyak
 from imitax.networks import Critic, CriticConfig, PolicyConfig, Precision, TanhGaussian
-from imitax.settings import Share, ShareBelowOne, settings
+from imitax.settings import Positive, Share, ShareBelowOne, settings
 from imitax.types import Metrics, Obs, Transition
 
 
@@ -39,6 +39,9 @@ class SoftActorCritic:
     """Decay of an exponential moving average of the policy's parameters (Polyak and Juditsky 1992), which is evaluated
     and saved; 0 takes the parameters as they are, 0.999 averages about 1,000 updates. It changes nothing in training,
     where the policy itself acts."""
+    ema_share: Positive | None = None
+    """Longest window of this average, as a share of the updates so far: the window grows with the run (Karras et al.
+    2024, arXiv:2312.02696), and the first policies are forgotten. None leaves it to `ema` alone."""
     policy: PolicyConfig = field(default_factory=PolicyConfig)
     critic: CriticConfig = field(default_factory=CriticConfig)
     policy_optimizer: OptimizerConfig = field(default_factory=OptimizerConfig)
@@ -74,6 +77,8 @@ class ActorCritic(eqx.Module):
     target: Critic
     temperature: Learner[LogScalar]
     ema: TanhGaussian
+    updates: Int[Array, ""]
+    """So far."""
 
 
 def create(cfg: SoftActorCritic, start: Start, key: PRNGKeyArray) -> ActorCritic:
@@ -87,6 +92,7 @@ def create(cfg: SoftActorCritic, start: Start, key: PRNGKeyArray) -> ActorCritic
         target=critic,
         temperature=cfg.temperature.create(),
         ema=actor,
+        updates=jnp.zeros((), int),
     )
 
 
@@ -190,15 +196,23 @@ def follow(
         mask: 1 for states that count in the actor's loss.
         cfg: of the agent.
     """
-    half = agent.actor.net.spec.half
+    half, updates = agent.actor.net.spec.half, agent.updates + 1
     new = ActorCritic(
         actor=actor,
         critic=agent.critic,
         target=polyak(agent.target, agent.critic.net, cfg.polyak),
         temperature=cfg.temperature.update(agent.temperature, metrics["entropy"], mask, half),
-        ema=polyak(agent.ema, actor.net, 1 - cfg.ema) if cfg.ema else actor.net,
+        ema=polyak(agent.ema, actor.net, average_rate(cfg, updates)) if cfg.ema else actor.net,
+        updates=updates,
     )
     return new, {k: masked_mean(v, mask) for k, v in metrics.items()} | {"alpha": agent.temperature.net()}
+
+
+def average_rate(cfg: SoftActorCritic, updates: Int[Array, ""]) -> float | Float[Array, ""]:
+    """Weight of the newest policy in the moving average."""
+    if cfg.ema_share is None:
+        return 1 - cfg.ema
+    return jnp.maximum(1 - cfg.ema, 1 / jnp.maximum(cfg.ema_share * updates, 1))
 
 
 def masked_mean(x: Float[Array, "*N B"], mask: Float[Array, "B"]) -> Float[Array, ""]:

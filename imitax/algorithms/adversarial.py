@@ -51,7 +51,8 @@ class Config:
     """Adversarial imitation."""
 
     agent: Annotated[SoftActorCritic, INLINE] = SoftActorCritic(
-        ema=0.9998,
+        ema=0.99999,
+        ema_share=0.2,
         critic=CriticConfig(layer_norm=True),
         critic_optimizer=OptimizerConfig(),
         terminal=Terminal("absorbing"),

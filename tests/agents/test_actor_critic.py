@@ -12,7 +12,7 @@ import pytest
 from implied import transition
 
 from imitax.agents import actor_critic
-from imitax.agents.actor_critic import SoftActorCritic, actor_loss, improve, next_value, regression
+from imitax.agents.actor_critic import SoftActorCritic, actor_loss, average_rate, improve, next_value, regression
 from imitax.agents.start import Start
 from imitax.choices.temperature import Temperature
 from imitax.choices.terminal import Terminal, absorbing_transition
@@ -246,3 +246,18 @@ def test_targets_and_averages_follow_by_hand():
     np.testing.assert_array_equal(first(new.critic.net), first(agent.critic.net))
     new, _ = improve(agent, mixed(0.0), replace(cfg, ema=0.0), jr.key(1))
     assert eqx.tree_equal(new.ema, new.actor.net)
+
+
+def test_the_window_of_the_average_grows_with_the_updates():
+    """0.2 of the updates so far: every update is the newest policy alone until the fifth, the tenth counts one half."""
+    growing = SoftActorCritic(ema=0.9, ema_share=0.2)
+    rates = [float(average_rate(growing, jnp.asarray(n))) for n in (1, 5, 10, 25, 50, 1000)]
+    np.testing.assert_allclose(rates, [1, 1, 0.5, 0.2, 0.1, 0.1], rtol=1e-5)
+    assert average_rate(SoftActorCritic(ema=0.75), jnp.asarray(1)) == 0.25
+    cfg, agent = create("mask", ema=0.9, ema_share=1.0)
+    visited = []
+    for i in range(3):
+        agent, _ = improve(agent, mixed(0.0), cfg, jr.key(i))
+        visited.append(agent.actor.net.mlp.weights[0])
+    assert int(agent.updates) == 3
+    np.testing.assert_allclose(agent.ema.mlp.weights[0], np.mean(visited, 0), rtol=1e-4, atol=1e-6)
