@@ -10,6 +10,10 @@ from jaxtyping import Array, Float, PRNGKeyArray
 from imitax.compiled import jit
 from imitax.errors import ConfigError
 from imitax.networks import Policy
+from imitax.observation_spaces import as_batch
+from imitax.observations import Misfit
+from imitax.spaces import ObservationSpace
+from imitax.types import Obs
 
 LARGEST_SEED = 2**31 - 1
 """Of a key that is made in the compiled function; another is made outside, which takes longer."""
@@ -20,32 +24,43 @@ class Acting:
 
     def __init__(self, policy: Policy):
         self.arrays, static = eqx.partition(policy, eqx.is_array)
-        self.obs_dim: int = policy.actor.spec.obs_dim
+        self.space: ObservationSpace = policy.actor.spec.observation
 
-        def mode(arrays: Any, obs: Float[Array, "B O"]) -> Float[Array, "B A"]:
+        def mode(arrays: Any, obs: Obs) -> Float[Array, "B A"]:
             return eqx.combine(arrays, static).act(obs, jr.key(0), "mode")
 
-        def seeded(arrays: Any, obs: Float[Array, "B O"], seed: Array) -> Float[Array, "B A"]:
+        def seeded(arrays: Any, obs: Obs, seed: Array) -> Float[Array, "B A"]:
             return sample(arrays, obs, jr.key(seed))
 
-        def sample(arrays: Any, obs: Float[Array, "B O"], key: PRNGKeyArray) -> Float[Array, "B A"]:
+        def sample(arrays: Any, obs: Obs, key: PRNGKeyArray) -> Float[Array, "B A"]:
             return eqx.combine(arrays, static).act(obs, key, "sample")
 
         self.mode, self.seeded, self.sample = jit(mode), jit(seeded), jit(sample)
 
     def __call__(self, obs: Any, sample: int | None) -> Float[np.ndarray, "*B A"]:
-        """Actions for one raw observation [O] or several [B, O].
+        """Actions for one raw observation or several [B, ...], in the form that the environment gives them.
 
         Raises:
-            ConfigError: the observations have another size, or hold NaN or infinity.
+            ConfigError: the observations do not fit, or hold NaN or infinity.
         """
-        batch = np.asarray(obs, np.float32)
+        batch, alone = self.batch(obs)
+        actions = self.act(batch, sample)
+        return actions[0] if alone else actions
+
+    def batch(self, obs: Any) -> tuple[Any, bool]:
+        """Observations [B, ...], and whether they were a single one. Raises ConfigError as above."""
+        if not self.space.is_flat:
+            try:
+                return as_batch(self.space, obs)
+            except Misfit as e:
+                raise ConfigError(f"{e}: the policy takes what its environment shows") from e
+        batch, size = np.asarray(obs, np.float32), self.space.size
         alone = batch.ndim == 1
         if alone:
             batch = batch[None]
-        if batch.ndim != 2 or batch.shape[1] != self.obs_dim:
+        if batch.ndim != 2 or batch.shape[1] != size:
             raise ConfigError(
-                f"observations have {batch.shape[-1] if batch.ndim else 0} dimensions, the policy takes {self.obs_dim}"
+                f"observations have {batch.shape[-1] if batch.ndim else 0} dimensions, the policy takes {size}"
             )
         finite = np.isfinite(batch)
         if not finite.all():
@@ -55,14 +70,13 @@ class Acting:
                 f"observation {dim}{where} is {batch[row, dim]:g}: a policy acts on finite numbers; repair what "
                 "observes it"
             )
-        actions = self.act(batch, sample)
-        return actions[0] if alone else actions
+        return batch, alone
 
-    def act(self, batch: Float[np.ndarray, "B O"], sample: int | None) -> Float[np.ndarray, "B A"]:
+    def act(self, batch: Any, sample: int | None) -> Float[np.ndarray, "B A"]:
         """Actions for observations that have been checked."""
         return np.asarray(self.mode(self.arrays, batch) if sample is None else self._sampled(batch, sample))
 
-    def _sampled(self, batch: Float[np.ndarray, "B O"], sample: int) -> Array:
+    def _sampled(self, batch: Any, sample: int) -> Array:
         if 0 <= sample <= LARGEST_SEED:
             return self.seeded(self.arrays, batch, np.int32(sample))
         return self.sample(self.arrays, batch, jr.key(sample))

@@ -30,7 +30,7 @@ from imitax.networks import (
     TanhGaussian,
     Termination,
 )
-from imitax.spaces import Spec
+from imitax.spaces import ObservationSpace, Spec
 
 POLICY, REWARD, DYNAMICS = "policy.safetensors", "reward.safetensors", "dynamics.safetensors"
 """Files of a run that another run can be given."""
@@ -72,7 +72,7 @@ def load_policy(path: Path | str) -> tuple[Policy, dict[str, Any]]:
         energy = Energy(spec, from_flat(EnergyConfig, description["energy"]), key=jr.key(0), precision=precision)
         inference = from_flat(Inference, description["inference"])
         actor = EnergyActor(energy, actor, ActionRange.box(spec), inference)
-    template = Policy(Normalizer.identity(spec.obs_dim), actor)
+    template = Policy(Normalizer.identity(spec.observation), actor)
     return fill_tree(template, arrays, str(path)), description["about"]
 
 
@@ -110,7 +110,7 @@ def load_reward(path: Path | str) -> tuple[LearnedReward, dict[str, Any]]:
         precision=description["precision"],
     )
     head = from_flat(RewardHead, description["head"])
-    template = LearnedReward(Normalizer.identity(spec.obs_dim), net, terminal, head, description["scale"])
+    template = LearnedReward(Normalizer.identity(spec.observation), net, terminal, head, description["scale"])
     return fill_tree(template, arrays, str(path)), description["about"]
 
 
@@ -160,6 +160,7 @@ def _read(path: Path | str, forms: tuple[str, ...], what: str) -> tuple[dict[str
 def _describe_spec(spec: Spec) -> dict[str, Any]:
     return {
         "obs_dim": spec.obs_dim,
+        "observation": spec.observation.describe(),
         "action_dim": spec.action_dim,
         "action_low": spec.action_low,
         "action_high": spec.action_high,
@@ -168,4 +169,6 @@ def _describe_spec(spec: Spec) -> dict[str, Any]:
 
 def _spec(described: dict[str, Any]) -> Spec:
     low, high = tuple(described["action_low"]), tuple(described["action_high"])
-    return Spec.flat(described["obs_dim"], low, high)
+    if "observation" not in described:  # written before observations could be anything but flat
+        return Spec.flat(described["obs_dim"], low, high)
+    return Spec(ObservationSpace.parse(described["observation"]), low, high)

@@ -18,7 +18,7 @@ from imitax.envs.limits import warn_of_cut
 from imitax.networks import Policy, compared_transitions
 from imitax.seeding import Purpose
 from imitax.stacking import gathered, over_seeds
-from imitax.types import Transition
+from imitax.types import Obs, Transition
 from imitax.vector_envs import VectorEnv, make_vector_env
 
 EPISODES_IN_A_SET = 100_000
@@ -39,10 +39,8 @@ class Rollouts:
     """Whether each episode ended by termination rather than a time limit, [E]."""
 
 
-def make_act(
-    policies: Policy, keys: Key[Array, "S"], mode: ActionMode
-) -> Callable[[Policy, np.ndarray, int], np.ndarray]:
-    """A compiled `(policies, obs [S, N, O], step) -> actions [S, N, A]` for stacked policies of one structure.
+def make_act(policies: Policy, keys: Key[Array, "S"], mode: ActionMode) -> Callable[[Policy, Any, int], np.ndarray]:
+    """A compiled `(policies, obs [S, N, ...], step) -> actions [S, N, A]` for stacked policies of one structure.
 
     The noise of a sampled action is decided by the seed's key and the step. One device computes the actions of all
     seeds: so few products take less time than handing them to several.
@@ -50,7 +48,7 @@ def make_act(
     arrays, static = eqx.partition(policies, eqx.is_array)
     tree = jax.tree.structure(arrays)
 
-    def one(leaves: list[Array], obs: Float[Array, "N O"], key: PRNGKeyArray, step: Array) -> Float[Array, "N A"]:
+    def one(leaves: list[Array], obs: Obs, key: PRNGKeyArray, step: Array) -> Float[Array, "N A"]:
         policy: Policy = eqx.combine(jax.tree.unflatten(tree, leaves), static)
         return policy.act(obs, jr.fold_in(key, step), mode)
 
@@ -58,7 +56,7 @@ def make_act(
 
     latest: tuple[Policy, list[Array]] | None = None  # policies and their arrays, which take long to find at every step
 
-    def act(policies: Policy, obs: np.ndarray, step: int) -> np.ndarray:
+    def act(policies: Policy, obs: Any, step: int) -> np.ndarray:
         nonlocal latest
         if latest is None or latest[0] is not policies:
             latest = policies, gathered(jax.tree.leaves(eqx.filter(policies, eqx.is_array)))
@@ -68,14 +66,14 @@ def make_act(
 
 
 def rollout(
-    envs: VectorEnv, seeds: Sequence[int], act: Callable[[np.ndarray, int], np.ndarray], limit: int
+    envs: VectorEnv, seeds: Sequence[int], act: Callable[[Any, int], np.ndarray], limit: int
 ) -> tuple[Float[np.ndarray, "N"], Int[np.ndarray, "N"], Bool[np.ndarray, "N"]]:
     """One episode in every environment.
 
     Args:
         envs: the environments.
         seeds: one for each environment's reset.
-        act: `(obs [N, O], step) -> actions [N, A]`.
+        act: `(obs [N, ...], step) -> actions [N, A]`.
         limit: steps after which an episode is cut when the environment has no end of its own.
 
     Returns:
@@ -134,7 +132,7 @@ class Evaluator:
         self.env_seeds = [s for seed in seeds for s in episode_seeds(Purpose.EVALUATION, seed, episodes, index)]
         self.keys = seeding.keys(seeds, Purpose.EVALUATION)
         self.mode: ActionMode = mode
-        self.acts: dict[Any, Callable[[Policy, np.ndarray, int], np.ndarray]] = {}
+        self.acts: dict[Any, Callable[[Policy, Any, int], np.ndarray]] = {}
 
     def __call__(self, policies: Policy) -> list[Rollouts]:
         """One evaluation of stacked policies, in the order of the seeds."""
@@ -143,8 +141,9 @@ class Evaluator:
             self.acts[kind] = make_act(policies, self.keys, self.mode)
         act = self.acts[kind]
 
-        def choose(obs: np.ndarray, step: int) -> np.ndarray:
-            return act(policies, obs.reshape(*self.shape, -1), step).reshape(len(obs), -1)
+        def choose(obs: Any, step: int) -> np.ndarray:
+            by_seed = jax.tree.map(lambda x: x.reshape(*self.shape, *x.shape[1:]), obs)
+            return act(policies, by_seed, step).reshape(self.shape[0] * self.shape[1], -1)
 
         results = rollout(self.envs, self.env_seeds, choose, self.limit)
         if not self.ends and results[1].max() >= self.limit:

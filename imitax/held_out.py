@@ -73,7 +73,9 @@ def measure(policy: Policy, data: Dataset, key: PRNGKeyArray) -> dict[str, Any]:
     rows = slice(None)
     if count is not None and count < len(flat):
         rows = np.linspace(0, len(flat) - 1, count).astype(int)
-    off, sampled, log_prob = _compare(policy, jnp.asarray(flat.obs[rows]), jnp.asarray(flat.action[rows]), key)
+    off, sampled, log_prob = _compare(
+        policy, jax.tree.map(lambda x: jnp.asarray(x[rows]), flat.obs), jnp.asarray(flat.action[rows]), key
+    )
     off, part = np.asarray(off, np.float64), part[rows]
     share = (off / (np.asarray(spec.action_high) - np.asarray(spec.action_low))).mean(1)
     return {

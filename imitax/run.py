@@ -23,11 +23,14 @@ from imitax.files import read_json, read_lines
 from imitax.held_out import episodes_of, measure, summarise_errors
 from imitax.networks import Policy, with_inference
 from imitax.notebooks import html_table
+from imitax.observation_spaces import as_batch
+from imitax.observations import Misfit, rows
 from imitax.record import seed_folder
 from imitax.run_config import facts, read_config, task_of
 from imitax.seeding import Purpose
 from imitax.settings import number
 from imitax.sources.online import read_replay
+from imitax.spaces import ObservationSpace
 from imitax.stacking import stack
 from imitax.statistics import summarise
 
@@ -136,12 +139,12 @@ class Run:
 
     @guarded
     def policy(
-        self, obs: np.ndarray, *, seed: int | None = None, which: Which = "last", sample: int | None = None
+        self, obs: Any, *, seed: int | None = None, which: Which = "last", sample: int | None = None
     ) -> np.ndarray:
         """Actions of a trained policy.
 
         Args:
-            obs: one raw observation [O], or several [B, O].
+            obs: one raw observation in the form that the environment gives it, or several [B, ...].
             seed: which seed's policy; the run's first when None.
             which: the last policy, or the one with the best evaluation.
             sample: a number that decides the noise of a sampled action; None is the deterministic mode.
@@ -150,13 +153,13 @@ class Run:
             Actions in the environment's units, [A] or [B, A].
 
         Raises:
-            ConfigError: the observations have another size, or hold NaN or infinity.
+            ConfigError: the observations do not fit the environment's space, or hold NaN or infinity.
         """
         return self._acting(seed, which)(obs, sample)
 
     @guarded
-    def actor(self, seed: int | None, which: Which, sample: int | None) -> Callable[[np.ndarray, int], np.ndarray]:
-        """A compiled `(obs [N, O], step) -> actions [N, A]`, for `imitax.datasets.collect`.
+    def actor(self, seed: int | None, which: Which, sample: int | None) -> Callable[[Any, int], np.ndarray]:
+        """A compiled `(obs [N, ...], step) -> actions [N, A]`, for `imitax.datasets.collect`.
 
         Args:
             seed: which seed's policy; the run's first when None.
@@ -166,7 +169,7 @@ class Run:
         policies = stack([self.load_policy(seed, which)])
         keys = seeding.keys((0 if sample is None else sample,), Purpose.COLLECTION)
         act = make_act(policies, keys, "mode" if sample is None else "sample")
-        return guarded(lambda obs, step: act(policies, obs[None], step)[0])
+        return guarded(lambda obs, step: act(policies, rows(obs, None), step)[0])
 
     @guarded
     def load_reward(self, seed: int | None = None, which: Which = "last") -> LearnedReward:
@@ -186,9 +189,9 @@ class Run:
     @guarded
     def reward(
         self,
-        obs: np.ndarray,
+        obs: Any,
         action: np.ndarray,
-        next_obs: np.ndarray,
+        next_obs: Any,
         terminated: np.ndarray | bool = False,
         *,
         seed: int | None = None,
@@ -197,7 +200,7 @@ class Run:
         """Learned rewards of transitions.
 
         Args:
-            obs: raw observations, [O] or [B, O].
+            obs: raw observations, one or [B, ...].
             action: in the environment's units, [A] or [B, A].
             next_obs: raw next observations, as `obs`.
             terminated: whether the task ended there, one value or [B]; a time limit does not count.
@@ -208,15 +211,19 @@ class Run:
             Rewards, a scalar array or [B]. High is expert-like; the scale is the run's own.
         """
         reward = self._first_reward if seed is None and which == "last" else self.load_reward(seed, which)
-        o, a = reward.net.spec.obs_dim, reward.net.spec.action_dim
-        batch = {}
-        for name, x, size in (("obs", obs, o), ("action", action, a), ("next_obs", next_obs, o)):
+        space, batch, sizes = reward.net.spec.observation, {}, {"action": reward.net.spec.action_dim}
+        if space.is_flat:
+            sizes |= {"obs": space.size, "next_obs": space.size}
+        for name, x in (("obs", obs), ("action", action), ("next_obs", next_obs)):
+            if name not in sizes:
+                batch[name], _ = _fitting(space, x, name)
+                continue
             batch[name] = np.atleast_2d(np.asarray(x, np.float32))
-            if batch[name].shape[-1] != size:
-                raise ConfigError(f"{name} has {batch[name].shape[-1]} dimensions, the reward takes {size}")
-        ended = np.broadcast_to(np.asarray(terminated, bool), len(batch["obs"]))
+            if batch[name].shape[-1] != sizes[name]:
+                raise ConfigError(f"{name} has {batch[name].shape[-1]} dimensions, the reward takes {sizes[name]}")
+        ended = np.broadcast_to(np.asarray(terminated, bool), len(batch["action"]))
         values = np.asarray(reward(batch["obs"], batch["action"], batch["next_obs"], ended))
-        return np.asarray(values[0]) if np.ndim(obs) == 1 else values
+        return np.asarray(values[0]) if np.ndim(action) == 1 else values
 
     def metrics(self, seed: int | None = None) -> list[dict[str, Any]]:
         """Every recorded line of a seed: `kind` is "train" or "eval"."""
@@ -316,3 +323,10 @@ class Run:
             errors[seed] = measure(policy, data[seed], seeding.key(seed, Purpose.EVALUATION))
         about = {"policy": which, "episodes": len(data[self.seeds[0]].episodes), "measured_on": kind}
         return summarise_errors(errors) | about | ({} if inference is None else {"inference": inference})
+
+
+def _fitting(space: ObservationSpace, obs: Any, name: str) -> tuple[Any, bool]:
+    try:
+        return as_batch(space, obs)
+    except Misfit as e:
+        raise ConfigError(f"{name}: {e}") from e

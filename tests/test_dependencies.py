@@ -24,7 +24,7 @@ NETWORKS = VALUES | {"networks", "learner", "compiled", "kernels"}
 CHOICES = NETWORKS | {"choices"}
 AGENTS = CHOICES | {"agents", "buffers"}
 ALGORITHM = AGENTS | {"algorithm"}
-HOST = VALUES | {"files", "seeding", "statistics", "envs", "vector_envs"}
+HOST = VALUES | {"files", "seeding", "statistics", "envs", "vector_envs", "observations", "observation_spaces"}
 """What runs without networks."""
 DATASETS = HOST | {"datasets", "notebooks"}
 SOURCE = DATASETS | AGENTS | {"sources", "stacking"}
@@ -38,6 +38,8 @@ ALLOWED = {
     "types.py": set(),
     "settings.py": {"errors"},
     "spaces.py": {"types"},
+    "observations.py": {"spaces"},
+    "observation_spaces.py": {"errors", "observations", "spaces"},
     "config.py": {"errors", "settings"},
     "files.py": {"errors"},
     "statistics.py": {"errors"},
@@ -52,9 +54,9 @@ ALLOWED = {
     "agents/": AGENTS,
     "algorithm.py": AGENTS,
     "algorithms/": ALGORITHM,
-    "envs/": {"envs", "errors", "spaces"},
-    "acting.py": {"compiled", "errors", "networks"},
-    "vector_envs.py": {"envs", "errors"},
+    "envs/": {"envs", "errors", "observations", "observation_spaces", "spaces"},
+    "acting.py": {"compiled", "errors", "networks", "observations", "observation_spaces", "spaces", "types"},
+    "vector_envs.py": {"envs", "errors", "observations"},
     "datasets/": DATASETS,
     "sources/": SOURCE,
     "checkpoint.py": {"errors", "files", "types"},

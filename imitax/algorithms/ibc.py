@@ -45,6 +45,7 @@ from imitax.networks import (
     Precision,
     TanhGaussian,
     join,
+    require_own_encoder,
     with_inference,
 )
 from imitax.settings import Count, NonNegative, Share, settings
@@ -86,6 +87,7 @@ class Config:
     def __post_init__(self):
         if self.loss == "contrastive" and self.negatives.corrected:
             raise ConfigError("negatives.corrected is for loss=info_nce: turn it off for loss=contrastive")
+        require_own_encoder(self.policy)
 
 
 PRESETS = {

@@ -126,10 +126,4 @@ def box(space: gym.Space, what: str) -> gym.spaces.Box:
 
 def no_box(space: str, what: str) -> DataError:
     """The error of a space that is no vector of numbers."""
-    if what == "action":
-        return DataError(f"the action space is {space}; imitax learns continuous actions, a one-dimensional Box")
-    return DataError(
-        f"the observation space is {space}, not a one-dimensional Box; flatten it (for a goal task, join observation "
-        "and desired_goal) with a Gymnasium wrapper, and pass the flattened observations as arrays; of a file with "
-        'several observations, columns={"observations": [...]} joins those that you name'
-    )
+    return DataError(f"the {what} space is {space}; imitax learns continuous actions, a one-dimensional Box")

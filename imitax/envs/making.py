@@ -20,6 +20,7 @@ from imitax.envs.running import settle
 from imitax.envs.sole import Sole
 from imitax.envs.trial import differ, share_state, trace
 from imitax.errors import ConfigError, EnvError, EnvWarning
+from imitax.observation_spaces import of_space
 from imitax.spaces import Spec
 
 EnvLike = str | gym.Env | Callable[[], gym.Env]
@@ -39,7 +40,7 @@ class Task:
     env_id: str
     env_kwargs: dict[str, Any]
     spec: Spec
-    observation_space: gym.spaces.Box
+    observation_space: gym.Space
     action_space: gym.spaces.Box
     max_episode_steps: int | None
     sole: Sole | None = None
@@ -62,7 +63,7 @@ class Task:
             env_kwargs: keyword arguments for an id.
 
         Raises:
-            ConfigError: unknown id, wrong keyword arguments, or spaces other than flat boxes with finite action bounds.
+            ConfigError: unknown id, wrong keyword arguments, or spaces that cannot be observed or acted in.
             EnvError: the environment does not keep to Gymnasium's interface, or a callable makes one object twice.
         """
         kwargs = dict(env_kwargs or {})
@@ -185,7 +186,7 @@ def describe(env: Any, name: str, make: Callable[[], gym.Env], sole: Sole | None
     obs, act, registered, kwargs = env.observation_space, env.action_space, getattr(env, "spec", None), {}
     if registered is not None:
         name, kwargs = registered.id, dict(registered.kwargs)
-    spec = Spec.flat(obs.shape[0], tuple(map(float, act.low)), tuple(map(float, act.high)))
+    spec = Spec(of_space(obs), tuple(map(float, act.low)), tuple(map(float, act.high)))
     return Task(make, name, kwargs, spec, obs, act, time_limit(env), sole)
 
 
@@ -194,7 +195,7 @@ def _has_interface(env: Any) -> bool:
 
 
 def check_spaces(env: Any, name: str) -> None:
-    """Refuse what is no single environment with flat boxes.
+    """Refuse what is no single environment with observations of arrays and actions in a flat box.
 
     Raises:
         ConfigError: with what to do.
@@ -214,8 +215,7 @@ def check_spaces(env: Any, name: str) -> None:
             f"{name}: its spaces are of {type(obs).__module__.split('.')[0]}, not of gymnasium; wrap it in "
             "shimmy's GymV26CompatibilityV0(env=env), or GymV21CompatibilityV0 where step returns four values"
         )
-    if not isinstance(obs, gym.spaces.Box) or len(obs.shape) != 1:
-        raise ConfigError(f"{name}: observations must be a flat Box, got {obs}; wrap it in FlattenObservation")
+    of_space(obs, f"{name}: observation")
     if not isinstance(act, gym.spaces.Box) or len(act.shape) != 1:
         raise ConfigError(f"{name}: actions must be a flat Box (continuous control), got {act}")
     if not (max(np.abs(act.low).max(), np.abs(act.high).max()) < LARGEST_BOUND and (act.low < act.high).all()):

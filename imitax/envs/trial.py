@@ -1,5 +1,8 @@
 """A few steps in environments before training: whether they keep to the interface, and whether copies are separate."""
 
+from typing import Any
+
+import jax
 import numpy as np
 
 from imitax.envs.guard import Guard
@@ -18,12 +21,12 @@ def trace(env: Guard, beside: Guard | None = None) -> Trace:
     """
     low, high = env.action_space.low, env.action_space.high  # type: ignore[attr-defined]  of a Box
     shares = np.linspace(0.25, 0.75, STEPS * low.size).reshape(STEPS, *low.shape)
-    seen, other = [env.reset(seed=SEED)[0].copy()], beside
+    seen, other = [_vector(env.reset(seed=SEED)[0])], beside
     if other is not None:
         other.reset(seed=SEED + 1)
     for share in shares:
         obs, reward, terminated, truncated, _ = env.step((low + share * (high - low)).astype(np.float32))
-        seen.append(np.r_[obs, reward, terminated, truncated])
+        seen.append(np.r_[_vector(obs), reward, terminated, truncated])
         if terminated or truncated:
             break
         if other is not None:
@@ -31,6 +34,11 @@ def trace(env: Guard, beside: Guard | None = None) -> Trace:
             if any(ends):
                 other.reset(seed=SEED + 1)
     return seen
+
+
+def _vector(obs: Any) -> np.ndarray:
+    """A copy of all numbers of an observation."""
+    return np.concatenate([np.ravel(x) for x in jax.tree.leaves(obs)])
 
 
 def same(first: Trace, second: Trace) -> bool:

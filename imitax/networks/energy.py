@@ -6,7 +6,7 @@ Actions enter f in unit coordinates, [-1, 1] over the range that is searched.
 
 import math
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import field, replace
 from typing import Literal, NamedTuple, get_args
 
 import equinox as eqx
@@ -18,7 +18,7 @@ from jaxtyping import Array, Float, Key, PRNGKeyArray
 from imitax.compiled import filter_jit
 from imitax.errors import ConfigError
 from imitax.networks.action_range import ActionRange
-from imitax.networks.encoder import FlatEncoder
+from imitax.networks.encoder import Encoder, EncoderConfig, make_encoder
 from imitax.networks.inference import Inference, InferenceKind
 from imitax.networks.mlp import MLP, Activation, Precision, bounded
 from imitax.networks.policy import Policy, TanhGaussian
@@ -47,6 +47,7 @@ class EnergyConfig:
     """tanh: bound * tanh(x / bound). clip (CleanIL): outputs beyond the bound have no gradient."""
     spectral_norm: bool = False
     """Divide every weight matrix by its largest singular value (Miyato et al. 2018)."""
+    encoder: EncoderConfig = field(default_factory=EncoderConfig)
 
 
 class EnergyInput(NamedTuple):
@@ -62,11 +63,11 @@ class Energy(eqx.Module):
     """`f`, `EnergyInput -> [B]`."""
 
     mlp: MLP
-    encoder: FlatEncoder
+    encoder: Encoder
     cfg: EnergyConfig = eqx.field(static=True)
 
     def __init__(self, spec: Spec, cfg: EnergyConfig, *, key: PRNGKeyArray, precision: Precision = "float32"):
-        self.cfg, self.encoder = cfg, FlatEncoder(spec.observation)
+        self.cfg, self.encoder = cfg, make_encoder(spec.observation, cfg.encoder, key)
         self.mlp = MLP(
             (self.encoder.size + spec.action_dim, *cfg.hidden, 1),
             key=key,
@@ -77,16 +78,21 @@ class Energy(eqx.Module):
 
     def __call__(self, x: EnergyInput) -> Float[Array, "B"]:
         """f; high for the expert's actions."""
-        columns = jnp.concatenate([self.encoder(x.obs), x.action], axis=-1)
-        return bounded(self.mlp(columns)[:, 0], self.cfg.bound, self.cfg.bound_kind)
+        return self._of(EnergyInput(self.encoder(x.obs), x.action))
 
     def at(self, obs: Obs) -> Callable[[Array], Array]:
         """f of several unit actions in each of these states, `[B, N, A] -> [B, N]`."""
+        encoded = self.encoder(obs)  # once a state, not once an action
 
         def f(unit: Float[Array, "B N A"]) -> Float[Array, "B N"]:
-            return self(join(obs, unit)).reshape(unit.shape[:-1])
+            return self._of(join(encoded, unit)).reshape(unit.shape[:-1])
 
         return f
+
+    def _of(self, x: EnergyInput) -> Float[Array, "B"]:
+        """f of observations that are encoded already."""
+        columns = jnp.concatenate([x.obs, x.action], axis=-1)
+        return bounded(self.mlp(columns)[:, 0], self.cfg.bound, self.cfg.bound_kind)
 
     def at_one(self, obs: Obs) -> Callable[[Array], Array]:
         """f of several unit actions in one state, `[N, A] -> [N]`."""

@@ -46,10 +46,10 @@ def initial_buffer(demonstrations: list[Dataset], action_dim: int) -> Buffer:
 
 
 def host_data(t: Transition, action_dim: int) -> Stored:
-    """Host transitions as a buffer stores them; floats become float32."""
+    """Host transitions as a buffer stores them: numbers become float32, images stay bytes."""
     action = np.zeros((len(t), action_dim)) if t.action.shape[1] != action_dim else t.action
     data = Stored.of(t)._replace(action=action)
-    return jax.tree.map(lambda x: np.asarray(x, np.float32 if np.issubdtype(x.dtype, np.floating) else x.dtype), data)
+    return jax.tree.map(lambda x: np.asarray(x, x.dtype if x.dtype in (bool, np.uint8) else np.float32), data)
 
 
 def _subsample_seed(seed: int) -> int:
