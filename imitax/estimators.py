@@ -51,7 +51,7 @@ class LoadedPolicy:
             sample: a number that decides the noise of a sampled action; None is the deterministic mode.
 
         Returns:
-            Actions, [A] or [B, A].
+            Actions as the environment takes them, [A] or [B, A]; of Discrete, integers [] or [B].
 
         Raises:
             ConfigError: another number of dimensions.

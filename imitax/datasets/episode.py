@@ -8,8 +8,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Float, Int, Real
 
+from imitax.datasets.rows import as_rows, row_shape, shape_name
 from imitax.errors import DataError, printable
 from imitax.notebooks import html_table
 from imitax.seeding import Purpose, generator
@@ -18,7 +19,7 @@ from imitax.types import Transition
 
 @dataclass(frozen=True, eq=False)
 class Episode:
-    """One whole episode of T >= 1 transitions. Arrays are copied to read-only float32.
+    """One whole episode of T >= 1 transitions. Arrays are copied, read-only, as float32; integer actions stay integers.
 
     `observations[t + 1]` is the true next observation of transition t, also of the last one; storing them once
     leaves no room for a next observation that disagrees with the following row. Episodes stop for a reason: one
@@ -30,7 +31,7 @@ class Episode:
     observations: np.ndarray
     """Float32 [T+1, O], in the environment's units; the last row is what the last action led to."""
     actions: np.ndarray | None
-    """Float32 [T, A], in the environment's units; None for state-only demonstrations."""
+    """Float32 or int64 [T, k], in the environment's units; None for state-only demonstrations."""
     rewards: np.ndarray | None
     """Float32 [T]; None when unknown."""
     terminated: bool
@@ -41,7 +42,7 @@ class Episode:
     def __post_init__(self):
         for key, ndim in (("observations", 2), ("actions", 2), ("rewards", 1)):
             if (value := getattr(self, key)) is not None:
-                object.__setattr__(self, key, _float32(value, key, ndim))
+                object.__setattr__(self, key, as_rows(value, key, ndim))
         steps = len(self)
         if steps < 1:
             raise DataError("the episode is empty: it needs at least one transition, so two observations")
@@ -94,11 +95,11 @@ class Dataset:
         if not self.episodes:
             raise DataError("the dataset is empty: it has no episodes")
         for key in ("observations", "actions", "rewards"):
-            first = _row_shape(self.episodes[0], key)
+            first = row_shape(self.episodes[0], key)
             for index, episode in enumerate(self.episodes):
-                if (shape := _row_shape(episode, key)) != first:
+                if (shape := row_shape(episode, key)) != first:
                     raise DataError(
-                        f"episodes disagree: {key} are {_describe(shape)} in episode {index} and {_describe(first)} "
+                        f"episodes disagree: {key} are {shape_name(shape)} in episode {index} and {shape_name(first)} "
                         "in episode 0; load them as separate datasets"
                     )
         for bound in (self.action_low, self.action_high):
@@ -129,6 +130,13 @@ class Dataset:
         """Action size A; None when the dataset is state-only."""
         actions = self.episodes[0].actions
         return None if actions is None else actions.shape[1]
+
+    @property
+    def actions(self) -> Real[np.ndarray, "N k"]:
+        """Actions of all transitions, integers where they were recorded as such. Raises DataError without actions."""
+        if not self.has_actions:
+            raise DataError("the dataset has no actions")
+        return np.concatenate([np.asarray(episode.actions) for episode in self.episodes])
 
     @property
     def has_actions(self) -> bool:
@@ -194,12 +202,12 @@ class Dataset:
         for episode in self.episodes:
             steps = len(episode)
             rows = np.arange(rng.integers(min(subsample, steps)), steps, subsample)
-            actions = np.zeros((steps, 0), np.float32) if episode.actions is None else episode.actions
+            actions = np.zeros((steps, 0)) if episode.actions is None else episode.actions
             rewards = np.zeros(steps, np.float32) if episode.rewards is None else episode.rewards
             parts.append(
                 (
                     episode.observations[rows],
-                    actions[rows],
+                    actions[rows].astype(np.float32),
                     rewards[rows],
                     episode.observations[rows + 1],
                     (rows == steps - 1) & episode.terminated,
@@ -227,24 +235,3 @@ def located(where: str) -> Iterator[None]:
         yield
     except DataError as error:
         raise DataError(f"{printable(where)}: {error}") from error
-
-
-def _float32(value: Any, name: str, ndim: int) -> np.ndarray:
-    try:
-        with np.errstate(over="ignore"):  # what float32 cannot hold becomes infinity, and validation reports that
-            array = np.array(value, dtype=np.float32, order="C")
-    except (TypeError, ValueError) as error:
-        raise DataError(f"{name} are not an array of numbers: {error}") from error
-    if array.ndim != ndim:
-        raise DataError(f"{name} must have shape {'[time, size]' if ndim == 2 else '[time]'}, got {list(array.shape)}")
-    array.setflags(write=False)
-    return array
-
-
-def _row_shape(episode: Episode, key: str) -> tuple[int, ...] | None:
-    array = getattr(episode, key)
-    return None if array is None else array.shape[1:]
-
-
-def _describe(shape: tuple[int, ...] | None) -> str:
-    return "missing" if shape is None else "of size " + ("1" if shape == () else str(shape[0]))

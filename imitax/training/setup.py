@@ -18,6 +18,7 @@ from imitax.errors import ConfigError, DataError
 from imitax.networks import Normalizer, Termination
 from imitax.record.sinks import SinkName, require
 from imitax.stacking import device_count
+from imitax.training.action_check import check_actions
 from imitax.training.given import Given, load_given, termination_of
 
 
@@ -116,6 +117,7 @@ def prepare(
     needs = algorithm.needs(cfg)
     sources = load_sources(algorithm.name, needs, options, *source)
     task, options = make_task(env, options, sources)
+    check_actions(algorithm, cfg, task)
     check_data(needs, sources, task, named=isinstance(env, str))
     given, cfg = load_given(algorithm, cfg, options, task)
     check_options(algorithm, cfg, options, task)

@@ -132,14 +132,14 @@ def test_both_formats_carry_the_flags_of_the_real_hopper(minari_store, tmp_path)
     ("spaces", "message"),
     [
         ({"observation_space": gym.spaces.Dict({"observation": gym.spaces.Box(0, 1, (2,))})}, "join observation and"),
-        ({"action_space": gym.spaces.Discrete(3)}, "the action space is Discrete"),
+        ({"action_space": gym.spaces.Text(3)}, "the action space is Text"),
     ],
 )
 def test_minari_with_other_spaces(spaces, message, minari_store):
     box = gym.spaces.Box(0, 1, (2,))
     buffer = EpisodeBuffer(
         observations={"observation": OBS} if "observation_space" in spaces else OBS,
-        actions=[0, 1, 2, 0, 1] if "action_space" in spaces else OBS[1:],
+        actions=["a", "b", "c", "a", "b"] if "action_space" in spaces else OBS[1:],
         rewards=[0.0] * 5,
         terminations=[False] * 5,
         truncations=[False] * 5,
