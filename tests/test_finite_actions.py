@@ -1,4 +1,4 @@
-"""Every algorithm on a finite set of actions: two steps that are finite and deterministic, or a refusal with a reason."""
+"""Every algorithm on a finite set of actions: finite, deterministic steps, or a refusal with a reason."""
 
 import functools
 from dataclasses import replace

@@ -50,8 +50,8 @@ class Counter(gym.Env):
 class Steps(gym.Env):
     """`x <- x + 0.3 direction`, reward `1 - |x|` floored at 0, with finite actions of one of three kinds.
 
-    discrete: the first coordinate goes -1, 0 or 1 steps, the second stays at 0. multi: each coordinate does. binary: each
-    goes back or forth.
+    discrete: the first coordinate goes -1, 0 or 1 steps, the second stays at 0. multi: each coordinate does. binary:
+    each goes back or forth.
     """
 
     spaces: ClassVar = {

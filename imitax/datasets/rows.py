@@ -13,7 +13,7 @@ def as_rows(value: Any, name: str, ndim: int) -> np.ndarray:
         whole = name == "actions" and np.asarray(value).dtype.kind in "iub"
         with np.errstate(over="ignore"):  # what float32 cannot hold becomes infinity, and validation reports that
             array = np.array(value, dtype=np.int64 if whole else np.float32, order="C")
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, OverflowError) as error:
         raise DataError(f"{name} are not an array of numbers: {error}") from error
     if array.ndim != ndim:
         raise DataError(f"{name} must have shape {'[time, size]' if ndim == 2 else '[time]'}, got {list(array.shape)}")

@@ -63,7 +63,7 @@ CASES = {
     "no environment": ((SAC, {"env": ""}), "give --env"),
     "wrong env kwargs": ((SAC, {"env_kwargs": {"gravity": 9}}), "does not take env_kwargs .*gravity"),
     "env kwargs of a wrong type": ((SAC, {"env_kwargs": "wall"}), "env_kwargs must be a mapping"),
-    "a model of discrete actions": ((MBPO, {"env": "ImitaxSteps-v0"}), "because its learned model takes actions as num"),
+    "a model of discrete actions": ((MBPO, {"env": "ImitaxSteps-v0"}), "because its learned model takes"),
     "unbounded actions": ((SAC, {"env": "ImitaxUnbounded-v0"}), "action bounds must be finite"),
     "observations that are not flat": ((SAC, {"env": "ImitaxPicture-v0"}), "observations must be a flat Box"),
     "no demonstrations": ((BC, {}), "bc learns from demonstrations"),
