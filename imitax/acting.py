@@ -35,7 +35,7 @@ class Acting:
 
         self.mode, self.seeded, self.sample = jit(mode), jit(seeded), jit(sample)
 
-    def __call__(self, obs: Any, sample: int | None) -> Shaped[np.ndarray, "..."]:
+    def __call__(self, obs: Any, sample: int | None) -> np.ndarray | np.generic:
         """Actions for one raw observation [O] or several [B, O], as the environment takes them.
 
         Raises:

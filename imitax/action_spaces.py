@@ -61,7 +61,7 @@ class BoxActions:
         """Actions of the data as the environment takes them, [*B, *shape]."""
         return np.asarray(columns, self.dtype)
 
-    def at(self, share: Float32[np.ndarray, "*B A"]) -> Shaped[np.ndarray, "*B k"]:
+    def at(self, share: Float[np.ndarray, "*B A"]) -> Shaped[np.ndarray, "*B k"]:
         """Actions at shares in [0, 1) of the range."""
         low, high = np.asarray(self.low, np.float32), np.asarray(self.high, np.float32)
         return low + (high - low) * share
@@ -139,14 +139,15 @@ class FiniteActions:
 
     def decode(self, action: Float[Array, "*B A"]) -> Shaped[Array, "*B k"]:
         """The inverse of `encode`, inside jit too."""
-        return jnp.stack([x.argmax(-1) for x in self.factors(action)], axis=-1) + jnp.asarray(self.starts)
+        factors = zip(self.factors(action), self.starts, strict=True)
+        return jnp.stack([x.argmax(-1) + start for x, start in factors], axis=-1)
 
     def env(self, columns: Shaped[np.ndarray, "*B k"]) -> np.ndarray:
         """Integers as the environment takes them, [*B, *shape]."""
         columns = np.asarray(columns)
-        return columns.astype(self.dtype).reshape(*columns.shape[:-1], *self.shape)
+        return columns.astype(self.dtype).reshape((*columns.shape[:-1], *self.shape))
 
-    def at(self, share: Float32[np.ndarray, "*B A"]) -> Shaped[np.ndarray, "*B k"]:
+    def at(self, share: Float[np.ndarray, "*B A"]) -> Shaped[np.ndarray, "*B k"]:
         """Integers at shares in [0, 1) of each factor's values; the first k shares count."""
         sizes = np.asarray(self.sizes)
         index = np.minimum((share[..., : self.columns] * sizes).astype(np.int64), sizes - 1)

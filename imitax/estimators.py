@@ -43,7 +43,7 @@ class LoadedPolicy:
         return f"LoadedPolicy({origin}; {spec.obs_dim} observations, {spec.action_dim} actions)"
 
     @guarded
-    def predict(self, obs: Any, *, sample: int | None = None) -> np.ndarray:
+    def predict(self, obs: Any, *, sample: int | None = None) -> np.ndarray | np.generic:
         """Actions of the policy.
 
         Args:
@@ -150,7 +150,7 @@ class Estimator:
         """A trained policy; the first seed's when None."""
         return LoadedPolicy(self.run.load_policy(seed, which), self.run.about(seed, which))
 
-    def predict(self, obs: Any, *, sample: int | None = None) -> np.ndarray:
+    def predict(self, obs: Any, *, sample: int | None = None) -> np.ndarray | np.generic:
         """Actions [A] or [B, A] of the first seed's last policy, as `Run.policy`."""
         return self.run.policy(obs, sample=sample)
 

@@ -127,7 +127,7 @@ class Run:
     @guarded
     def policy(
         self, obs: np.ndarray, *, seed: int | None = None, which: Which = "last", sample: int | None = None
-    ) -> np.ndarray:
+    ) -> np.ndarray | np.generic:
         """Actions of a trained policy.
 
         Args:

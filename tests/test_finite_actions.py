@@ -114,7 +114,7 @@ def test_a_run_from_demonstrations_to_a_saved_policy(kind, tmp_path):
 @pytest.mark.usefixtures("no_figures")
 def test_a_run_with_an_environment_keeps_integers_and_gives_rewards(tmp_path):
     cfg = toy.shrink(ALGORITHMS["adversarial"].Config())
-    options = TINY | {"env": toy.STEPS, "env_kwargs": {"kind": "binary"}, "env_workers": 1, "out": tmp_path / "run"}
+    options = TINY | {"env": toy.STEPS, "env_kwargs": {"kind": "binary"}, "out": tmp_path / "run"}
     run = imitax.train(cfg, demos=demonstrations("binary"), **options)
     replay = run.replay()
     assert set(np.unique(replay.actions)) == {0, 1}
@@ -124,10 +124,8 @@ def test_a_run_with_an_environment_keeps_integers_and_gives_rewards(tmp_path):
     np.testing.assert_allclose(rewards[0], one, rtol=1e-5)
 
 
-def many_switches():
-    env = toy.Steps("binary")
-    env.action_space = gym.spaces.MultiBinary(11)
-    return env
+class ManySwitches(toy.Counter):
+    action_space = gym.spaces.MultiBinary(11)
 
 
 @pytest.mark.parametrize(
@@ -135,7 +133,7 @@ def many_switches():
     [
         ("omlirl", {}, toy.Steps, "because its learned model takes actions as numbers"),
         ("recoil", {"policy_update.noise": 0.1}, toy.Steps, r"because policy_update\.noise is added to its actions"),
-        ("iq_learn", {}, many_switches, "goes through all joint actions, and many_switches has 2,048, more than 1,024"),
+        ("iq_learn", {}, ManySwitches, "goes through all joint actions, and ManySwitches has 2,048, more than 1,024"),
     ],
 )
 def test_what_makes_no_sense_is_refused_before_training(name, changes, env, message, tmp_path):

@@ -5,7 +5,7 @@
     temperature  min_alpha E[alpha (H - target)],  target = -|A|
 
 Expectations over actions are taken as the policy says: with one sample from a Gaussian, exactly over a finite set
-(Christodoulou 2019, arXiv:1910.07207).
+(Christodoulou 2019, arXiv:1910.07207), where the policy's loss is the cross-entropy of softmax(min_i Q_i / alpha).
 
 The absorbing state, where there is one, has the value of its critic at the zero action, without entropy; it takes no
 part in the policy's and the temperature's loss.
@@ -157,7 +157,7 @@ def actor_loss(
     alpha: Float[Array, ""],
     key: PRNGKeyArray,
 ) -> tuple[Float[Array, ""], Metrics]:
-    """`E[alpha log pi(a|s) - min_i Q_i(s, a)]`, with reparametrised actions (equation 7) or over all that there are.
+    """The policy follows `min_i Q_i(s, a)` (`Choices.climb`): equation 7 with reparametrised actions.
 
     Args:
         actor: the network that the gradient is for.
@@ -169,7 +169,7 @@ def actor_loss(
     """
     choices = actor.choices(obs, key)
     q = critic.among(obs, choices).min(0)  # [M B]
-    loss = (choices.mean(alpha * choices.log_prob - q) * mask).sum() / jnp.maximum(mask.sum(), 1.0)
+    loss = (choices.climb(q, alpha) * mask).sum() / jnp.maximum(mask.sum(), 1.0)
     return loss, {"entropy": -choices.mean(choices.log_prob), "q_policy": choices.mean(q)}
 
 

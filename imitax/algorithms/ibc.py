@@ -212,11 +212,13 @@ def actor_loss(
     alpha: Float[Array, ""],
     key: PRNGKeyArray,
 ) -> tuple[Float[Array, ""], Metrics]:
-    """`E[alpha log pi(a|s) - f(s, a)]` with the policy's own actions."""
+    """`E[alpha log pi(a|s) - f(s, a)]` with the policy's own actions (of a finite set, `Choices.climb`)."""
     choices = actor.choices(obs, key)
     f = energy.at(obs)(jnp.moveaxis(searched.unit(choices.action), 0, 1)).T  # [M B]
-    loss = choices.mean(alpha * choices.log_prob - f).mean()
-    return loss, {"entropy": -choices.mean(choices.log_prob), "f_policy": choices.mean(f).mean()}
+    return choices.climb(f, alpha).mean(), {
+        "entropy": -choices.mean(choices.log_prob),
+        "f_policy": choices.mean(f).mean(),
+    }
 
 
 def candidates(

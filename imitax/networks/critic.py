@@ -103,7 +103,7 @@ class Critic(eqx.Module):
         values = self._network([self.encoder(x.obs)], x.absorbing)  # [N B K]
         share = self.spec.finite.combined(x.action, jnp.multiply)  # [*N B K]
         rest = (1 - share.sum(-1, keepdims=True)) / share.shape[-1]
-        return (values * (share + rest)).sum(-1)
+        return (values * jnp.broadcast_to(share + rest, values.shape)).sum(-1)
 
     def _network(self, parts: list[Array], absorbing: Float[Array, "*N B"]) -> Float[Array, "N B K"]:
         flags = [absorbing[..., None]] if self.flagged else []

@@ -51,8 +51,20 @@ class Choices(NamedTuple):
     def mean(self, x: Float[Array, "*N M B"]) -> Float[Array, "*N B"]:
         """Expectation of a function of the actions, given its values at them."""
         if self.weight is not None:
-            return (self.weight * x).sum(-2)
+            return (jnp.broadcast_to(self.weight, x.shape) * x).sum(-2)
         return x[..., 0, :] if x.shape[-2] == 1 else x.mean(-2)
+
+    def climb(self, q: Float[Array, "M B"], alpha: Float[Array, ""]) -> Float[Array, "B"]:
+        """Loss [B] of a policy that is to follow values: its minimum is `exp(Q / alpha)`, normalised.
+
+        Samples: `E_pi[alpha log pi - Q]`, alpha times `KL(pi || exp(Q / alpha))` (Haarnoja et al. 2018b, equation 7).
+        All actions: the cross-entropy of `softmax(Q / alpha)`, which is `KL(exp(Q / alpha) || pi)` but for a constant.
+        The slope of the former in a logit has the factor pi, so that a softmax that is certain of a bad action stays so;
+        that of the latter is `pi - softmax(Q / alpha)`.
+        """
+        if self.weight is None:
+            return self.mean(alpha * self.log_prob - q)
+        return -(jax.lax.stop_gradient(jax.nn.softmax(q / alpha, axis=0)) * self.log_prob).sum(0)
 
     def absorbed(self, absorbing: Float[AnyArray, "B"] | Bool[AnyArray, "B"]) -> "Choices":
         """The same, with the zero action in the absorbing state, without entropy; of a finite set, all alike."""
