@@ -65,3 +65,16 @@ def test_samples_have_the_probabilities_and_the_mode_is_the_likeliest(actor):
 def test_the_head_fits_the_actions():
     assert isinstance(policy_head(SPEC, PolicyConfig(hidden=(4,)), key=jr.key(0)), Categorical)
     assert isinstance(policy_head(Spec.flat(2, (-1.0,), (1.0,)), PolicyConfig((4,)), key=jr.key(0)), TanhGaussian)
+
+
+def test_the_loss_that_follows_values_has_its_minimum_at_their_softmax(actor):
+    q, alpha = np.array([0.3, -1.0, 0.5, 2.0, 0.0, -0.2]), 0.7
+    share = np.exp(q / alpha) / np.exp(q / alpha).sum()
+    choices, values = actor.choices(OBS, jr.key(1)), jnp.asarray(np.repeat(q[:, None], 3, 1), jnp.float32)
+    loss = choices.climb(values, jnp.asarray(alpha))
+    np.testing.assert_allclose(loss, -(share * np.log(np.outer(*P).ravel())).sum(), rtol=1e-5)
+    exact = choices._replace(log_prob=jnp.asarray(np.repeat(np.log(share)[:, None], 3, 1), jnp.float32))
+    assert (np.asarray(exact.climb(values, jnp.asarray(alpha))) < np.asarray(loss)).all()
+    sample = choices._replace(log_prob=choices.log_prob[:1], weight=None)  # as of a Gaussian
+    expected = alpha * np.asarray(choices.log_prob)[0] - q[0]
+    np.testing.assert_allclose(sample.climb(values[:1], jnp.asarray(alpha)), expected, rtol=1e-5)
