@@ -217,5 +217,5 @@ def from_described(about: dict[str, Any]) -> ActionSpace:
     """The inverse of `described`."""
     if "action_sizes" not in about:
         return BoxActions(tuple(about["action_low"]), tuple(about["action_high"]))
-    parts = (tuple(map(int, about[f"action_{name}"])) for name in ("sizes", "starts", "shape"))
-    return FiniteActions(*parts, np.dtype(about["action_dtype"]).name)
+    sizes, starts, shape = (tuple(map(int, about[f"action_{name}"])) for name in ("sizes", "starts", "shape"))
+    return FiniteActions(sizes, starts, shape, np.dtype(about["action_dtype"]).name)

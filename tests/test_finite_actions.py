@@ -170,6 +170,6 @@ def test_imitation_reaches_the_expert(tmp_path):
         policy_optimizer=OptimizerConfig(lr=3e-3),
     )
     length = {"steps": 600, "eval_every": 600, "checkpoint_every": 600, "quiet": True}
-    options = {"env": toy.STEPS, "env_kwargs": {"kind": "multi"}, "demos": demonstrations("multi")}
+    options = {"env": toy.STEPS, "env_kwargs": {"kind": "discrete"}, "demos": demonstrations("discrete")}
     run = imitax.train(small, out=tmp_path / "run", **options, **length)
     assert run.summary["last"]["per_seed"][0]["expert_fraction"] > 0.9
