@@ -54,7 +54,7 @@ ALLOWED = {
     "algorithm.py": AGENTS,
     "algorithms/": ALGORITHM,
     "envs/": {"envs", "errors", "spaces"},
-    "acting.py": {"compiled", "errors", "networks"},
+    "acting.py": {"compiled", "errors", "networks", "spaces"},
     "vector_envs.py": {"envs", "errors"},
     "datasets/": DATASETS,
     "sources/": SOURCE,
@@ -124,7 +124,6 @@ LONG_FILES = {
 LONG_FUNCTIONS = {
     "imitax/datasets/arrays.py:split",
     "imitax/datasets/collect.py:collect",
-    "imitax/datasets/minari_io.py:save_minari",
     "imitax/tabular/implicit.py:recoil",
     "imitax/training/dynamics_fit.py:fit",
     "imitax/training/entry.py:train",

@@ -155,7 +155,7 @@ def _episode(file: Hdf5, name: str, keys: list[str]) -> Episode:
         return episode(found)
 
 
-def save_minari(dataset: Dataset, dataset_id: str) -> Path:  # over 50 lines for its docstring and imports
+def save_minari(dataset: Dataset, dataset_id: str) -> Path:
     """Write a dataset to the local Minari store; returns its folder. Whole or not at all.
 
     `attributes` become Minari metadata, so `author`, `author_email`, `algorithm_name`, `code_permalink` and

@@ -59,7 +59,7 @@ class Choices(NamedTuple):
 
         Samples: `E_pi[alpha log pi - Q]`, alpha times `KL(pi || exp(Q / alpha))` (Haarnoja et al. 2018b, equation 7).
         All actions: the cross-entropy of `softmax(Q / alpha)`, which is `KL(exp(Q / alpha) || pi)` but for a constant.
-        The slope of the former in a logit has the factor pi, so that a softmax that is certain of a bad action stays so;
+        The slope of the former in a logit has the factor pi, so that a softmax certain of a bad action stays so;
         that of the latter is `pi - softmax(Q / alpha)`.
         """
         if self.weight is None:
