@@ -17,7 +17,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from accelerator_parts.part import Part
-from updates import flops, harness
+from updates import harness
 
 from imitax import seeding
 from imitax.agents.start import Start
