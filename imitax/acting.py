@@ -5,11 +5,12 @@ from typing import Any
 import equinox as eqx
 import jax.random as jr
 import numpy as np
-from jaxtyping import Array, Float, PRNGKeyArray
+from jaxtyping import Array, Float, PRNGKeyArray, Shaped
 
 from imitax.compiled import jit
 from imitax.errors import ConfigError
 from imitax.networks import Policy
+from imitax.spaces import ActionSpace
 
 LARGEST_SEED = 2**31 - 1
 """Of a key that is made in the compiled function; another is made outside, which takes longer."""
@@ -21,20 +22,21 @@ class Acting:
     def __init__(self, policy: Policy):
         self.arrays, static = eqx.partition(policy, eqx.is_array)
         self.obs_dim: int = policy.actor.spec.obs_dim
+        self.space: ActionSpace = policy.actor.spec.action
 
-        def mode(arrays: Any, obs: Float[Array, "B O"]) -> Float[Array, "B A"]:
-            return eqx.combine(arrays, static).act(obs, jr.key(0), "mode")
+        def mode(arrays: Any, obs: Float[Array, "B O"]) -> Shaped[Array, "B k"]:
+            return eqx.combine(arrays, static).columns(obs, jr.key(0), "mode")
 
-        def seeded(arrays: Any, obs: Float[Array, "B O"], seed: Array) -> Float[Array, "B A"]:
+        def seeded(arrays: Any, obs: Float[Array, "B O"], seed: Array) -> Shaped[Array, "B k"]:
             return sample(arrays, obs, jr.key(seed))
 
-        def sample(arrays: Any, obs: Float[Array, "B O"], key: PRNGKeyArray) -> Float[Array, "B A"]:
-            return eqx.combine(arrays, static).act(obs, key, "sample")
+        def sample(arrays: Any, obs: Float[Array, "B O"], key: PRNGKeyArray) -> Shaped[Array, "B k"]:
+            return eqx.combine(arrays, static).columns(obs, key, "sample")
 
         self.mode, self.seeded, self.sample = jit(mode), jit(seeded), jit(sample)
 
-    def __call__(self, obs: Any, sample: int | None) -> Float[np.ndarray, "*B A"]:
-        """Actions for one raw observation [O] or several [B, O].
+    def __call__(self, obs: Any, sample: int | None) -> np.ndarray | np.generic:
+        """Actions for one raw observation [O] or several [B, O], as the environment takes them.
 
         Raises:
             ConfigError: the observations have another size, or hold NaN or infinity.
@@ -58,9 +60,10 @@ class Acting:
         actions = self.act(batch, sample)
         return actions[0] if alone else actions
 
-    def act(self, batch: Float[np.ndarray, "B O"], sample: int | None) -> Float[np.ndarray, "B A"]:
+    def act(self, batch: Float[np.ndarray, "B O"], sample: int | None) -> Shaped[np.ndarray, "B ..."]:
         """Actions for observations that have been checked."""
-        return np.asarray(self.mode(self.arrays, batch) if sample is None else self._sampled(batch, sample))
+        columns = self.mode(self.arrays, batch) if sample is None else self._sampled(batch, sample)
+        return self.space.env(np.asarray(columns))
 
     def _sampled(self, batch: Float[np.ndarray, "B O"], sample: int) -> Array:
         if 0 <= sample <= LARGEST_SEED:

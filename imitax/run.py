@@ -137,7 +137,7 @@ class Run:
     @guarded
     def policy(
         self, obs: np.ndarray, *, seed: int | None = None, which: Which = "last", sample: int | None = None
-    ) -> np.ndarray:
+    ) -> np.ndarray | np.generic:
         """Actions of a trained policy.
 
         Args:
@@ -147,7 +147,7 @@ class Run:
             sample: a number that decides the noise of a sampled action; None is the deterministic mode.
 
         Returns:
-            Actions in the environment's units, [A] or [B, A].
+            Actions as the environment takes them, [A] or [B, A]; of Discrete, integers [] or [B].
 
         Raises:
             ConfigError: the observations have another size, or hold NaN or infinity.
@@ -156,7 +156,7 @@ class Run:
 
     @guarded
     def actor(self, seed: int | None, which: Which, sample: int | None) -> Callable[[np.ndarray, int], np.ndarray]:
-        """A compiled `(obs [N, O], step) -> actions [N, A]`, for `imitax.datasets.collect`.
+        """A compiled `(obs [N, O], step) -> actions [N, ...]`, for `imitax.datasets.collect`.
 
         Args:
             seed: which seed's policy; the run's first when None.
@@ -166,7 +166,8 @@ class Run:
         policies = stack([self.load_policy(seed, which)])
         keys = seeding.keys((0 if sample is None else sample,), Purpose.COLLECTION)
         act = make_act(policies, keys, "mode" if sample is None else "sample")
-        return guarded(lambda obs, step: act(policies, obs[None], step)[0])
+        space = policies.actor.spec.action
+        return guarded(lambda obs, step: space.env(act(policies, obs[None], step)[0]))
 
     @guarded
     def load_reward(self, seed: int | None = None, which: Which = "last") -> LearnedReward:
@@ -198,7 +199,7 @@ class Run:
 
         Args:
             obs: raw observations, [O] or [B, O].
-            action: in the environment's units, [A] or [B, A].
+            action: as the environment takes them, [A] or [B, A]; of Discrete, integers [] or [B].
             next_obs: raw next observations, as `obs`.
             terminated: whether the task ended there, one value or [B]; a time limit does not count.
             seed: which seed's reward; the run's first when None.
@@ -208,15 +209,17 @@ class Run:
             Rewards, a scalar array or [B]. High is expert-like; the scale is the run's own.
         """
         reward = self._first_reward if seed is None and which == "last" else self.load_reward(seed, which)
-        o, a = reward.net.spec.obs_dim, reward.net.spec.action_dim
-        batch = {}
-        for name, x, size in (("obs", obs, o), ("action", action, a), ("next_obs", next_obs, o)):
+        o, space = reward.net.spec.obs_dim, reward.net.spec.action
+        batch, alone = {}, np.ndim(obs) == 1
+        action = np.reshape(action, (1 if alone else len(obs), -1))
+        for name, x, size in (("obs", obs, o), ("action", action, space.columns), ("next_obs", next_obs, o)):
             batch[name] = np.atleast_2d(np.asarray(x, np.float32))
             if batch[name].shape[-1] != size:
                 raise ConfigError(f"{name} has {batch[name].shape[-1]} dimensions, the reward takes {size}")
         ended = np.broadcast_to(np.asarray(terminated, bool), len(batch["obs"]))
-        values = np.asarray(reward(batch["obs"], batch["action"], batch["next_obs"], ended))
-        return np.asarray(values[0]) if np.ndim(obs) == 1 else values
+        encoded = space.encode(batch["action"])
+        values = np.asarray(reward(batch["obs"], encoded, batch["next_obs"], ended))
+        return np.asarray(values[0]) if alone else values
 
     def metrics(self, seed: int | None = None) -> list[dict[str, Any]]:
         """Every recorded line of a seed: `kind` is "train" or "eval"."""
@@ -238,8 +241,8 @@ class Run:
             env_id=self.config["env"]["id"],
             env_kwargs=self.config["env"]["kwargs"],
             name=f"{self.folder.name}-replay",
-            action_low=spec.action_low,
-            action_high=spec.action_high,
+            action_low=None if spec.is_finite else spec.action_low,
+            action_high=None if spec.is_finite else spec.action_high,
             attributes={
                 "algorithm": self.config["algorithm"],
                 "preset": str(self.config["preset"]),

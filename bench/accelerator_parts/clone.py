@@ -17,7 +17,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from accelerator_parts.part import Part
-from updates import flops, harness
+from updates import harness
 
 from imitax import seeding
 from imitax.agents.start import Start
@@ -79,7 +79,7 @@ def train(part: Part, data: Any, seeds: int, updates: int, scan: int) -> tuple[A
     numbers, cfg = tuple(range(seeds)), bc.PRESETS["default"]
     drawn = [select(data, episodes=12, validation_episodes=2, seed=seed) for seed in numbers]
     normalizers = stack([Normalizer(*map(jnp.asarray, normalization(some.train))) for some in drawn])
-    buffers = Buffers(episode_buffer([some.train for some in drawn], numbers, flops.ACT))
+    buffers = Buffers(episode_buffer([some.train for some in drawn], numbers, harness.spec().action))
     keys = seeding.keys(numbers, Purpose.INITIALISATION)
 
     @eqx.filter_jit

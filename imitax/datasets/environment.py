@@ -11,7 +11,9 @@ from gymnasium.envs.registration import EnvSpec
 
 from imitax.datasets.episode import kwargs_json
 from imitax.datasets.limits import depth, short
+from imitax.envs.actions import action_space
 from imitax.errors import ConfigError, DataError
+from imitax.spaces import FiniteActions
 
 PLAIN_DEPTH = 4
 """Levels of lists and objects in keyword arguments from a file."""
@@ -124,10 +126,37 @@ def box(space: gym.Space, what: str) -> gym.spaces.Box:
     raise no_box(str(space), what)
 
 
+def finite(space: gym.Space) -> FiniteActions | None:
+    """The finite set of actions that a space is, None of others."""
+    if not isinstance(space, gym.spaces.Discrete | gym.spaces.MultiDiscrete | gym.spaces.MultiBinary):
+        return None
+    found = action_space(space, "the environment")
+    assert isinstance(found, FiniteActions)
+    return found
+
+
+def bounds(space: gym.Space) -> tuple[tuple[float, ...] | None, tuple[float, ...] | None]:
+    """Lower and upper bound of actions, None of a finite set. Raises DataError where imitax has no such actions."""
+    if finite(space) is not None:
+        return None, None
+    limits = box(space, "action")
+    return tuple(limits.low.tolist()), tuple(limits.high.tolist())
+
+
+def columns(space: gym.Space, what: str) -> int:
+    """Numbers in a row of what a dataset records of a space. Raises DataError where it records none of its kind."""
+    if what == "action" and (found := finite(space)) is not None:
+        return found.columns
+    return box(space, what).shape[0]
+
+
 def no_box(space: str, what: str) -> DataError:
     """The error of a space that is no vector of numbers."""
     if what == "action":
-        return DataError(f"the action space is {space}; imitax learns continuous actions, a one-dimensional Box")
+        return DataError(
+            f"the action space is {space}; imitax learns actions in a one-dimensional Box, Discrete, MultiDiscrete and "
+            "MultiBinary"
+        )
     return DataError(
         f"the observation space is {space}, not a one-dimensional Box; flatten it (for a goal task, join observation "
         "and desired_goal) with a Gymnasium wrapper, and pass the flattened observations as arrays; of a file with "

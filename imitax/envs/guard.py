@@ -91,8 +91,8 @@ class Guard:
             )
         return self._observation(result[0]), dict(result[1] or {})
 
-    def step(self, action: Float[np.ndarray, "A"]) -> tuple[Float[np.ndarray, "O"], float, bool, bool, Any]:
-        """One step, as of Gymnasium; the action array stays as it is.
+    def step(self, action: Any) -> tuple[Float[np.ndarray, "O"], float, bool, bool, Any]:
+        """One step, as of Gymnasium, for an array or a NumPy scalar, which stays as it is.
 
         Raises:
             EnvError: with what is wrong and what to do.

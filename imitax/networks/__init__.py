@@ -1,6 +1,7 @@
-"""Networks: multilayer perceptrons, the tanh-Gaussian policy, critics, rewards, the observation normaliser."""
+"""Networks: multilayer perceptrons, policies, critics, rewards, the observation normaliser."""
 
 from imitax.networks.action_range import ActionRange
+from imitax.networks.categorical import Categorical, PolicyHead, policy_head
 from imitax.networks.critic import Critic, CriticConfig, CriticInput
 from imitax.networks.dynamics import Dynamics, DynamicsConfig, ModelStep, Prediction
 from imitax.networks.encoder import FlatEncoder
@@ -9,17 +10,22 @@ from imitax.networks.energy import (
     EnergyActor,
     EnergyConfig,
     EnergyInput,
-    compared_transitions,
     draw_actions,
-    explicit,
     join,
     log_probs,
+)
+from imitax.networks.implicit import (
+    FiniteEnergyActor,
+    ImplicitActor,
+    compared_transitions,
+    explicit,
+    implicit_actor,
     with_inference,
 )
 from imitax.networks.inference import Inference, InferenceKind, Langevin
 from imitax.networks.mlp import MLP, Activation, Precision
 from imitax.networks.normalizer import Normalizer
-from imitax.networks.policy import Actor, Policy, PolicyConfig, TanhGaussian
+from imitax.networks.policy import Actor, Choices, Policy, PolicyConfig, TanhGaussian
 from imitax.networks.reward import Reward, RewardConfig
 from imitax.networks.termination import Termination, known_termination
 from imitax.networks.value import Value
@@ -29,6 +35,8 @@ __all__ = [
     "ActionRange",
     "Activation",
     "Actor",
+    "Categorical",
+    "Choices",
     "Critic",
     "CriticConfig",
     "CriticInput",
@@ -38,7 +46,9 @@ __all__ = [
     "EnergyActor",
     "EnergyConfig",
     "EnergyInput",
+    "FiniteEnergyActor",
     "FlatEncoder",
+    "ImplicitActor",
     "Inference",
     "InferenceKind",
     "Langevin",
@@ -46,6 +56,7 @@ __all__ = [
     "Normalizer",
     "Policy",
     "PolicyConfig",
+    "PolicyHead",
     "Precision",
     "Prediction",
     "Reward",
@@ -56,8 +67,10 @@ __all__ = [
     "compared_transitions",
     "draw_actions",
     "explicit",
+    "implicit_actor",
     "join",
     "known_termination",
     "log_probs",
+    "policy_head",
     "with_inference",
 ]

@@ -23,14 +23,14 @@ from imitax.types import Transition
 from imitax.vector_envs import VectorEnv
 
 Act = Callable[[np.ndarray, int], np.ndarray]
-"""`(obs [S, N, O], step) -> actions [S, N, A]`: N environments of each of S seeds."""
+"""`(obs [S, N, O], step) -> actions [S, N, k]`, as data have them: N environments of each of S seeds."""
 
 Reward = Callable[[Transition], np.ndarray]
 """Rewards [N] of transitions, in place of the environment's."""
 
 
 class Chunk(NamedTuple):
-    """K consecutive steps of every seed, as NumPy arrays [S, K, ...]; `ends` marks the last step of an episode."""
+    """K consecutive steps of every seed, [S, K, ...]; `ends` marks the last of an episode, actions are as in data."""
 
     obs: np.ndarray
     action: np.ndarray
@@ -95,23 +95,21 @@ class OnlineSource:
 
     def advance(self, act: Act, step: int, count: int) -> None:
         """Take `count` steps of every seed (a multiple of N), numbered from `step`, and write them to the replay."""
-        s, n, o, a = len(self.seeds), self.num_envs, self.spec.obs_dim, self.spec.action_dim
+        s, n, o, space = len(self.seeds), self.num_envs, self.spec.obs_dim, self.spec.action
         if isinstance(self.envs, SoleVectorEnv) and self.envs.taken:  # an evaluation has cut the running episode
             if self.fresh:
                 self.fresh[-1].ends[:, -1] = True
             self.start_episodes(step)
-        low, high = np.asarray(self.spec.action_low, np.float32), np.asarray(self.spec.action_high, np.float32)
-        noise = np.stack(
-            [seeding.generator(seed, Purpose.WARMUP, step).random((count, a), np.float32) for seed in self.seeds]
-        ).reshape(s, -1, n, a)
+        draws = [seeding.generator(seed, Purpose.WARMUP, step) for seed in self.seeds]
+        noise = np.stack([d.random((count, space.size), np.float32) for d in draws]).reshape(s, -1, n, space.size)
         chunk = empty_chunk(s, count, self.spec)
         by_env = Chunk(*(x.reshape(s, -1, n, *x.shape[2:]) for x in chunk))  # views: [S, K / N, N, ...]
         for i in range(count // n):
             number = step + i * n
             obs = self.envs.obs.reshape(s, n, o)
-            action = low + (high - low) * noise[:, i] if number < self.warmup else act(obs, number)
+            action = space.at(noise[:, i]) if number < self.warmup else act(obs, number)
             by_env.obs[:, i], by_env.action[:, i] = obs, action
-            reward, terminated, truncated = self.envs.step(by_env.action[:, i].reshape(s * n, a))
+            reward, terminated, truncated = self.envs.step(space.env(by_env.action[:, i].reshape(s * n, -1)))
             ended = terminated | truncated
             by_env.reward[:, i], by_env.next_obs[:, i] = reward.reshape(s, n), self.envs.obs.reshape(s, n, o)
             by_env.terminated[:, i], by_env.ends[:, i] = terminated.reshape(s, n), ended.reshape(s, n)
@@ -129,6 +127,7 @@ class OnlineSource:
 
     def _remember(self, chunk: Chunk, start: int) -> None:
         """Put a chunk on the device, with the rewards that count."""
+        chunk = chunk._replace(action=self.spec.action.encode(chunk.action))
         if self.reward is not None:
             chunk = chunk._replace(reward=self.reward(transitions(chunk)).reshape(chunk.reward.shape))
         data, at = jax.tree.map(jnp.asarray, Stored(*chunk[:5])), jnp.asarray(start)
@@ -191,7 +190,8 @@ class OnlineSource:
 def empty_chunk(seeds: int, count: int, spec: Spec) -> Chunk:
     """Zeros for `count` steps of every seed."""
     shape = (seeds, count)
-    obs, action = np.zeros((*shape, spec.obs_dim), np.float32), np.zeros((*shape, spec.action_dim), np.float32)
+    obs = np.zeros((*shape, spec.obs_dim), np.float32)
+    action = np.zeros((*shape, spec.action.columns), spec.action.dtype)
     return Chunk(obs, action, np.zeros(shape, np.float32), obs.copy(), np.zeros(shape, bool), np.zeros(shape, bool))
 
 

@@ -7,7 +7,7 @@ import pytest
 import toy
 
 import imitax
-from imitax.algorithms import bc, sac
+from imitax.algorithms import bc, mbpo, sac
 from imitax.config import override
 from imitax.datasets import Dataset, Episode
 from imitax.errors import ImitaxError
@@ -21,7 +21,7 @@ GOOD = {
     "steps": 8,
     "quiet": True,
 }
-BC, SAC = toy.shrink(bc.Config()), toy.shrink(sac.Config())
+BC, SAC, MBPO = (toy.shrink(algorithm.Config()) for algorithm in (bc, sac, mbpo))
 
 
 def changed(demos, **episode):
@@ -63,7 +63,7 @@ CASES = {
     "no environment": ((SAC, {"env": ""}), "give --env"),
     "wrong env kwargs": ((SAC, {"env_kwargs": {"gravity": 9}}), "does not take env_kwargs .*gravity"),
     "env kwargs of a wrong type": ((SAC, {"env_kwargs": "wall"}), "env_kwargs must be a mapping"),
-    "discrete actions": ((SAC, {"env": "ImitaxDiscrete-v0"}), "actions must be a flat Box"),
+    "a model of discrete actions": ((MBPO, {"env": "ImitaxSteps-v0"}), "because its learned model takes"),
     "unbounded actions": ((SAC, {"env": "ImitaxUnbounded-v0"}), "action bounds must be finite"),
     "observations that are not flat": ((SAC, {"env": "ImitaxPicture-v0"}), "observations must be a flat Box"),
     "no demonstrations": ((BC, {}), "bc learns from demonstrations"),
