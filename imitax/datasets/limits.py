@@ -37,6 +37,7 @@ def check_size(claimed: int, allowed: int, what: str) -> None:
 def text_file(path: Path) -> str:
     """A small text file. Raises DataError when it is missing, larger than TEXT, or not UTF-8."""
     try:
+        check_regular(path)
         if path.stat().st_size > TEXT:
             raise DataError(f"{path.name} has {_bytes(path.stat().st_size)}; at most {_bytes(TEXT)} are read")
         return path.read_text(encoding="utf-8")
@@ -44,6 +45,12 @@ def text_file(path: Path) -> str:
         raise DataError(f"{path.name} cannot be read: {error.strerror or error}") from error
     except UnicodeDecodeError as error:
         raise DataError(f"{path.name} is not text") from error
+
+
+def check_regular(path: Path) -> None:
+    """Refuse what is there but is no file of bytes, such as a named pipe, which never ends."""
+    if path.exists() and not path.is_file():
+        raise DataError(f"{path.name} is no regular file")
 
 
 def json_object(text: str, what: str) -> dict[str, Any]:

@@ -21,7 +21,7 @@ from imitax.datasets.minari_io import load_minari
 from imitax.datasets.tables import Columns, read_table
 from imitax.errors import DataError, DataWarning
 
-SUFFIXES = (".hdf5", ".h5", ".npz", ".csv", ".tsv", ".parquet")
+SUFFIXES = (".hdf5", ".h5", ".npz", ".csv", ".tsv", ".parquet", ".arrow", ".feather")
 """Endings of what is a file, whether it is there or not."""
 
 Source = Any
@@ -50,8 +50,8 @@ def load(
         source: one of
             - a `Dataset`, which is returned as it is;
             - the name of a bundled dataset, "hopper-expert" or "imitax/hopper-expert" (see `list_bundled`);
-            - a path to a file: HDF5 in the layout of D4RL or robomimic, `.npz`, CSV or Parquet;
-            - a path to a folder: of a Minari dataset, or of LeRobot; `~` and environment variables are expanded;
+            - a path to a file: HDF5 in the layout of D4RL or robomimic, `.npz`, CSV, Parquet or Arrow;
+            - a path to a folder: of a Minari dataset, of LeRobot, or of Hugging Face's `datasets`; `~` and environment variables are expanded;
             - the id of a Minari dataset in the local store, such as "mujoco/hopper/expert-v0";
             - a dict of flat arrays, one row for each transition (see `arrays.split`);
             - a data frame, one row for each step (see `tables.read_table`);
@@ -133,7 +133,7 @@ def _load_named(source: str | os.PathLike[str], columns: Columns | None, mend: M
         return replace(load_d4rl(BUNDLED / f"{name.removeprefix('imitax/')}.hdf5"), name=name)
     path = Path(os.path.expandvars(os.path.expanduser(source)))
     if path.is_dir():
-        return load_folder(path, columns)
+        return load_folder(path, columns, mend)
     if path.is_file() or path.suffix.lower() in SUFFIXES:
         return load_file(path, columns, mend)
     if isinstance(source, str) and re.fullmatch(r"[-\w/]+-v\d+", source) and not path.is_absolute():
