@@ -59,8 +59,7 @@ def load_lerobot(folder: Path | str, columns: Columns | None = None) -> Dataset:
             with located(short(key)):
                 frames = cameras.read(folder, info, key, table)
                 table[key] = frames.reshape(len(frames), -1)
-        used = {key: column for key, column in table.items() if column.dtype.kind != "O" or column.size == 0}
-        dataset = read_table(used, short(folder.name), roles)
+        dataset = read_table(table, short(folder.name), roles)
     about = {k: v for k, v in dataset.attributes.items() if k != "columns_left_out"}
     about |= {"fps": str(info.get("fps")), "robot_type": short(info.get("robot_type"))}
     if left := [key for key in seen if key not in wanted]:

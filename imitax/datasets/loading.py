@@ -103,6 +103,8 @@ def _load(source: Source, columns: Columns | None, mend: Mend) -> Dataset:
             return _episodes(source.values())
         with located("arrays"):
             return Dataset(arrays.split(source, mend), name="arrays")
+    if columns is None and (rows := objects.episode_rows(source)) is not None:
+        return _episodes(rows)
     if (table := objects.frame(source)) is not None:
         with located("table"):
             return read_table(table, "table", columns, mend)
@@ -127,17 +129,33 @@ def _episodes(items: Iterable[Any]) -> Dataset:
     return Dataset(tuple(episodes), name="episodes")
 
 
+def named(source: str | os.PathLike[str]) -> str:
+    """Whether a source is a name and no path: "bundled", or "minari" for an id, even of a set that is not there."""
+    if not isinstance(source, str):
+        return ""
+    if f"imitax/{source.removeprefix('imitax/')}" in list_bundled():
+        return "bundled"
+    path = expanded(source)
+    is_path = path.exists() or path.is_absolute() or path.suffix.lower() in SUFFIXES
+    return "minari" if not is_path and re.fullmatch(r"[-\w/]+-v\d+", source) else ""
+
+
+def expanded(source: str | os.PathLike[str]) -> Path:
+    """A path with the home directory and environment variables in it."""
+    return Path(os.path.expandvars(os.path.expanduser(source)))
+
+
 def _load_named(source: str | os.PathLike[str], columns: Columns | None, mend: Mend) -> Dataset:
-    name = f"imitax/{str(source).removeprefix('imitax/')}"
-    if isinstance(source, str) and name in list_bundled():
-        return replace(load_d4rl(BUNDLED / f"{name.removeprefix('imitax/')}.hdf5"), name=name)
-    path = Path(os.path.expandvars(os.path.expanduser(source)))
+    kind, path = named(source), expanded(source)
+    if kind == "bundled":
+        name = str(source).removeprefix("imitax/")
+        return replace(load_d4rl(BUNDLED / f"{name}.hdf5"), name=f"imitax/{name}")
+    if kind == "minari":
+        return load_minari(str(source), columns)
     if path.is_dir():
         return load_folder(path, columns, mend)
     if path.is_file() or path.suffix.lower() in SUFFIXES:
         return load_file(path, columns, mend)
-    if isinstance(source, str) and re.fullmatch(r"[-\w/]+-v\d+", source) and not path.is_absolute():
-        return load_minari(source, columns)
     if unset := re.search(r"\$\{?(\w+)", str(path)):
         raise DataError(f"{source}: the environment variable {unset[1]} is not set")
     raise DataError(

@@ -1,7 +1,6 @@
 """Continue a run from its newest whole checkpoint."""
 
 import os
-import re
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -16,7 +15,7 @@ from imitax.artifacts import DYNAMICS, POLICY, REWARD
 from imitax.checkpoint import Checkpoint, checkpoints, load_checkpoint
 from imitax.compiled import guarded
 from imitax.config import Training, from_flat
-from imitax.datasets import list_bundled
+from imitax.datasets.loading import expanded, named
 from imitax.envs import EnvLike
 from imitax.errors import CheckpointError, ConfigError, DataError
 from imitax.files import load_arrays, read_json, write_json
@@ -130,8 +129,8 @@ def check_named(folder: Path, config: dict[str, Any], env: EnvLike | None, given
     if env is None and options["env"]:
         trust.check_env(options["env"], options["env_kwargs"], str(folder))
     paths = {name: options.get(name) for name in ("init_from", "reward", "model_from", "results")}
-    named = {name: options.get(name) for name in ("demos", "offline_data")}
-    paths |= {name: source for name, source in named.items() if source and not is_name(source)}
+    data = {name: options.get(name) for name in ("demos", "offline_data")}
+    paths |= {name: source for name, source in data.items() if source and not named(source)}
     trust.check_files({name: path for name, path in paths.items() if name not in given}, str(folder))
 
 
@@ -154,18 +153,12 @@ def _again(folder: Path, config: dict[str, Any], name: str, given: Any) -> Any:
         return source
     if source is None:
         raise ConfigError(f"{folder} was started with {what} in memory; pass them again: resume(folder, {name}=...)")
-    if given is None and not is_name(source) and not Path(source).expanduser().exists():
+    if given is None and not named(source) and not expanded(source).exists():
         raise DataError(
             f"the {what} of {folder} are not at {source} any more: say where they are with "
             f"--{name.replace('_', '-')} FILE ({name}=...); their hash decides whether they are the same"
         )
     return source
-
-
-def is_name(source: str) -> bool:
-    """Whether a data source is the name of a bundled or Minari dataset, and no path."""
-    known = f"imitax/{source.removeprefix('imitax/')}" in list_bundled()
-    return known or (re.fullmatch(r"[-\w/]+-v\d+", source) is not None and not Path(source).exists())
 
 
 def check_unchanged(setup: Setup, config: dict[str, Any]) -> None:
