@@ -16,6 +16,7 @@ from gymnasium.vector.utils import CloudpickleWrapper
 from imitax.envs.copying import Copies
 from imitax.envs.guard import Guard, name_of
 from imitax.envs.limits import time_limit
+from imitax.envs.missing import missing
 from imitax.envs.running import settle
 from imitax.envs.sole import Sole
 from imitax.envs.trial import differ, share_state, trace
@@ -243,7 +244,7 @@ def make_env(env: str | EnvSpec, env_kwargs: dict[str, Any]) -> gym.Env:
     except (gym.error.NameNotFound, gym.error.NamespaceNotFound, gym.error.VersionNotFound) as e:
         raise ConfigError(f"unknown environment {env_id!r}: {e}. Is the package that registers it imported?") from e
     except (gym.error.DependencyNotInstalled, ModuleNotFoundError) as e:
-        raise ConfigError(f"{env_id} needs a package that is missing: {e}; try pip install 'imitax[mujoco]'") from e
+        raise ConfigError(f"{env_id} needs a package that is missing: {missing(e)}") from e
     except TypeError as e:
         raise ConfigError(f"{env_id} does not take env_kwargs {json.dumps(env_kwargs, default=str)}: {e}") from e
     except gym.error.Error as e:
