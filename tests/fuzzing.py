@@ -79,7 +79,7 @@ def peak():
 
 def fuzz(kind, folder, seconds, seed, least=20):
     """Damage and read one kind of file; returns how often it was read and refused."""
-    folder.mkdir()
+    folder.mkdir(parents=True)
     target, read = fuzzing_files.KINDS[kind](folder)
     whole, rng, start = target.read_bytes(), np.random.default_rng(seed), time.monotonic()
     with warnings.catch_warnings():
@@ -101,6 +101,7 @@ def fuzz(kind, folder, seconds, seed, least=20):
 
 
 def main(seconds, seed, folder, *kinds):
+    faults = 0
     for kind in kinds:
         began = time.monotonic()
         try:
@@ -108,12 +109,13 @@ def main(seconds, seed, folder, *kinds):
         except BaseException:
             traceback.print_exc()
             print(f"fault: {kind}, see {folder}/{kind}")
-            return 1
+            faults += 1
+            continue
         print(f"{kind}: {rounds} read, {refused} refused, {time.monotonic() - began:.1f} s", flush=True)
         if not refused:
             print(f"{kind}: nothing was refused, so nothing was damaged")
-            return 1
-    return 0
+            faults += 1
+    return int(faults > 0)
 
 
 if __name__ == "__main__":

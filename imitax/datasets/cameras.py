@@ -67,7 +67,7 @@ def read(folder: Path, info: dict[str, Any], key: str, table: dict[str, np.ndarr
         rows = rows[np.argsort(times[rows], kind="stable")]
         part = np.empty((len(rows), *size), np.uint8)
         with located(name):
-            film(inside(folder, name), times[rows], fps, part)
+            film(inside(folder, name), times[rows], float(fps), part)
         frames[rows] = part
     return frames
 

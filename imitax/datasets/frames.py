@@ -5,7 +5,6 @@ Sizes are those that the dataset states for its feature: they are compared with 
 
 import importlib
 import io
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -45,7 +44,7 @@ def empty(count: int, size: tuple[int, int, int]) -> np.ndarray:
     return np.empty((count, *size), np.uint8)
 
 
-def pictures(cells: Sequence[Any], size: tuple[int, int, int]) -> np.ndarray:
+def pictures(cells: np.ndarray, size: tuple[int, int, int]) -> np.ndarray:
     """Decode pictures [N, H, W, C]. Raises DataError for one that is damaged or of another size."""
     image = importlib.import_module("PIL.Image")
     frames = empty(len(cells), size)

@@ -1,5 +1,6 @@
 """What a file may cost: sizes are compared with the file's own before anything is allocated, and text with a limit."""
 
+import errno
 import json
 import os
 from collections.abc import Mapping
@@ -53,6 +54,15 @@ def check_regular(path: Path) -> None:
         raise DataError(f"{path.name} is no regular file")
 
 
+def check_name(path: Path) -> None:
+    """Refuse what cannot be a path: a name that is too long, or one with a zero byte."""
+    try:
+        os.stat(path)
+    except (OSError, ValueError) as error:
+        if isinstance(error, ValueError) or error.errno in (errno.ENAMETOOLONG, errno.EINVAL):
+            raise DataError(f"{short(path)} is no path: {error.args[-1]}") from error
+
+
 def json_object(text: str, what: str) -> dict[str, Any]:
     """The JSON object in a text from a file. Raises DataError when it is none, too long or too deep."""
     if len(text) > TEXT:
@@ -87,6 +97,7 @@ def short(text: object, limit: int = SHOWN) -> str:
 def inside(folder: Path, relative: str) -> Path:
     """A file of a folder that somebody sent. Raises DataError when a link or `..` leads out of the folder."""
     path = folder / relative
+    check_name(path)
     if not os.path.realpath(path).startswith(os.path.realpath(folder) + os.sep):
         raise DataError(f"{short(relative)} leads out of the folder; only what lies in it is read")
     return path

@@ -17,6 +17,7 @@ from imitax.datasets.episode import Dataset, Episode, located
 from imitax.datasets.faults import Mend, mended, registered_limit
 from imitax.datasets.flags import numbers
 from imitax.datasets.formats import load_file, load_folder
+from imitax.datasets.limits import check_name
 from imitax.datasets.minari_io import load_minari
 from imitax.datasets.tables import Columns, read_table
 from imitax.errors import DataError, DataWarning
@@ -146,6 +147,7 @@ def expanded(source: str | os.PathLike[str]) -> Path:
 
 
 def _load_named(source: str | os.PathLike[str], columns: Columns | None, mend: Mend) -> Dataset:
+    check_name(expanded(source))
     kind, path = named(source), expanded(source)
     if kind == "bundled":
         name = str(source).removeprefix("imitax/")

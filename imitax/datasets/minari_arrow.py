@@ -29,7 +29,7 @@ def read_episodes(data: Path, metadata: dict[str, Any], keys: list[str]) -> tupl
 
     Raises DataError when the folder is damaged or leads elsewhere, or without pyarrow.
     """
-    kind = metadata["data_format"]
+    kind = str(metadata["data_format"])
     named = [path.name for path in data.iterdir() if re.fullmatch(r"\d{1,18}", path.name)]
     total = metadata.get("total_episodes", len(named))
     if total != len(named) or not named:

@@ -125,7 +125,7 @@ def _env_spec(text: Any) -> EnvSpec | None:
 
 
 def _episodes(data: Path, metadata: dict[str, Any], keys: list[str]) -> tuple[Episode, ...]:
-    storage = metadata.get("data_format", "hdf5")
+    storage = str(metadata.get("data_format", "hdf5"))
     if storage in minari_arrow.READERS:
         return minari_arrow.read_episodes(data, metadata, keys)
     if storage != "hdf5":
