@@ -219,6 +219,8 @@ def _end_flag(arrays: Mapping[str, np.ndarray], key: str, steps: int) -> bool:
         return bool(set_at[0])
     if len(set_at) != steps:
         raise DataError(f"lengths differ: {steps} steps, {len(set_at)} {key}")
+    if not steps:
+        return False
     if set_at[:-1].any():
         raise DataError(
             f"{key} is set at row {int(set_at.argmax())}, before the last row {steps - 1}: split the episode there"

@@ -25,7 +25,7 @@ MODES = {1: "L", 3: "RGB"}
 
 def size_of(shape: Any) -> tuple[int, int, int]:
     """Height, width and channels from a feature's shape, in which the channels come first or last."""
-    whole = isinstance(shape, list) and len(shape) == 3 and all(isinstance(n, int) and n > 0 for n in shape)
+    whole = isinstance(shape, list) and len(shape) == 3 and all(type(n) is int and n > 0 for n in shape)
     if not whole or not {shape[0], shape[2]} & set(MODES):
         raise DataError(f"frames have a shape of height, width and 1 or 3 channels, got {short(shape)}")
     height, width, channels = shape if shape[2] in MODES else (*shape[1:], shape[0])

@@ -110,7 +110,7 @@ def replay_buffer(source: Any) -> dict[str, Any] | None:
         if (array := getattr(source, name, None)) is not None:
             flat[name] = np.concatenate([np.asarray(array)[rows, i] for i in range(envs)])
     if "dones" not in flat:
-        raise DataError("a rollout buffer is none of episodes; pass a replay buffer, or arrays")
+        return _rollouts(source, flat, rows)
     dones, timeouts = flat.pop("dones").astype(bool), np.asarray(flat.get("timeouts", 0)).astype(bool)
     cut = np.arange(1, envs + 1) * len(rows) - 1  # what follows is another environment's
     flat["terminals"] = dones & ~timeouts
@@ -118,14 +118,29 @@ def replay_buffer(source: Any) -> dict[str, Any] | None:
     return flat
 
 
+def _rollouts(source: Any, flat: dict[str, Any], rows: np.ndarray) -> dict[str, Any]:
+    """Episodes of a rollout buffer, which knows where they start, and not why they end: all count as truncated."""
+    starts = getattr(source, "episode_starts", None)
+    if starts is None or getattr(source, "generator_ready", False):
+        raise DataError("the rollout buffer has been cut into batches; pass it before get() is called, or pass arrays")
+    begins = np.asarray(starts)[rows].astype(bool)
+    begins[0] = True
+    return flat | {"episode": np.cumsum(begins.T.ravel())}
+
+
 def transitions(source: Any) -> dict[str, Any] | None:
-    """Flat arrays of the transitions of `imitation`, whose `dones` are ends of the task; None for what is none."""
+    """Flat arrays of the transitions of `imitation`; None for what is none.
+
+    Its `dones` are ends of the task, unless the info of the row says that a time limit cut the episode.
+    """
     named = fields(source)
     if "next_obs" not in named or "dones" not in named:
         return None
-    named["terminals"] = named.pop("dones")
-    named.pop("infos", None)
-    return named
+    dones, infos = np.asarray(named.pop("dones")), named.pop("infos", None)
+    cut = np.zeros(dones.shape, bool)
+    if dones.dtype.kind == "b" and infos is not None and len(infos) == len(dones):
+        cut = dones & np.array([_time_limited([info]) for info in infos], bool)
+    return named | {"terminals": dones ^ cut if cut.any() else dones} | ({"timeouts": cut} if cut.any() else {})
 
 
 def minari_dataset(source: Any) -> Dataset | None:

@@ -69,8 +69,9 @@ def read_table(table: Table, name: str, columns: Columns | None = None, mend: Me
     }
     for key in ("rewards", "terminals", "timeouts"):
         if roles[key]:
-            column = table[roles[key][0]]
-            fields[key] = (numbers(column, key) if key == "rewards" else flags(column, key))[order]
+            name_of = roles[key][0]
+            said = key if name_of == key else f"{key} ({short(name_of)})"
+            fields[key] = (numbers if key == "rewards" else flags)(table[name_of], said)[order]
     if starts is not None:
         _close(fields, starts)
     elif "terminals" not in fields:

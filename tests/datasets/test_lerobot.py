@@ -134,6 +134,7 @@ def test_pictures(tmp_path):
         (None, (3, 32, 24), "row 0 holds a picture of 16 x 24, its feature says 32 x 24"),
         (None, (2**20, 2**20, 3), "a frame would take"),
         (None, (16, 24, 5), "1 or 3 channels"),
+        (None, (True, 24, 3), "1 or 3 channels"),
     ],
 )
 def test_pictures_that_are_refused(first, shape, message, tmp_path):
