@@ -42,7 +42,9 @@ class Acting:
         try:
             batch = np.asarray(obs, np.float32)
         except (TypeError, ValueError) as e:
-            raise ConfigError(f"observations must be numbers, of shape [{self.obs_dim}] or [B, {self.obs_dim}]: {e}") from e
+            raise ConfigError(
+                f"observations must be numbers, of shape [{self.obs_dim}] or [B, {self.obs_dim}]: {e}"
+            ) from e
         alone = batch.ndim == 1
         if alone:
             batch = batch[None]

@@ -1,7 +1,7 @@
 """Readers on mutated files, in a process of their own: `python tests/fuzzing.py SECONDS SEED FOLDER KIND...`.
 
-Each kind makes its file, damages it again and again, and reads it. Whatever is raised must be the library's own error, no
-read may take 20 seconds, and the process may not grow by 2 GB: its peak is its own, which an earlier test of the same
+Each kind makes its file, damages it again and again, and reads it. Whatever is raised must be the library's own error,
+no read may take 20 seconds, and the process may not grow by 2 GB: its peak is its own, which an earlier test of the same
 process would hide. A fault leaves the damaged file in FOLDER and ends the process with status 1 (a crash with its own).
 """
 

@@ -1,4 +1,4 @@
-"""One small file or folder of each kind that is read: `KINDS[name](folder)` gives what is damaged, and what reads it."""
+"""One small file or folder of each kind that is read: `KINDS[name](folder)` gives what to damage, and what reads it."""
 
 import json
 import os
@@ -226,10 +226,12 @@ def of_run(pattern):
 
 
 QUICK = {
-    f.__name__: f
-    for f in (d4rl, npz, npz_of_imitation, csv, parquet, robomimic, minari_data, minari_metadata, minari_arrow)
-    + (minari_parquet, minari_arrow_metadata, lerobot_info, lerobot_data, lerobot_episodes, lerobot_video, huggingface)
-    + (huggingface_state, feather, safetensors)
+    make.__name__: make
+    for make in (
+        *(d4rl, robomimic, npz, npz_of_imitation, csv, parquet, feather, safetensors),
+        *(minari_data, minari_metadata, minari_arrow, minari_parquet, minari_arrow_metadata),
+        *(lerobot_info, lerobot_data, lerobot_episodes, lerobot_video, huggingface, huggingface_state),
+    )
 }
 RUNS = {
     "run_config": of_run("config.json"),

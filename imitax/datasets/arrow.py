@@ -1,4 +1,4 @@
-"""Arrow's files and its columns, through pyarrow: what Parquet, Minari's Arrow storage and Hugging Face's folders share."""
+"""Arrow's files and its columns, through pyarrow: what Parquet, Minari's storage and Hugging Face's folders share."""
 
 import importlib
 import struct

@@ -24,9 +24,7 @@ RESERVED = {"render_mode", "additional_wrappers", "vectorization_mode", "vector_
 """What `gymnasium.make` takes for itself."""
 
 
-def from_file(
-    env_id: str, env_kwargs: Mapping[str, Any], where: str, more: str = ""
-) -> tuple[str, dict[str, Any]]:
+def from_file(env_id: str, env_kwargs: Mapping[str, Any], where: str, more: str = "") -> tuple[str, dict[str, Any]]:
     """The environment that a file names, if it may: what others made must not choose what code is run.
 
     The id must be registered already, so nothing is imported. Keyword arguments must be numbers, truth values, short
@@ -53,13 +51,16 @@ def from_file(
         text = kwargs_json(env_kwargs)
         plain = json.loads(text)
     except (DataError, ValueError) as error:
-        raise ConfigError(f"{where} passes {short(', '.join(env_kwargs))} to {name}, which are no plain values") from error
+        raise ConfigError(
+            f"{where} passes {short(', '.join(env_kwargs))} to {name}, which are no plain values"
+        ) from error
     if len(text) > PLAIN_TEXT or depth(dict(env_kwargs)) > PLAIN_DEPTH:
         raise ConfigError(f"{where} has long or deep env_kwargs ({short(text)}); pass --env-kwargs yourself")
     if doubtful := sorted(_doubtful(plain)):
         raise ConfigError(
             f"{where} passes {short(', '.join(doubtful))} to {name}, which may name a file or other code; if you "
-            f"trust it, pass it yourself: --env-kwargs '{short(text, PLAIN_TEXT)}', or an environment made with it{more}"
+            f"trust it, pass it yourself: --env-kwargs '{short(text, PLAIN_TEXT)}', or an environment made with "
+            f"it{more}"
         )
     return name, dict(env_kwargs)
 

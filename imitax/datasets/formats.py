@@ -75,7 +75,11 @@ def load_folder(path: Path, columns: Columns | None, mend: Mend | None = None) -
     if (path / "dataset_dict.json").is_file():
         parts = sorted(part.parent.name for part in path.glob("*/state.json"))
         raise DataError(f"{path}: this folder holds several datasets: name one of {', '.join(map(short, parts[:9]))}")
-    files = sorted(p.name for p in path.iterdir() if p.suffix.lower() in (*HDF5_ENDINGS, *TABLES, ".npz", ".parquet", ".arrow", ".feather"))
+    files = sorted(
+        p.name
+        for p in path.iterdir()
+        if p.suffix.lower() in (*HDF5_ENDINGS, *TABLES, ".npz", ".parquet", ".arrow", ".feather")
+    )
     inside = f"; it holds {', '.join(files[:5])}: name one of them" if files else ""
     kind = "; it looks like Zarr, whose arrays can be passed as a dict" if (path / ".zgroup").exists() else inside
     raise DataError(

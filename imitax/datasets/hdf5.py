@@ -116,7 +116,6 @@ class Hdf5:
                     found[str(name)] = item.attrs[name]
         return found
 
-
     def _check_heaps(self) -> None:
         if not self.has_whole_heaps:
             if self.root.id.get_create_plist().get_sizes() != (8, 8):

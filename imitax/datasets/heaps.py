@@ -1,7 +1,7 @@
 """HDF5's text of varying length, which lies in global heaps, and how the library comes to harm in it.
 
-It walks a heap from object to object by their sizes, and does not come to an end where a damaged size leads back to where
-it stands. And it takes memory for the length that a text claims, up to 4 GiB, before it looks for the text.
+It walks a heap from object to object by their sizes, and does not come to an end where a damaged size leads back to
+where it stands. And it takes memory for the length that a text claims, up to 4 GiB, before it looks for the text.
 """
 
 import mmap

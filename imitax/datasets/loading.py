@@ -52,7 +52,8 @@ def load(
             - a `Dataset`, which is returned as it is;
             - the name of a bundled dataset, "hopper-expert" or "imitax/hopper-expert" (see `list_bundled`);
             - a path to a file: HDF5 in the layout of D4RL or robomimic, `.npz`, CSV, Parquet or Arrow;
-            - a path to a folder: of a Minari dataset, of LeRobot, or of Hugging Face's `datasets`; `~` and environment variables are expanded;
+            - a path to a folder: of a Minari dataset, of LeRobot, or of Hugging Face's `datasets`; in paths `~` and
+              environment variables are expanded;
             - the id of a Minari dataset in the local store, such as "mujoco/hopper/expert-v0";
             - a dict of flat arrays, one row for each transition (see `arrays.split`);
             - a data frame, one row for each step (see `tables.read_table`);

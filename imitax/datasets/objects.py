@@ -58,7 +58,9 @@ def episode_rows(source: Any) -> list[dict[str, Any]] | None:
         if not _is_list(actions) or len(first) - len(actions) not in (0, 1):
             return None
     kept = [name for name in names if name in {n for group in NAMES.values() for n in group} | {"infos"}]
-    return [dict(zip(kept, map(_stacked, cells), strict=True)) for cells in zip(*(source[n] for n in kept), strict=True)]
+    return [
+        dict(zip(kept, map(_stacked, cells), strict=True)) for cells in zip(*(source[n] for n in kept), strict=True)
+    ]
 
 
 def _columns(source: Any) -> list[Any] | None:

@@ -11,7 +11,6 @@ from imitax.datasets.faults import Mend
 from imitax.datasets.limits import budget, check_regular, check_size
 from imitax.datasets.objects import trajectory
 from imitax.datasets.tables import Columns, read_table
-from imitax.errors import DataError
 
 
 def load_parquet(path: Path | str, columns: Columns | None = None, mend: Mend | None = None) -> Dataset:

@@ -18,10 +18,10 @@ from imitax.config import Training, from_flat
 from imitax.datasets.loading import expanded, named
 from imitax.envs import EnvLike
 from imitax.errors import CheckpointError, ConfigError, DataError
-from imitax.files import load_arrays, read_json, write_json
+from imitax.files import load_arrays, write_json
 from imitax.record import seed_folder
 from imitax.run import Run
-from imitax.run_config import read_config
+from imitax.run_config import as_written, read_config
 from imitax.stacking import reserve_cpus
 from imitax.training.entry import FORMAT, finish
 from imitax.training.folder import CONFIG
@@ -138,8 +138,10 @@ def read_run(folder: Path) -> dict[str, Any]:
     """The config of a run that can be resumed."""
     config = read_config(folder)
     if config.get("format") != FORMAT:
+        with as_written(folder / CONFIG):
+            written = config["versions"]["imitax"]
         raise CheckpointError(
-            f"{folder} was written by imitax {config['versions']['imitax']}, whose checkpoints this version cannot "
+            f"{folder} was written by imitax {written}, whose checkpoints this version cannot "
             "continue: it can be opened and evaluated; to continue it, install that version"
         )
     return config
@@ -196,10 +198,11 @@ def newest(folder: Path) -> Checkpoint | None:
     problems = []
     for path in reversed(checkpoints(folder / "checkpoints")):
         try:
-            checkpoint = load_checkpoint(path)
-            seeds = read_json(folder / "config.json")["training"]["seeds"]
+            checkpoint, seeds = load_checkpoint(path), read_config(folder)["training"]["seeds"]
+            with as_written(path / "manifest.json"):
+                shards = [Path(name).name for name in checkpoint.extra["shards"]]
             for seed in seeds:
-                for name in checkpoint.extra["shards"]:
+                for name in shards:
                     load_arrays(seed_folder(folder, seeds, seed) / "replay" / name)
             return checkpoint
         except CheckpointError as e:

@@ -1,4 +1,4 @@
-"""Readers on values that hypothesis makes up: arrays in memory, CSV, and JSON that is whole but means something else."""
+"""Readers on values that hypothesis makes up: arrays in memory, CSV, and JSON that means something else."""
 
 import json
 import os

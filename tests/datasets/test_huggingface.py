@@ -24,9 +24,8 @@ def saved(folder, columns, **state):
     """As `Dataset.save_to_disk` lays a folder out."""
     folder.mkdir()
     table = arrow.table(columns)
-    with arrow.OSFile(str(folder / "data-00000-of-00001.arrow"), "wb") as file:
-        with arrow.ipc.new_stream(file, table.schema) as writer:
-            writer.write_table(table)
+    with arrow.ipc.new_stream(str(folder / "data-00000-of-00001.arrow"), table.schema) as writer:
+        writer.write_table(table)
     (folder / "dataset_info.json").write_text(json.dumps({"features": {}}))
     files = {"_data_files": [{"filename": "data-00000-of-00001.arrow"}], "_indices_data_files": None}
     (folder / "state.json").write_text(json.dumps(files | state))
@@ -47,7 +46,9 @@ def test_trajectories_of_imitation(tmp_path):
 
 
 def test_actions_of_one_number(tmp_path):
-    (episode,) = load(saved(tmp_path / "set", {"obs": [OBS.tolist()], "acts": [[1, 2, 3, 4, 5]], "terminal": [True]})).episodes
+    (episode,) = load(
+        saved(tmp_path / "set", {"obs": [OBS.tolist()], "acts": [[1, 2, 3, 4, 5]], "terminal": [True]})
+    ).episodes
     assert episode.actions[:, 0].tolist() == [1, 2, 3, 4, 5]
 
 

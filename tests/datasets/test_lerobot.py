@@ -50,7 +50,6 @@ def test_lerobot(tmp_path):
             load(tmp_path / "set")
 
 
-
 def colours():
     """A frame of one colour for each row: its red is ten times the row's number."""
     shown = np.full((sum(EPISODES), *SIZE), 100, np.uint8)

@@ -57,5 +57,5 @@ def test_bad_names(source, message, tmp_path, monkeypatch, minari_store):
 
 @pytest.mark.parametrize("source", ["x" * 5000, "demo\0.csv", "~/" + "y/" * 4000])
 def test_what_cannot_be_a_path(source):
-    with pytest.raises(DataError, match="is no path|embedded null"):
+    with pytest.raises(DataError, match=r"is no path|embedded null"):
         load(source)

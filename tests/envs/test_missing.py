@@ -9,9 +9,15 @@ from imitax.envs.missing import missing
 @pytest.mark.parametrize(
     ("error", "words"),
     [
-        (gym.error.DependencyNotInstalled('MuJoCo is not installed, run `pip install "gymnasium[mujoco]"`'), "imitax[mujoco]"),
+        (
+            gym.error.DependencyNotInstalled('MuJoCo is not installed, run `pip install "gymnasium[mujoco]"`'),
+            "imitax[mujoco]",
+        ),
         (ModuleNotFoundError("No module named 'mujoco'", name="mujoco"), "imitax[mujoco]"),
-        (gym.error.DependencyNotInstalled('Box2D is missing: run `pip install "gymnasium[box2d]"`'), "gymnasium[box2d]"),
+        (
+            gym.error.DependencyNotInstalled('Box2D is missing: run `pip install "gymnasium[box2d]"`'),
+            "gymnasium[box2d]",
+        ),
         (ModuleNotFoundError("No module named 'mytask'", name="mytask"), "the package that brings mytask"),
     ],
 )
