@@ -1,8 +1,8 @@
 """Readers on mutated files, in a process of their own: `python tests/fuzzing.py SECONDS SEED FOLDER KIND...`.
 
 Each kind makes its file, damages it again and again, and reads it. Whatever is raised must be the library's own error,
-no read may take 20 seconds, and the process may not grow by 2 GB: its peak is its own, which an earlier test of the same
-process would hide. A fault leaves the damaged file in FOLDER and ends the process with status 1 (a crash with its own).
+no read may take 20 seconds, and the process may not grow by 2 GB: its peak is its own, which an earlier test of the
+same process would hide. A fault leaves the damaged file in FOLDER, and status 1 at the end.
 """
 
 import faulthandler
@@ -108,7 +108,7 @@ def main(seconds, seed, folder, *kinds):
             rounds, refused = fuzz(kind, Path(folder) / kind, float(seconds), int(seed))
         except BaseException:
             traceback.print_exc()
-            print(f"fault: {kind}, see {folder}/{kind}")
+            print(f"fault: {kind}, see {folder}/{kind}", flush=True)
             faults += 1
             continue
         print(f"{kind}: {rounds} read, {refused} refused, {time.monotonic() - began:.1f} s", flush=True)
