@@ -94,7 +94,8 @@ def fuzz(kind, folder, seconds, seed, least=20):
                 read()
             except ImitaxError:
                 refused += 1
-            faulthandler.cancel_dump_traceback_later()
+            finally:
+                faulthandler.cancel_dump_traceback_later()
             if peak() - before > GROWTH:
                 raise MemoryError(f"the process grew by {(peak() - before) // 1000} MB")
     return rounds, refused

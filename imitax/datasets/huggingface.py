@@ -34,8 +34,9 @@ def load_huggingface(folder: Path, columns: Columns | None = None, mend: Mend | 
         if state.get("_indices_data_files"):
             raise DataError("it holds a selection of rows; write it anew with flatten_indices().save_to_disk(...)")
         files = state.get("_data_files")
-        names = [f.get("filename") for f in files if isinstance(f, dict)] if isinstance(files, list) else []
-        if not names or len(names) > FILES or not all(isinstance(name, str) for name in names):
+        named = [f.get("filename") for f in files if isinstance(f, dict)] if isinstance(files, list) else []
+        names = [name for name in named if isinstance(name, str)]
+        if not names or len(names) > FILES or len(names) != len(named):
             raise DataError(f"{STATE} names no files")
         tables = []
         for name in names:

@@ -47,15 +47,15 @@ def episode_rows(source: Any) -> list[dict[str, Any]] | None:
     They are told by observations [T, O] in a cell, with as many actions or one less, and no column of episodes.
     """
     names = _columns(source) or []
-    found = {key: next((n for n in NAMES[key] if n in names), None) for key in ("observations", "actions")}
-    if found["observations"] is None or set(EPISODES) & set(names):
+    observations, actions = (next((n for n in NAMES[key] if n in names), None) for key in ("observations", "actions"))
+    if observations is None or set(EPISODES) & set(names):
         return None
-    first = next(iter(source[found["observations"]]), None)
+    first: Any = next(iter(source[observations]), None)
     if not _is_list(first) or not _is_list(next(iter(first), None)):
         return None
-    if found["actions"] is not None:
-        actions = next(iter(source[found["actions"]]), None)
-        if not _is_list(actions) or len(first) - len(actions) not in (0, 1):
+    if actions is not None:
+        taken: Any = next(iter(source[actions]), None)
+        if not _is_list(taken) or len(first) - len(taken) not in (0, 1):
             return None
     kept = [name for name in names if name in {n for group in NAMES.values() for n in group} | {"infos"}]
     return [
