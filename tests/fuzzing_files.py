@@ -203,7 +203,8 @@ def run(folder):
     import toy
 
     import imitax
-    from imitax.training.resume import newest, read_run
+    from imitax.checkpoint import checkpoints, load_checkpoint
+    from imitax.training.resume import read_run
 
     cfg = toy.shrink(imitax.preset_config("bc"))
     options = {"steps": 20, "eval_every": 10, "eval_episodes": 1, "checkpoint_every": 10, "chunk": 10, "quiet": True}
@@ -212,7 +213,7 @@ def run(folder):
     def read():
         opened = imitax.Run(folder / "run")
         repr(opened), opened.summary, opened.metrics(), opened.load_policy(), opened.about()
-        read_run(folder / "run"), newest(folder / "run")
+        read_run(folder / "run"), load_checkpoint(checkpoints(folder / "run/checkpoints")[-1])
 
     return read
 
