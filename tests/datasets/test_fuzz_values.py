@@ -53,8 +53,8 @@ def holds(strategy, check, examples=60):
 
 
 def fields(examples):
-    holds(st.dictionaries(st.sampled_from(NAMES), VALUES, max_size=6), reads, examples)
-    holds(st.lists(st.dictionaries(st.sampled_from(NAMES), VALUES, max_size=5), max_size=2), reads, examples)
+    holds(st.dictionaries(st.sampled_from(NAMES), VALUES, max_size=6), lambda f: reads(f), examples)
+    holds(st.lists(st.dictionaries(st.sampled_from(NAMES), VALUES, max_size=5), max_size=2), lambda f: reads(f), examples)
     holds(st.dictionaries(st.sampled_from(NAMES), VALUES, max_size=6), lambda f: reads(f, repair=True), examples)
 
 

@@ -82,7 +82,8 @@ def dictionary(folder):
 
 
 def claimed(folder):
-    rewritten(folder, observations=arrow.nulls(2**40), actions=None, rewards=None, terminations=None,
+    rows = arrow.Array.from_buffers(arrow.null(), 2**31 - 1, [None])
+    rewritten(folder, observations=rows, actions=None, rewards=None, terminations=None,
               truncations=None, infos=None)  # fmt: skip
 
 
