@@ -53,9 +53,10 @@ def holds(strategy, check, examples=60):
 
 
 def fields(examples):
-    holds(st.dictionaries(st.sampled_from(NAMES), VALUES, max_size=6), lambda f: reads(f), examples)
-    holds(st.lists(st.dictionaries(st.sampled_from(NAMES), VALUES, max_size=5), max_size=2), lambda f: reads(f), examples)
-    holds(st.dictionaries(st.sampled_from(NAMES), VALUES, max_size=6), lambda f: reads(f, repair=True), examples)
+    arrays_by_name = st.dictionaries(st.sampled_from(NAMES), VALUES, max_size=6)
+    holds(arrays_by_name, lambda f: reads(f), examples)
+    holds(arrays_by_name, lambda f: reads(f, repair=True), examples)
+    holds(st.lists(arrays_by_name, max_size=2), lambda f: reads(f), examples)
 
 
 def test_values(tmp_path):
