@@ -41,7 +41,12 @@ class Acting:
         Raises:
             ConfigError: the observations have another size, or hold NaN or infinity.
         """
-        batch = np.asarray(obs, np.float32)
+        try:
+            batch = np.asarray(obs, np.float32)
+        except (TypeError, ValueError) as e:
+            raise ConfigError(
+                f"observations must be numbers, of shape [{self.obs_dim}] or [B, {self.obs_dim}]: {e}"
+            ) from e
         alone = batch.ndim == 1
         if alone:
             batch = batch[None]

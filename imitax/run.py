@@ -19,12 +19,12 @@ from imitax.datasets import Dataset
 from imitax.envs import Task
 from imitax.errors import CheckpointError, ConfigError
 from imitax.evaluate import ActionMode, Evaluator, make_act
-from imitax.files import read_json, read_lines
+from imitax.files import read_lines
 from imitax.held_out import episodes_of, measure, summarise_errors
 from imitax.networks import Policy, with_inference
 from imitax.notebooks import html_table
 from imitax.record import seed_folder
-from imitax.run_config import facts, read_config, task_of
+from imitax.run_config import facts, read_config, read_summary, task_of
 from imitax.seeding import Purpose
 from imitax.settings import number
 from imitax.sources.online import read_replay
@@ -70,7 +70,7 @@ class Run:
     @cached_property
     def summary(self) -> dict[str, Any]:
         """Scores of the last and the best evaluation; CheckpointError while the run is unfinished."""
-        return read_json(self.folder / "summary.json")
+        return read_summary(self.folder)
 
     @cached_property
     def task(self) -> Task:

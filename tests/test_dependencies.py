@@ -34,7 +34,7 @@ ALLOWED = {
     "catalogue.py": set(),
     "processes.py": {"errors"},
     "notebooks.py": set(),
-    "trust.py": {"errors"},
+    "trust.py": {"datasets", "errors"},
     "types.py": set(),
     "settings.py": {"errors"},
     "action_spaces.py": {"errors"},

@@ -29,12 +29,12 @@ from imitax.datasets import load, normalization, select
 from imitax.envs import Task
 from imitax.evaluate import Evaluator, explain
 from imitax.networks import Normalizer, Policy
+from imitax.processes import cores
 from imitax.seeding import Purpose
 from imitax.sources import episode_buffer
 from imitax.stacking import stack
 from imitax.statistics import expert_fraction, iqm
 from imitax.training.chunk import make_chunk
-from imitax.training.provenance import cores
 
 EVALUATION = 25
 """Seconds that are kept for it."""

@@ -79,7 +79,8 @@ class Config:
             )
         loss, head = self.discriminator.discrimination.kind, self.discriminator.head.kind
         if self.subtract_log_policy and loss in ("linear", "least_squares", "mixup"):
-            raise ConfigError(f"subtract_log_policy is AIRL's form of cross-entropy, not of discrimination.kind={loss}")
+            form = "subtract_log_policy is AIRL's form of the cross-entropy logit"
+            raise ConfigError(f"{form}, not of discrimination.kind={loss}")
         if self.subtract_log_policy and head != "logit":
             raise ConfigError(
                 f"head.kind={head} reads h as the whole logit, and subtract_log_policy takes log pi(a|s) off it: use "

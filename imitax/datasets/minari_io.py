@@ -16,6 +16,7 @@ import numpy as np
 from gymnasium.envs.registration import EnvSpec, WrapperSpec
 
 from imitax.catalogue import minari_path
+from imitax.datasets import minari_arrow
 from imitax.datasets.arrays import episode
 from imitax.datasets.environment import identity, no_box, specification, wrappers
 from imitax.datasets.episode import Dataset, Episode, located
@@ -126,11 +127,11 @@ def _env_spec(text: Any) -> EnvSpec | None:
 
 
 def _episodes(data: Path, metadata: dict[str, Any], keys: list[str]) -> tuple[Episode, ...]:
-    if metadata.get("data_format", "hdf5") != "hdf5":
-        raise DataError(
-            f"it is stored as {short(metadata['data_format'])}; only Minari's HDF5 format is read from files. Load it "
-            "with Minari and pass the object: imitax.load(minari.load_dataset(ID))"
-        )
+    storage = str(metadata.get("data_format", "hdf5"))
+    if storage in minari_arrow.READERS:
+        return minari_arrow.read_episodes(data, metadata, keys)
+    if storage != "hdf5":
+        raise DataError(f"it is stored as {short(storage)}; Minari's storages hdf5, arrow and parquet are read")
     path = inside(data, "main_data.hdf5")
     if not path.is_file():
         raise DataError("the dataset is damaged: there is no main_data.hdf5")

@@ -119,8 +119,7 @@ def _of_id(env_id: str, kwargs: dict[str, Any]) -> Task:
         if spec is not None and spec.id in gym.registry:
             # Not by its id: a worker process may not have imported the package that registers it.
             make = partial(make_env, gym.registry[spec.id], kwargs)
-        task = describe(probe, env_id, make)
-        return replace(task, env_id=env_id, env_kwargs=kwargs)  # as they were given
+        return replace(describe(probe, env_id, make), env_id=env_id, env_kwargs=kwargs)  # as they were given
     finally:
         probe.close()
 
