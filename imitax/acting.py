@@ -5,14 +5,14 @@ from typing import Any
 import equinox as eqx
 import jax.random as jr
 import numpy as np
-from jaxtyping import Array, Float, PRNGKeyArray
+from jaxtyping import Array, PRNGKeyArray, Shaped
 
 from imitax.compiled import jit
 from imitax.errors import ConfigError
 from imitax.networks import Policy
 from imitax.observation_spaces import as_batch
 from imitax.observations import Misfit
-from imitax.spaces import ObservationSpace
+from imitax.spaces import Spec
 from imitax.types import Obs
 
 LARGEST_SEED = 2**31 - 1
@@ -24,21 +24,21 @@ class Acting:
 
     def __init__(self, policy: Policy):
         self.arrays, static = eqx.partition(policy, eqx.is_array)
-        self.space: ObservationSpace = policy.actor.spec.observation
+        self.spec: Spec = policy.actor.spec
 
-        def mode(arrays: Any, obs: Obs) -> Float[Array, "B A"]:
-            return eqx.combine(arrays, static).act(obs, jr.key(0), "mode")
+        def mode(arrays: Any, obs: Obs) -> Shaped[Array, "B k"]:
+            return eqx.combine(arrays, static).columns(obs, jr.key(0), "mode")
 
-        def seeded(arrays: Any, obs: Obs, seed: Array) -> Float[Array, "B A"]:
+        def seeded(arrays: Any, obs: Obs, seed: Array) -> Shaped[Array, "B k"]:
             return sample(arrays, obs, jr.key(seed))
 
-        def sample(arrays: Any, obs: Obs, key: PRNGKeyArray) -> Float[Array, "B A"]:
-            return eqx.combine(arrays, static).act(obs, key, "sample")
+        def sample(arrays: Any, obs: Obs, key: PRNGKeyArray) -> Shaped[Array, "B k"]:
+            return eqx.combine(arrays, static).columns(obs, key, "sample")
 
         self.mode, self.seeded, self.sample = jit(mode), jit(seeded), jit(sample)
 
-    def __call__(self, obs: Any, sample: int | None) -> Float[np.ndarray, "*B A"]:
-        """Actions for one raw observation or several [B, ...], in the form that the environment gives them.
+    def __call__(self, obs: Any, sample: int | None) -> np.ndarray | np.generic:
+        """Actions, as the environment takes them, for one raw observation or several [B, ...], as it gives them.
 
         Raises:
             ConfigError: the observations do not fit, or hold NaN or infinity.
@@ -49,12 +49,17 @@ class Acting:
 
     def batch(self, obs: Any) -> tuple[Any, bool]:
         """Observations [B, ...], and whether they were a single one. Raises ConfigError as above."""
-        if not self.space.is_flat:
+        space = self.spec.observation
+        if not space.is_flat:
             try:
-                return as_batch(self.space, obs)
+                return as_batch(space, obs)
             except Misfit as e:
                 raise ConfigError(f"{e}: the policy takes what its environment shows") from e
-        batch, size = np.asarray(obs, np.float32), self.space.size
+        size = space.size
+        try:
+            batch = np.asarray(obs, np.float32)
+        except (TypeError, ValueError) as e:
+            raise ConfigError(f"observations must be numbers, of shape [{size}] or [B, {size}]: {e}") from e
         alone = batch.ndim == 1
         if alone:
             batch = batch[None]
@@ -72,9 +77,10 @@ class Acting:
             )
         return batch, alone
 
-    def act(self, batch: Any, sample: int | None) -> Float[np.ndarray, "B A"]:
+    def act(self, batch: Any, sample: int | None) -> Shaped[np.ndarray, "B ..."]:
         """Actions for observations that have been checked."""
-        return np.asarray(self.mode(self.arrays, batch) if sample is None else self._sampled(batch, sample))
+        columns = self.mode(self.arrays, batch) if sample is None else self._sampled(batch, sample)
+        return self.spec.action.env(np.asarray(columns))
 
     def _sampled(self, batch: Any, sample: int) -> Array:
         if 0 <= sample <= LARGEST_SEED:

@@ -59,6 +59,10 @@ class Needs:
     """A learned model with these settings; the state has it as its field `model`."""
     model_precision: Precision = "float32"
     """Of the model's matrix products."""
+    box_only: str = "it was written for actions in a box"
+    """Why it cannot learn from a finite set of actions, after "because"; empty where it can."""
+    enumerates: bool = True
+    """It goes through all joint actions of a finite set, which must be few enough for that."""
     demonstration_copies: Callable[[int, int], int] = lambda demonstrated, recorded: 1
     """How often demonstrations are repeated in a model's data, given the transitions of both."""
 

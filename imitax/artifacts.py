@@ -19,18 +19,20 @@ from imitax.networks import (
     Dynamics,
     DynamicsConfig,
     Energy,
-    EnergyActor,
     EnergyConfig,
+    ImplicitActor,
     Inference,
     Normalizer,
     Policy,
     PolicyConfig,
+    PolicyHead,
     Reward,
     RewardConfig,
-    TanhGaussian,
     Termination,
+    implicit_actor,
+    policy_head,
 )
-from imitax.spaces import ObservationSpace, Spec
+from imitax.spaces import Leaf, ObservationSpace, Spec, described, from_described
 
 POLICY, REWARD, DYNAMICS = "policy.safetensors", "reward.safetensors", "dynamics.safetensors"
 """Files of a run that another run can be given."""
@@ -44,11 +46,11 @@ DYNAMICS_FORMAT = "imitax-dynamics-1"
 def save_policy(path: Path, policy: Policy, about: dict[str, Any]) -> None:
     """Write a policy and a description of where it comes from (environment, step, expert return), atomically."""
     actor, form, description = policy.actor, FORMAT, {}
-    if isinstance(actor, EnergyActor):
+    if isinstance(actor, ImplicitActor):
         form = ENERGY_FORMAT
         description = {"energy": plain(actor.energy.cfg), "inference": plain(actor.inference)}
         actor = actor.amortised
-    assert isinstance(actor, TanhGaussian)
+    assert isinstance(actor, PolicyHead)
     description |= {
         "network": plain(actor.cfg),
         "precision": actor.mlp.precision,
@@ -67,11 +69,11 @@ def load_policy(path: Path | str) -> tuple[Policy, dict[str, Any]]:
     arrays, description, form = _read(path, (FORMAT, ENERGY_FORMAT), "policy")
     spec, precision = _spec(description["spec"]), description["precision"]
     network = from_flat(PolicyConfig, description["network"])
-    actor = TanhGaussian(spec, network, key=jr.key(0), precision=precision)
+    actor = policy_head(spec, network, key=jr.key(0), precision=precision)
     if form == ENERGY_FORMAT:
         energy = Energy(spec, from_flat(EnergyConfig, description["energy"]), key=jr.key(0), precision=precision)
         inference = from_flat(Inference, description["inference"])
-        actor = EnergyActor(energy, actor, ActionRange.box(spec), inference)
+        actor = implicit_actor(energy, actor, ActionRange.box(spec), inference)
     template = Policy(Normalizer.identity(spec.observation), actor)
     return fill_tree(template, arrays, str(path)), description["about"]
 
@@ -158,17 +160,12 @@ def _read(path: Path | str, forms: tuple[str, ...], what: str) -> tuple[dict[str
 
 
 def _describe_spec(spec: Spec) -> dict[str, Any]:
-    return {
-        "obs_dim": spec.obs_dim,
-        "observation": spec.observation.describe(),
-        "action_dim": spec.action_dim,
-        "action_low": spec.action_low,
-        "action_high": spec.action_high,
-    }
+    return {"obs_dim": spec.obs_dim, "observation": spec.observation.describe()} | described(spec.action)
 
 
-def _spec(described: dict[str, Any]) -> Spec:
-    low, high = tuple(described["action_low"]), tuple(described["action_high"])
-    if "observation" not in described:  # written before observations could be anything but flat
-        return Spec.flat(described["obs_dim"], low, high)
-    return Spec(ObservationSpace.parse(described["observation"]), low, high)
+def _spec(about: dict[str, Any]) -> Spec:
+    if "observation" in about:
+        space = ObservationSpace.parse(about["observation"])
+    else:  # written before observations could be anything but flat
+        space = ObservationSpace((Leaf((about["obs_dim"],)),))
+    return Spec(space, from_described(about))

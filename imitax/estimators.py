@@ -44,7 +44,7 @@ class LoadedPolicy:
         return f"LoadedPolicy({origin}; {spec.obs_dim} observations, {spec.action_dim} actions)"
 
     @guarded
-    def predict(self, obs: Any, *, sample: int | None = None) -> np.ndarray:
+    def predict(self, obs: Any, *, sample: int | None = None) -> np.ndarray | np.generic:
         """Actions of the policy.
 
         Args:
@@ -52,7 +52,7 @@ class LoadedPolicy:
             sample: a number that decides the noise of a sampled action; None is the deterministic mode.
 
         Returns:
-            Actions, [A] or [B, A].
+            Actions as the environment takes them, [A] or [B, A]; of Discrete, integers [] or [B].
 
         Raises:
             ConfigError: another number of dimensions.
@@ -153,7 +153,7 @@ class Estimator:
         """A trained policy; the first seed's when None."""
         return LoadedPolicy(self.run.load_policy(seed, which), self.run.about(seed, which))
 
-    def predict(self, obs: Any, *, sample: int | None = None) -> np.ndarray:
+    def predict(self, obs: Any, *, sample: int | None = None) -> np.ndarray | np.generic:
         """Actions [A] or [B, A] of the first seed's last policy, as `Run.policy`."""
         return self.run.policy(obs, sample=sample)
 

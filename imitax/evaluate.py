@@ -1,15 +1,14 @@
 """Evaluation: vectorised rollouts of several policies at once, and how well they explain demonstrations."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import equinox as eqx
 import jax
-import jax.numpy as jnp
 import jax.random as jr
 import numpy as np
-from jaxtyping import Array, Bool, Float, Int, Key, PRNGKeyArray
+from jaxtyping import Array, Bool, Float, Int, Key, PRNGKeyArray, Shaped
 
 from imitax import seeding
 from imitax.compiled import filter_jit, jit
@@ -40,7 +39,9 @@ class Rollouts:
 
 
 def make_act(policies: Policy, keys: Key[Array, "S"], mode: ActionMode) -> Callable[[Policy, Any, int], np.ndarray]:
-    """A compiled `(policies, obs [S, N, ...], step) -> actions [S, N, A]` for stacked policies of one structure.
+    """A compiled `(policies, obs [S, N, ...], step) -> actions [S, N, k]` for stacked policies of one structure.
+
+    Actions are as data have them: of a finite set, integers.
 
     The noise of a sampled action is decided by the seed's key and the step. One device computes the actions of all
     seeds: so few products take less time than handing them to several.
@@ -48,9 +49,9 @@ def make_act(policies: Policy, keys: Key[Array, "S"], mode: ActionMode) -> Calla
     arrays, static = eqx.partition(policies, eqx.is_array)
     tree = jax.tree.structure(arrays)
 
-    def one(leaves: list[Array], obs: Obs, key: PRNGKeyArray, step: Array) -> Float[Array, "N A"]:
+    def one(leaves: list[Array], obs: Obs, key: PRNGKeyArray, step: Array) -> Shaped[Array, "N k"]:
         policy: Policy = eqx.combine(jax.tree.unflatten(tree, leaves), static)
-        return policy.act(obs, jr.fold_in(key, step), mode)
+        return policy.columns(obs, jr.fold_in(key, step), mode)
 
     compiled = jit(over_seeds(one, len(keys), shared=1))
 
@@ -73,7 +74,7 @@ def rollout(
     Args:
         envs: the environments.
         seeds: one for each environment's reset.
-        act: `(obs [N, ...], step) -> actions [N, A]`.
+        act: `(obs [N, ...], step) -> actions [N, ...]`, as the environment takes them.
         limit: steps after which an episode is cut when the environment has no end of its own.
 
     Returns:
@@ -143,7 +144,8 @@ class Evaluator:
 
         def choose(obs: Any, step: int) -> np.ndarray:
             by_seed = jax.tree.map(lambda x: x.reshape(*self.shape, *x.shape[1:]), obs)
-            return act(policies, by_seed, step).reshape(self.shape[0] * self.shape[1], -1)
+            columns = act(policies, by_seed, step).reshape(self.shape[0] * self.shape[1], -1)
+            return policies.actor.spec.action.env(columns)
 
         results = rollout(self.envs, self.env_seeds, choose, self.limit)
         if not self.ends and results[1].max() >= self.limit:
@@ -156,21 +158,32 @@ class Evaluator:
         self.envs.close()
 
 
-@filter_jit
 def explain(policy: Policy, data: Transition, key: PRNGKeyArray) -> dict[str, Float[Array, ""]]:
     """How well one policy explains data actions; where the policy says so, on evenly spaced rows only.
 
+    Args:
+        policy: with or without a search.
+        data: raw observations, and actions as data have them.
+        key: of sampled actions.
+
     Returns:
-        `action_error_mode` and `action_error_sample`, mean absolute differences to the deterministic and to a
-        sampled action in the action's units, averaged over dimensions, and `log_likelihood` in nats.
+        `action_error_mode` and `action_error_sample`, mean absolute differences to the deterministic and to a sampled
+        action in the action's units, averaged over dimensions (of a finite set, the share of other actions), and
+        `log_likelihood` in nats.
     """
+    return _explain(policy, replace(data, action=policy.actor.spec.action.encode(np.asarray(data.action))), key)
+
+
+@filter_jit
+def _explain(policy: Policy, data: Transition, key: PRNGKeyArray) -> dict[str, Float[Array, ""]]:
     count = compared_transitions(policy)
     if count is not None and count < len(data):
         spaced = np.linspace(0, len(data) - 1, count).astype(int)
         data = jax.tree.map(lambda x: x[spaced], data)
     mode, sample = policy.act(data.obs, key, "mode"), policy.act(data.obs, key, "sample")
+    error = policy.actor.spec.action.error
     return {
-        "action_error_mode": jnp.abs(mode - data.action).mean(),
-        "action_error_sample": jnp.abs(sample - data.action).mean(),
+        "action_error_mode": error(mode, data.action),
+        "action_error_sample": error(sample, data.action),
         "log_likelihood": policy.log_prob(data.obs, data.action).mean(),
     }

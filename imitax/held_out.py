@@ -17,7 +17,7 @@ from jaxtyping import Array, Float, PRNGKeyArray
 from imitax import trust
 from imitax.compiled import filter_jit
 from imitax.datasets import Dataset, load
-from imitax.datasets.loading import is_name
+from imitax.datasets.loading import named
 from imitax.errors import ConfigError, DataError
 from imitax.networks import Policy, compared_transitions
 from imitax.types import Obs
@@ -122,7 +122,7 @@ def episodes_of(config: Mapping[str, Any], demos: Any, folder: str, trusted: boo
     source = training[option] if demos is None else demos
     if source is None:
         raise ConfigError(f"{folder} was trained on data in memory: give them again, demos=... (--demos FILE)")
-    if demos is None and not trusted and not is_name(source):
+    if demos is None and not trusted and not named(source):
         trust.check_files({"demos": source}, folder)
     data = load(
         source,

@@ -19,18 +19,18 @@ from imitax.datasets import Dataset
 from imitax.envs import Task
 from imitax.errors import CheckpointError, ConfigError
 from imitax.evaluate import ActionMode, Evaluator, make_act
-from imitax.files import read_json, read_lines
+from imitax.files import read_lines
 from imitax.held_out import episodes_of, measure, summarise_errors
 from imitax.networks import Policy, with_inference
 from imitax.notebooks import html_table
 from imitax.observation_spaces import as_batch
-from imitax.observations import Misfit, rows
+from imitax.observations import Misfit, count, rows
 from imitax.record import seed_folder
-from imitax.run_config import facts, read_config, task_of
+from imitax.run_config import facts, read_config, read_summary, task_of
 from imitax.seeding import Purpose
 from imitax.settings import number
 from imitax.sources.online import read_replay
-from imitax.spaces import ObservationSpace
+from imitax.spaces import Spec
 from imitax.stacking import stack
 from imitax.statistics import summarise
 
@@ -73,7 +73,7 @@ class Run:
     @cached_property
     def summary(self) -> dict[str, Any]:
         """Scores of the last and the best evaluation; CheckpointError while the run is unfinished."""
-        return read_json(self.folder / "summary.json")
+        return read_summary(self.folder)
 
     @cached_property
     def task(self) -> Task:
@@ -140,7 +140,7 @@ class Run:
     @guarded
     def policy(
         self, obs: Any, *, seed: int | None = None, which: Which = "last", sample: int | None = None
-    ) -> np.ndarray:
+    ) -> np.ndarray | np.generic:
         """Actions of a trained policy.
 
         Args:
@@ -150,7 +150,7 @@ class Run:
             sample: a number that decides the noise of a sampled action; None is the deterministic mode.
 
         Returns:
-            Actions in the environment's units, [A] or [B, A].
+            Actions as the environment takes them, [A] or [B, A]; of Discrete, integers [] or [B].
 
         Raises:
             ConfigError: the observations do not fit the environment's space, or hold NaN or infinity.
@@ -159,7 +159,7 @@ class Run:
 
     @guarded
     def actor(self, seed: int | None, which: Which, sample: int | None) -> Callable[[Any, int], np.ndarray]:
-        """A compiled `(obs [N, ...], step) -> actions [N, A]`, for `imitax.datasets.collect`.
+        """A compiled `(obs [N, ...], step) -> actions [N, ...]`, for `imitax.datasets.collect`.
 
         Args:
             seed: which seed's policy; the run's first when None.
@@ -169,7 +169,8 @@ class Run:
         policies = stack([self.load_policy(seed, which)])
         keys = seeding.keys((0 if sample is None else sample,), Purpose.COLLECTION)
         act = make_act(policies, keys, "mode" if sample is None else "sample")
-        return guarded(lambda obs, step: act(policies, rows(obs, None), step)[0])
+        space = policies.actor.spec.action
+        return guarded(lambda obs, step: space.env(act(policies, rows(obs, None), step)[0]))
 
     @guarded
     def load_reward(self, seed: int | None = None, which: Which = "last") -> LearnedReward:
@@ -201,7 +202,7 @@ class Run:
 
         Args:
             obs: raw observations, one or [B, ...].
-            action: in the environment's units, [A] or [B, A].
+            action: as the environment takes them, one or several; of Discrete, integers [] or [B].
             next_obs: raw next observations, as `obs`.
             terminated: whether the task ended there, one value or [B]; a time limit does not count.
             seed: which seed's reward; the run's first when None.
@@ -211,19 +212,15 @@ class Run:
             Rewards, a scalar array or [B]. High is expert-like; the scale is the run's own.
         """
         reward = self._first_reward if seed is None and which == "last" else self.load_reward(seed, which)
-        space, batch, sizes = reward.net.spec.observation, {}, {"action": reward.net.spec.action_dim}
-        if space.is_flat:
-            sizes |= {"obs": space.size, "next_obs": space.size}
-        for name, x in (("obs", obs), ("action", action), ("next_obs", next_obs)):
-            if name not in sizes:
-                batch[name], _ = _fitting(space, x, name)
-                continue
-            batch[name] = np.atleast_2d(np.asarray(x, np.float32))
-            if batch[name].shape[-1] != sizes[name]:
-                raise ConfigError(f"{name} has {batch[name].shape[-1]} dimensions, the reward takes {sizes[name]}")
-        ended = np.broadcast_to(np.asarray(terminated, bool), len(batch["action"]))
-        values = np.asarray(reward(batch["obs"], batch["action"], batch["next_obs"], ended))
-        return np.asarray(values[0]) if np.ndim(action) == 1 else values
+        spec = reward.net.spec
+        (seen, alone), (following, _) = (_fitting(spec, x, name) for name, x in (("obs", obs), ("next_obs", next_obs)))
+        size, given = spec.action.columns, np.asarray(action)
+        taken = given.reshape(count(seen), -1) if given.size and given.size % count(seen) == 0 else given
+        if taken.shape != (count(seen), size):
+            raise ConfigError(f"action has {np.shape(taken)[-1:]} dimensions, the reward takes {size}")
+        ended = np.broadcast_to(np.asarray(terminated, bool), count(seen))
+        values = np.asarray(reward(seen, spec.action.encode(taken), following, ended))
+        return np.asarray(values[0]) if alone else values
 
     def metrics(self, seed: int | None = None) -> list[dict[str, Any]]:
         """Every recorded line of a seed: `kind` is "train" or "eval"."""
@@ -245,8 +242,8 @@ class Run:
             env_id=self.config["env"]["id"],
             env_kwargs=self.config["env"]["kwargs"],
             name=f"{self.folder.name}-replay",
-            action_low=spec.action_low,
-            action_high=spec.action_high,
+            action_low=None if spec.is_finite else spec.action_low,
+            action_high=None if spec.is_finite else spec.action_high,
             attributes={
                 "algorithm": self.config["algorithm"],
                 "preset": str(self.config["preset"]),
@@ -325,8 +322,15 @@ class Run:
         return summarise_errors(errors) | about | ({} if inference is None else {"inference": inference})
 
 
-def _fitting(space: ObservationSpace, obs: Any, name: str) -> tuple[Any, bool]:
-    try:
-        return as_batch(space, obs)
-    except Misfit as e:
-        raise ConfigError(f"{name}: {e}") from e
+def _fitting(spec: Spec, obs: Any, name: str) -> tuple[Any, bool]:
+    """Raw observations [B, ...] for a reward, and whether they were a single one. Raises ConfigError."""
+    space = spec.observation
+    if not space.is_flat:
+        try:
+            return as_batch(space, obs)
+        except Misfit as e:
+            raise ConfigError(f"{name}: {e}") from e
+    batch = np.atleast_2d(np.asarray(obs, np.float32))
+    if batch.shape[-1] != space.size:
+        raise ConfigError(f"{name} has {batch.shape[-1]} dimensions, the reward takes {space.size}")
+    return batch, np.ndim(obs) == 1

@@ -1,13 +1,19 @@
 """The config of a run's folder: read, checked, and what is worth knowing of the run at a glance."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from imitax.envs import Recorded, Task, recorded_task
-from imitax.errors import CheckpointError
+from imitax.errors import CheckpointError, ImitaxError, printable
 from imitax.files import read_json
 from imitax.record.scores import format_error, format_return
+
+
+def short(value: Any) -> str:
+    """A value from a file as messages show it."""
+    return printable(value)[:100]
 
 
 def read_config(folder: Path) -> dict[str, Any]:
@@ -24,6 +30,9 @@ def read_config(folder: Path) -> dict[str, Any]:
     parts = {"algorithm": str, "config": dict, "training": dict, "env": dict}
     if not isinstance(config, dict) or any(not isinstance(config.get(name), cls) for name, cls in parts.items()):
         raise CheckpointError(f"{folder / 'config.json'} is damaged: it is not the config of a run")
+    seeds = config["training"].get("seeds")
+    if not isinstance(seeds, list) or not seeds or not all(type(seed) is int and seed >= 0 for seed in seeds):
+        raise CheckpointError(f"{folder / 'config.json'} is damaged: its seeds are {short(seeds)}")
     return config
 
 
@@ -36,18 +45,47 @@ def task_of(env: Mapping[str, Any]) -> Task:
         raise CheckpointError(f"the config of the run is damaged: its env does not say the spaces ({e})") from e
 
 
+@contextmanager
+def as_written(path: Path) -> Iterator[None]:
+    """Raise CheckpointError where what is read from a file of JSON is not what a run writes there."""
+    try:
+        yield
+    except ImitaxError:
+        raise
+    except (AttributeError, IndexError, KeyError, TypeError, ValueError) as e:
+        raise CheckpointError(f"{path} is damaged: {type(e).__name__}: {short(e)}") from e
+
+
+def read_summary(folder: Path) -> dict[str, Any]:
+    """The scores of a finished run. CheckpointError while it is unfinished, or when they are damaged."""
+    path = folder / "summary.json"
+    summary = read_json(path)
+    with as_written(path):
+        for part in (summary["last"], *([] if summary["best"] is None else [summary["best"]])):
+            if not all(isinstance(line, dict) for line in part["per_seed"]):
+                raise TypeError("no scores of seeds")
+        int(summary["steps"])
+    return summary
+
+
 def facts(folder: Path, config: Mapping[str, Any]) -> dict[str, str]:
     """Algorithm, environment, length and score of a run, by their names."""
-    found = {
+    with as_written(folder / "config.json"):
+        found = _described(config)
+    if not (folder / "summary.json").exists():
+        return found | {"return": "unfinished"}
+    last = read_summary(folder)["last"]
+    with as_written(folder / "summary.json"):
+        if config["env"]["id"] is None:
+            return found | {"error": format_error(last["error"])}
+        fraction = "" if last["expert_fraction"] is None else f" ({last['expert_fraction']:.0%} of the demonstrations)"
+        return found | {"return": ("not finite" if last["iqm"] is None else format_return(last["iqm"])) + fraction}
+
+
+def _described(config: Mapping[str, Any]) -> dict[str, str]:
+    return {
         "algorithm": f"{config['algorithm']} ({config['preset']})",
         "env": str(config["env"]["id"] or f"none ({config['env'].get('data')})"),
         "seeds": ", ".join(map(str, config["training"]["seeds"])),
         "steps": f"{config['training']['steps']:,}",
     }
-    if not (folder / "summary.json").exists():
-        return found | {"return": "unfinished"}
-    last = read_json(folder / "summary.json")["last"]
-    if config["env"]["id"] is None:
-        return found | {"error": format_error(last["error"])}
-    fraction = "" if last["expert_fraction"] is None else f" ({last['expert_fraction']:.0%} of the demonstrations)"
-    return found | {"return": ("not finite" if last["iqm"] is None else format_return(last["iqm"])) + fraction}

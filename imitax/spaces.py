@@ -9,7 +9,30 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
+from imitax.action_spaces import (
+    JOINT_LIMIT,
+    ActionSpace,
+    BoxActions,
+    FiniteActions,
+    described,
+    from_described,
+    infer_action_space,
+)
 from imitax.types import AnyArray, Obs
+
+__all__ = [
+    "IMAGE_DIMENSIONS",
+    "JOINT_LIMIT",
+    "ActionSpace",
+    "BoxActions",
+    "FiniteActions",
+    "Leaf",
+    "ObservationSpace",
+    "Spec",
+    "described",
+    "from_described",
+    "infer_action_space",
+]
 
 IMAGE_DIMENSIONS = (2, 3, 4)
 """Of bytes that are an image: [H, W], with channels first or last, or K frames of such."""
@@ -130,16 +153,15 @@ def _parsed(described: Any, depth: int) -> Any:
 
 
 class Spec(eqx.Module):
-    """The spaces of a task: observations, and the box of actions that policies map onto."""
+    """The spaces of a task: observations, and the actions that policies choose from."""
 
     observation: ObservationSpace = eqx.field(static=True)
-    action_low: tuple[float, ...] = eqx.field(static=True)
-    action_high: tuple[float, ...] = eqx.field(static=True)
+    action: ActionSpace = eqx.field(static=True)
 
     @classmethod
     def flat(cls, obs_dim: int, action_low: tuple[float, ...], action_high: tuple[float, ...]) -> "Spec":
-        """A task with flat observations."""
-        return cls(ObservationSpace((Leaf((obs_dim,)),)), action_low, action_high)
+        """A task with flat observations and a box of actions."""
+        return cls(ObservationSpace((Leaf((obs_dim,)),)), BoxActions(action_low, action_high))
 
     @property
     def obs_dim(self) -> int:
@@ -148,8 +170,30 @@ class Spec(eqx.Module):
 
     @property
     def action_dim(self) -> int:
-        """Numbers in an action."""
-        return len(self.action_low)
+        """A, numbers in an action: of a finite set, in a one-hot one."""
+        return self.action.size
+
+    @property
+    def finite(self) -> FiniteActions:
+        """The finite set of actions. Raises TypeError where they are a box."""
+        if isinstance(self.action, FiniteActions):
+            return self.action
+        raise TypeError("the actions are a box, not a finite set")
+
+    @property
+    def is_finite(self) -> bool:
+        """Whether actions are a finite set."""
+        return isinstance(self.action, FiniteActions)
+
+    @property
+    def action_low(self) -> tuple[float, ...]:
+        """Least values of an action."""
+        return self.action.low
+
+    @property
+    def action_high(self) -> tuple[float, ...]:
+        """Largest values of an action."""
+        return self.action.high
 
     @property
     def middle(self) -> Float[Array, "A"]:

@@ -5,12 +5,10 @@ on this machine in this folder are its user's own words. A folder that was copie
 names is used only if the user says so.
 """
 
-import os
 from pathlib import Path
 from typing import Any
 
-import gymnasium as gym
-
+from imitax.datasets.environment import from_file
 from imitax.errors import ConfigError
 
 WORD = "if you know where it comes from, name it yourself"
@@ -27,45 +25,18 @@ def is_own(folder: Path, config: dict[str, Any]) -> bool:
     return config.get("folder_mark") == mark(folder)
 
 
-def registered(env_id: str) -> bool:
-    """Whether an environment can be made without importing the module that its id may name."""
-    return env_id.rpartition(":")[2] in gym.registry
-
-
 def check_env(env_id: str, env_kwargs: dict[str, Any], source: str) -> str:
-    """The id under which an environment named by somebody else's file is made.
+    """The id under which an environment named by somebody else's run is made, by the rule for every file (`from_file`).
 
     Args:
-        env_id: as the file has it.
-        env_kwargs: keyword arguments, as the file has them.
-        source: what names it, for messages.
+        env_id: as the run has it.
+        env_kwargs: keyword arguments, as the run has them.
+        source: the run, for messages.
 
     Raises:
         ConfigError: using it would import a module, or read a file, that the user has not named.
     """
-    if ":" in env_id and not registered(env_id):
-        module = env_id.partition(":")[0]
-        raise ConfigError(
-            f"{source} names the environment {env_id!r}, and to make it would import the module {module!r}, which may "
-            f"do anything: {WORD}, with --env {env_id} (env=) or --trust-env (trust_env=True), or import it before"
-        )
-    for name, value in env_kwargs.items():
-        if bad := suspicious(value):
-            raise ConfigError(
-                f"{source} gives its environment {env_id} the argument {name}={value!r}, {bad}: {WORD}, with "
-                "--trust-env (trust_env=True)"
-            )
-    return env_id.rpartition(":")[2]
-
-
-def suspicious(value: Any) -> str | None:
-    """Why a keyword argument is no plain value; None if it is one."""
-    if isinstance(value, dict | list | tuple):
-        parts = [*value, *value.values()] if isinstance(value, dict) else value
-        return next((bad for part in parts if (bad := suspicious(part))), None)
-    if isinstance(value, str) and (os.sep in value or "\\" in value or Path(value).suffix or Path(value).exists()):
-        return "which may be the path of a file"
-    return None if value is None or isinstance(value, bool | int | float | str) else "which is no plain value"
+    return from_file(env_id, env_kwargs, source, more=", or --trust-env (trust_env=True)")[0]
 
 
 def check_files(given: dict[str, Path | str | None], source: str) -> None:

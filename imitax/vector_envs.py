@@ -17,7 +17,7 @@ import gymnasium as gym
 import jax
 import numpy as np
 from gymnasium.vector.utils import CloudpickleWrapper
-from jaxtyping import Bool, Float, Float32
+from jaxtyping import Bool, Float, Shaped
 
 from imitax.envs import Guard, SoleVectorEnv, Task, check_sendable
 from imitax.errors import ConfigError, EnvError
@@ -55,7 +55,7 @@ class SerialVectorEnv:
         for i, seed in seeds.items():
             put(self.obs, i, self.envs[i].reset(seed=seed)[0])
 
-    def step(self, actions: Float[np.ndarray, "N A"], running: Bool[np.ndarray, "N"] | None = None) -> Outcome:
+    def step(self, actions: Shaped[np.ndarray, "N ..."], running: Bool[np.ndarray, "N"] | None = None) -> Outcome:
         """Step the environments where `running` is set (None: all). The others keep their observation; reward 0."""
         reward, terminated, truncated = _no_outcome(self.num_envs)
         for i in range(self.num_envs) if running is None else np.flatnonzero(running):
@@ -85,7 +85,8 @@ class ParallelVectorEnv:
         self.num_envs = num_envs
         self.obs: Any = host_zeros(task.spec.observation, num_envs)
         """Latest observation of each environment, [N, ...]."""
-        fields = [("action", np.float32, (task.spec.action_dim,)), ("running", bool), ("reward", np.float64)]
+        space = task.spec.action
+        fields = [("action", space.dtype, space.shape), ("running", bool), ("reward", np.float64)]
         fields += [(f"obs{i}", leaf.dtype, leaf.shape) for i, leaf in enumerate(task.spec.observation.leaves)]
         layout = np.dtype([*fields, ("terminated", bool), ("truncated", bool)], align=True)
         context: Any = multiprocessing.get_context(_start_method())
@@ -117,8 +118,8 @@ class ParallelVectorEnv:
             messages.setdefault(i % len(self.shares), {})[i // len(self.shares)] = seed
         self._ask({process: pickle.dumps(message) for process, message in messages.items()})
 
-    def step(self, actions: Float32[np.ndarray, "N A"], running: Bool[np.ndarray, "N"] | None = None) -> Outcome:
-        """As `SerialVectorEnv.step`; actions must be float32."""
+    def step(self, actions: Shaped[np.ndarray, "N ..."], running: Bool[np.ndarray, "N"] | None = None) -> Outcome:
+        """As `SerialVectorEnv.step`; actions must have the type of the task's."""
         np.copyto(self.table["action"], actions, casting="no")
         self.table["running"] = True if running is None else running
         self._ask(dict.fromkeys(range(len(self.shares)), STEP))

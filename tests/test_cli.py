@@ -173,3 +173,14 @@ print(sorted({"jax", "scipy", "matplotlib", "optax"} & set(sys.modules)))
 def test_short_commands_import_nothing_heavy(args):
     done = subprocess.run([sys.executable, "-c", LIGHT, *args], capture_output=True, text=True, timeout=120, check=True)
     assert done.stdout.splitlines()[-1] == "[]"
+
+
+@pytest.mark.parametrize("args", [["--env", "imitax_task_here:X-v0"], ["--env=imitax_task_here:X-v0"]])
+def test_an_environment_of_the_working_directory(args, tmp_path, monkeypatch, capsys):
+    """As for `python -m`; the command `imitax` has another first place in which modules are searched."""
+    (tmp_path / "imitax_task_here.py").write_text("raise RuntimeError('imported')")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", [p for p in sys.path if p])
+    with pytest.raises(RuntimeError, match="imported"):
+        cli.main(["train", "bc", "--demos", "hopper-expert", "--steps", "100", *args])
+    assert sys.path[-1] == str(tmp_path)

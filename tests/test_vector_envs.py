@@ -35,6 +35,9 @@ def parallel():
 
 
 def random_actions(task, steps, num_envs):
+    if task.spec.is_finite:
+        space = task.spec.action
+        return space.env(space.at(np.random.default_rng(0).random((steps, num_envs, space.size))))
     low, high = np.asarray(task.spec.action_low), np.asarray(task.spec.action_high)
     return np.random.default_rng(0).uniform(low, high, (steps, num_envs, len(low))).astype(np.float32)
 
@@ -65,7 +68,7 @@ def test_the_numbers_are_those_of_gymnasiums_vector_environment(env):
     theirs.close()
 
 
-@pytest.mark.parametrize(("env", "num_envs", "workers"), [("Hopper-v5", 5, 2), (toy.ENV, 4, 3), (toy.ENV, 2, 8)])
+@pytest.mark.parametrize(("env", "num_envs", "workers"), [("Hopper-v5", 5, 2), (toy.ENV, 4, 3), (toy.STEPS, 2, 8)])
 def test_worker_processes_give_the_same_numbers(parallel, env, num_envs, workers):
     task = Task.create(env)
     alone, spread = SerialVectorEnv(task.make, num_envs), parallel(env, num_envs, workers)

@@ -1,11 +1,13 @@
 """A point in the plane that should go to the origin: the task of the tests, with its expert."""
 
 import dataclasses
+from typing import ClassVar
 
 import gymnasium as gym
 import numpy as np
 
 ENV = "ImitaxPoint-v0"
+STEPS = "ImitaxSteps-v0"
 LOW, HIGH = np.array([-0.4, -1.0], np.float32), np.array([1.2, 0.6], np.float32)
 
 
@@ -45,15 +47,62 @@ class Counter(gym.Env):
         return np.full(1, self.t, np.float32), float(self.t), self.t == 5, False, {}
 
 
-class Discrete(Counter):
-    action_space = gym.spaces.Discrete(2)
+class Steps(gym.Env):
+    """`x <- x + 0.3 direction`, reward `1 - |x|` floored at 0, with finite actions of one of three kinds.
+
+    discrete: the first coordinate goes -1, 0 or 1 steps, the second stays at 0. multi: each coordinate does. binary:
+    each goes back or forth.
+    """
+
+    spaces: ClassVar = {
+        "discrete": gym.spaces.Discrete(3, start=-1),
+        "multi": gym.spaces.MultiDiscrete([3, 3], start=[-1, -1]),
+        "binary": gym.spaces.MultiBinary(2),
+    }
+
+    def __init__(self, kind="discrete"):
+        self.kind, self.action_space = kind, self.spaces[kind]
+        self.observation_space = gym.spaces.Box(-5.0, 5.0, (2,), np.float32)
+
+    def reset(self, *, seed=None, options=None):
+        super().reset(seed=seed)
+        self.x = self.np_random.uniform(-0.9, 0.9, 2).astype(np.float32)
+        if self.kind == "discrete":
+            self.x[1] = 0
+        return self.x, {}
+
+    def step(self, action):
+        assert self.action_space.contains(action), repr(action)
+        direction = {"discrete": (action, 0), "multi": action, "binary": 2 * np.asarray(action, int) - 1}[self.kind]
+        self.x = (self.x + 0.3 * np.asarray(direction)).astype(np.float32)
+        terminated = bool((np.abs(self.x) > 1.5).any())
+        return self.x, float(max(0.0, 1 - np.linalg.norm(self.x))), terminated, False, {}
+
+
+def stepping(kind):
+    """The expert of `Steps`, as `collect` takes it."""
+
+    def act(obs, step=0):
+        if kind == "binary":
+            return (obs < 0).astype(np.int8)
+        toward = (-np.sign(obs) * (np.abs(obs) > 0.15)).astype(int)
+        return toward[:, 0] if kind == "discrete" else toward
+
+    return act
+
+
+def stepped(kind, episodes=8, seed=0):
+    """Demonstrations of `Steps`."""
+    from imitax.datasets import collect
+
+    return collect(stepping(kind), lambda: gym.make(STEPS, kind=kind), episodes=episodes, seed=seed, name="steps")
 
 
 class Unbounded(Counter):
     action_space = gym.spaces.Box(-np.inf, np.inf, (1,), np.float32)
 
 
-REGISTERED = {ENV: Point, "ImitaxCounter-v0": Counter, "ImitaxDiscrete-v0": Discrete}
+REGISTERED = {ENV: Point, "ImitaxCounter-v0": Counter, STEPS: Steps}
 REGISTERED |= {"ImitaxUnbounded-v0": Unbounded}
 for name, cls in REGISTERED.items():
     if name not in gym.registry:

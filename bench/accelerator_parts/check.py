@@ -22,7 +22,7 @@ from accelerator import read
 from accelerator_parts import programs
 from accelerator_parts.part import Part
 
-from imitax.training.provenance import cores
+from imitax.processes import cores
 
 TOLERANCE = 1e-3
 TOY = [("bc", "default"), ("rambo", "default")]

@@ -17,7 +17,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from accelerator_parts.part import Part
-from updates import flops, harness
+from updates import harness
 
 from imitax import seeding
 from imitax.agents.start import Start
@@ -29,12 +29,12 @@ from imitax.datasets import load, normalization, select
 from imitax.envs import Task
 from imitax.evaluate import Evaluator, explain
 from imitax.networks import Normalizer, Policy
+from imitax.processes import cores
 from imitax.seeding import Purpose
 from imitax.sources import episode_buffer
 from imitax.stacking import stack
 from imitax.statistics import expert_fraction, iqm
 from imitax.training.chunk import make_chunk
-from imitax.training.provenance import cores
 
 EVALUATION = 25
 """Seconds that are kept for it."""
@@ -78,8 +78,8 @@ def train(part: Part, data: Any, seeds: int, updates: int, scan: int) -> tuple[A
     started = time.perf_counter()
     numbers, cfg = tuple(range(seeds)), bc.PRESETS["default"]
     drawn = [select(data, episodes=12, validation_episodes=2, seed=seed) for seed in numbers]
-    normalizers = stack([Normalizer(*map(jnp.asarray, normalization(some.train))) for some in drawn])
-    buffers = Buffers(episode_buffer([some.train for some in drawn], numbers, flops.ACT))
+    normalizers = stack([Normalizer.of(harness.spec().observation, normalization(some.train)) for some in drawn])
+    buffers = Buffers(episode_buffer([some.train for some in drawn], numbers, harness.spec().action))
     keys = seeding.keys(numbers, Purpose.INITIALISATION)
 
     @eqx.filter_jit

@@ -10,7 +10,7 @@ from accelerator_parts.part import Part
 
 import imitax
 from imitax.errors import ConfigError
-from imitax.training.provenance import cores
+from imitax.processes import cores
 
 
 def run(part: Part) -> None:

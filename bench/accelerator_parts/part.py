@@ -13,7 +13,8 @@ from typing import Any
 import jax
 from accelerator import write
 
-from imitax.training.provenance import commit, cores
+from imitax.processes import cores
+from imitax.training.provenance import commit
 
 MATMUL = {"float32": "highest", "tf32": "default", "bfloat16": "default"}
 """JAX's matmul precision. Its default for float32 operands is TF32 on GPUs that have it."""

@@ -17,7 +17,7 @@ from accelerator_parts.card import product_rate
 from accelerator_parts.part import MATMUL, Part
 from accelerator_parts.programs import PROGRAMS, TOY, Call, Sizes, calls_of
 
-from imitax.training.provenance import cores
+from imitax.processes import cores
 
 cached_calls = cache(calls_of)
 

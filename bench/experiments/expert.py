@@ -10,6 +10,15 @@
         --name ant-expert --run runs/ant --preset frugal --steps 3000000 --eval-every 25000 --stop-at 5000 \
         --min-mean-return 4500
 
+Discrete actions (LunarLander needs `gymnasium[box2d]`):
+
+    python -m bench.experiments.expert --env CartPole-v1 --name cartpole-expert --run runs/cartpole --out data \
+        --steps 50000 --stop-at 500 --min-mean-return 490
+    python -m bench.experiments.expert --env Acrobot-v1 --name acrobot-expert --run runs/acrobot --out data \
+        --steps 50000 --stop-at -80 --no-full-length-only --min-mean-return -90
+    python -m bench.experiments.expert --env LunarLander-v3 --name lunarlander-expert --run runs/lunar --out data \
+        --steps 200000 --stop-at 260 --no-full-length-only --min-mean-return 240
+
 Actions are sampled, as in D4RL's expert sets, so that the episodes show recoveries from small errors. The policy is the
 one with the best evaluation among all seeds of the run.
 """

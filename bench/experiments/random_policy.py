@@ -15,9 +15,10 @@ from imitax.datasets import load
 from imitax.envs import Task
 from imitax.evaluate import EPISODE_LIMIT, episode_seeds, rollout
 from imitax.files import append_line
+from imitax.processes import cores
 from imitax.seeding import Purpose
 from imitax.statistics import d4rl_score, expert_fraction
-from imitax.training.provenance import commit, cores
+from imitax.training.provenance import commit
 from imitax.vector_envs import SerialVectorEnv
 
 

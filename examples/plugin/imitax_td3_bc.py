@@ -79,6 +79,7 @@ def init(cfg: Config, start: Start) -> State:
     """A state before its first update."""
     ka, kc = jr.split(start.key)
     actor = start.actor or TanhGaussian(start.spec, cfg.policy, key=ka)
+    assert isinstance(actor, TanhGaussian)  # `Needs` lets no finite set of actions in
     critic = Critic(start.spec, cfg.critic, key=kc)
     return State(
         actor=Learner.create(actor, cfg.policy_optimizer),

@@ -4,6 +4,9 @@
     policy       min_pi E[alpha log pi(a|s) - min_i Q_i(s, a)]
     temperature  min_alpha E[alpha (H - target)],  target = -|A|
 
+Expectations over actions are taken as the policy says: with one sample from a Gaussian, exactly over a finite set
+(Christodoulou 2019, arXiv:1910.07207), where the policy's loss is the cross-entropy of softmax(min_i Q_i / alpha).
+
 The absorbing state, where there is one, has the value of its critic at the zero action, without entropy; it takes no
 part in the policy's and the temperature's loss.
 """
@@ -24,7 +27,7 @@ from imitax.choices.temperature import LogScalar, Temperature
 from imitax.choices.terminal import Terminal
 from imitax.errors import ConfigError
 from imitax.learner import Learner, OptimizerConfig, polyak
-from imitax.networks import Critic, CriticConfig, PolicyConfig, Precision, TanhGaussian
+from imitax.networks import Critic, CriticConfig, PolicyConfig, PolicyHead, Precision, policy_head
 from imitax.settings import Positive, Share, ShareBelowOne, settings
 from imitax.types import Metrics, Obs, Transition
 
@@ -73,17 +76,17 @@ CLEANIL = SoftActorCritic(
 """Networks and rates of CleanIL, for the presets of that name."""
 
 
-Net = TypeVar("Net", TanhGaussian, Critic)
+Net = TypeVar("Net", bound=PolicyHead | Critic)
 
 
 class ActorCritic(eqx.Module):
     """The state of an actor and its critics."""
 
-    actor: Learner[TanhGaussian]
+    actor: Learner[PolicyHead]
     critic: Learner[Critic]
     target: Critic
     temperature: Learner[LogScalar]
-    ema: TanhGaussian
+    ema: PolicyHead
     updates: Int[Array, ""]
     """So far."""
 
@@ -91,7 +94,7 @@ class ActorCritic(eqx.Module):
 def create(cfg: SoftActorCritic, start: Start, key: PRNGKeyArray) -> ActorCritic:
     """An agent before its first update."""
     ka, kc = jr.split(key)
-    actor = start.actor or TanhGaussian(start.spec, cfg.policy, key=ka, precision=cfg.precision)
+    actor = start.actor or policy_head(start.spec, cfg.policy, key=ka, precision=cfg.precision)
     critic = Critic(start.spec, cfg.critic, flagged=cfg.terminal.kind == "absorbing", key=kc, precision=cfg.precision)
     if cfg.policy.share_encoder:
         critic = with_encoder(critic, actor)
@@ -108,10 +111,10 @@ def create(cfg: SoftActorCritic, start: Start, key: PRNGKeyArray) -> ActorCritic
 def soft_value(
     agent: ActorCritic, critic: Critic, obs: Obs, cfg: SoftActorCritic, key: PRNGKeyArray, entropy: bool = True
 ) -> Float[Array, "B"]:
-    """`min_i Q_i(s, a) - alpha log pi(a|s)` with a sampled action, clipped to `td_loss.value_clip`."""
-    action, logp = agent.actor.net.sample(obs, key)
-    bonus = -agent.temperature.net() * logp if entropy else 0.0
-    return cfg.td_loss.clip(critic(obs, action).min(0) + bonus)
+    """`E_pi[min_i Q_i(s, a) - alpha log pi(a|s)]`, clipped to `td_loss.value_clip`."""
+    choices = agent.actor.net.choices(obs, key)
+    bonus = -agent.temperature.net() * choices.log_prob if entropy else 0.0
+    return cfg.td_loss.clip(choices.mean(critic.among(obs, choices).min(0) + bonus))
 
 
 def absorbing_value(critic: Critic) -> Float[Array, ""]:
@@ -162,14 +165,14 @@ def regression(
 
 
 def actor_loss(
-    actor: TanhGaussian,
+    actor: PolicyHead,
     critic: Critic,
     obs: Obs,
     mask: Float[Array, "B"],
     alpha: Float[Array, ""],
     key: PRNGKeyArray,
 ) -> tuple[Float[Array, ""], Metrics]:
-    """`E[alpha log pi(a|s) - min_i Q_i(s, a)]` with reparametrised actions (equation 7).
+    """The policy follows `min_i Q_i(s, a)` (`Choices.climb`): equation 7 with reparametrised actions.
 
     Args:
         actor: the network that the gradient is for.
@@ -179,10 +182,10 @@ def actor_loss(
         alpha: entropy weight.
         key: of the actions.
     """
-    action, logp = actor.sample(obs, key)
-    q = critic(obs, action).min(0)  # [B]
-    loss = ((alpha * logp - q) * mask).sum() / jnp.maximum(mask.sum(), 1.0)
-    return loss, {"entropy": -logp, "q_policy": q}
+    choices = actor.choices(obs, key)
+    q = critic.among(obs, choices).min(0)  # [M B]
+    loss = (choices.climb(q, alpha) * mask).sum() / jnp.maximum(mask.sum(), 1.0)
+    return loss, {"entropy": -choices.mean(choices.log_prob), "q_policy": choices.mean(q)}
 
 
 def improve(agent: ActorCritic, t: Transition, cfg: SoftActorCritic, key: PRNGKeyArray) -> tuple[ActorCritic, Metrics]:
@@ -194,7 +197,7 @@ def improve(agent: ActorCritic, t: Transition, cfg: SoftActorCritic, key: PRNGKe
 
 
 def follow(
-    agent: ActorCritic, actor: Learner[TanhGaussian], metrics: Metrics, mask: Float[Array, "B"], cfg: SoftActorCritic
+    agent: ActorCritic, actor: Learner[PolicyHead], metrics: Metrics, mask: Float[Array, "B"], cfg: SoftActorCritic
 ) -> tuple[ActorCritic, Metrics]:
     """What follows the steps of critic and actor: temperature, moving average, target critic.
 
@@ -205,14 +208,14 @@ def follow(
         mask: 1 for states that count in the actor's loss.
         cfg: of the agent.
     """
-    half, updates = agent.actor.net.spec.half, agent.updates + 1
+    updates = agent.updates + 1
     if cfg.policy.share_encoder:
         actor = eqx.tree_at(lambda a: a.net, actor, with_encoder(actor.net, agent.critic.net))
     new = ActorCritic(
         actor=actor,
         critic=agent.critic,
         target=polyak(agent.target, agent.critic.net, cfg.polyak),
-        temperature=cfg.temperature.update(agent.temperature, metrics["entropy"], mask, half),
+        temperature=cfg.temperature.update(agent.temperature, metrics["entropy"], mask, actor.net.spec),
         ema=polyak(agent.ema, actor.net, average_rate(cfg, updates)) if cfg.ema else actor.net,
         updates=updates,
     )
@@ -226,7 +229,7 @@ def average_rate(cfg: SoftActorCritic, updates: Int[Array, ""]) -> float | Float
     return jnp.maximum(1 - cfg.ema, 1 / jnp.maximum(cfg.ema_share * updates, 1))
 
 
-def with_encoder(net: Net, other: TanhGaussian | Critic) -> Net:
+def with_encoder(net: Net, other: PolicyHead | Critic) -> Net:
     """A network that reads images through the other's encoder, which has the same shapes."""
     return eqx.tree_at(lambda n: n.encoder, net, other.encoder) if jax.tree.leaves(other.encoder) else net
 

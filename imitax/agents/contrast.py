@@ -13,7 +13,7 @@ import jax.random as jr
 from jaxtyping import Array, Float, PRNGKeyArray
 
 from imitax.agents.actor_critic import ActorCritic, SoftActorCritic
-from imitax.agents.implied_reward import half_means, implied, policy_actions
+from imitax.agents.implied_reward import half_means, implied, policy_choices
 from imitax.choices.critic_penalty import critic_penalty
 from imitax.choices.gradient_penalty import GradientPenalty
 from imitax.errors import ConfigError
@@ -66,8 +66,8 @@ def contrast_loss(
     kv, kn, kp = jr.split(key, 3)
     mix = concat(expert, other)  # [2B], expert first
     q, _, r, share, mask = implied(critic, agent, mix, agent_cfg, kn)
-    action, _ = policy_actions(agent, mix, kv)
-    q_policy = critic(mix.obs, action, mix.absorbing)  # [N 2B]
+    choices, _ = policy_choices(agent, mix, kv)
+    q_policy = choices.mean(critic.among(mix.obs, choices, mix.absorbing))  # [N 2B]
 
     (q_expert, q_other), (pi_expert, pi_other) = half_means(q, mask), half_means(q_policy, mask)
     contrast = weights.expert_share * pi_expert + (1 - weights.expert_share) * pi_other - q_expert
@@ -77,7 +77,7 @@ def contrast_loss(
     if weights.learner_anchor:
         anchors += weights.learner_anchor * half_means(jnp.maximum(-weights.anchor - q_policy, 0), mask)[1]
     td = jnp.stack(half_means(agent_cfg.td_loss(r) / share[None], mask)).mean()
-    chosen = replace(other, action=action[len(expert) :])
+    chosen = replace(other, action=choices.drawn[len(expert) :])
     penalty, norm = critic_penalty(penalty_cfg, critic, expert, chosen, kp)
 
     loss = (1 - weights.td_weight) * contrast + weights.td_weight * td + penalty + anchors

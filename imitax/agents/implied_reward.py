@@ -12,7 +12,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, PRNGKeyArray
 
 from imitax.agents.actor_critic import ActorCritic, SoftActorCritic, critic_mask, masked_mean, next_value
-from imitax.networks import Critic
+from imitax.networks import Choices, Critic
 from imitax.types import Transition
 
 
@@ -44,6 +44,15 @@ def step_share(cfg: SoftActorCritic, t: Transition) -> Float[Array, "B"]:
     if cfg.terminal.kind != "closed_form":
         return ones
     return cfg.terminal.next_value(ones, t.terminated, 1 - cfg.gamma)
+
+
+def policy_choices(agent: ActorCritic, t: Transition, key: PRNGKeyArray) -> tuple[Choices, Float[Array, "M N"]]:
+    """The policy's actions at the states of N transitions, and their entropy bonus `-alpha log pi(a|s)`.
+
+    In the absorbing state both are zero.
+    """
+    choices = agent.actor.net.choices(t.obs, key).absorbed(t.absorbing)
+    return choices, -agent.temperature.net() * choices.log_prob
 
 
 def policy_actions(

@@ -8,7 +8,7 @@ import jax.random as jr
 from jaxtyping import Array, Float, PRNGKeyArray
 
 from imitax.agents.actor_critic import ActorCritic, SoftActorCritic, follow, improve
-from imitax.networks import Critic, TanhGaussian
+from imitax.networks import Critic, PolicyHead
 from imitax.settings import Count, NonNegative, Positive, Share, settings
 from imitax.types import Metrics, Transition
 
@@ -18,13 +18,14 @@ class PolicyUpdate:
     """Loss of the policy."""
 
     kind: Literal["sac", "awr", "bc"] = "sac"
-    """sac: climb the critic with reparametrised actions, wherever they lead. awr: clone the actions of the data,
+    """sac: climb the critic with the policy's own actions, wherever they lead. awr: clone the actions of the data,
     weighted by `exp(A / beta)` of their advantage A (Peng et al. 2019, arXiv:1910.00177, equation 10): actions that no
     data show are never evaluated. bc: clone them all alike."""
     beta: Positive = 0.1
     """Temperature of the weights, in units of the value; with `normalize` in standard deviations of A."""
     samples: Count = 4
-    """K, actions of the policy whose mean value is the baseline of A, where no value network gives one."""
+    """K, actions of the policy whose mean value is the baseline of A, where no value network gives one; over a finite
+    set of actions the mean is exact."""
     clip: Positive = 100.0
     """Largest weight (20 in the paper, 100 in AWAC and IQL)."""
     normalize: bool = False
@@ -34,6 +35,11 @@ class PolicyUpdate:
     cloned (CleanIL: 0.1)."""
     noise_share: Share = 0.5
     """Share of the batch, its last transitions, whose actions get noise; demonstrations stand first."""
+
+    @property
+    def box_only(self) -> str:
+        """Why actions must lie in a box (`Needs.box_only`)."""
+        return "policy_update.noise is added to its actions (set it to 0)" if self.noise else ""
 
     def weights(self, advantage: Float[Array, "B"], mask: Float[Array, "B"]) -> Float[Array, "B"]:
         """Weight of each cloned action."""
@@ -59,7 +65,7 @@ class PolicyUpdate:
 
 
 def cloning_loss(
-    actor: TanhGaussian,
+    actor: PolicyHead,
     critic: Critic,
     t: Transition,
     cfg: PolicyUpdate,
@@ -79,14 +85,13 @@ def cloning_loss(
     mask = 1.0 - t.absorbing  # [B]
     ks, kn = jr.split(key)
     action = cfg.noisy(t.action, actor.spec.half, actor.spec.middle, kn)
-    keys = jr.split(ks, cfg.samples if baseline is None else 1)
-    sampled, logp = jax.vmap(lambda k: actor.sample(t.obs, k))(keys)  # [K B A], [K B]
-    q_policy = jax.vmap(lambda a: critic(t.obs, a).min(0))(sampled).mean(0)  # [B]
+    choices = actor.choices(t.obs, ks, cfg.samples if baseline is None else 1)
+    q_policy = choices.mean(critic.among(t.obs, choices).min(0))  # [B]
     advantage = critic(t.obs, action).min(0) - (q_policy if baseline is None else baseline)  # [B]
     weights = jax.lax.stop_gradient(cfg.weights(advantage, mask))  # [B]
     nll = -actor.log_prob(t.obs, action)  # [B]
     return (weights * nll * mask).sum() / jnp.maximum(mask.sum(), 1.0), {
-        "entropy": -logp.mean(0),
+        "entropy": -choices.mean(choices.log_prob),
         "q_policy": q_policy,
         "advantage": advantage,
         "weight": weights,

@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 from jaxtyping import PRNGKeyArray
 
-from imitax.networks import Dynamics, Normalizer, TanhGaussian
+from imitax.networks import Dynamics, Normalizer, PolicyHead
 from imitax.spaces import Spec
 
 
@@ -19,5 +19,5 @@ class Start(NamedTuple):
     """Decides the initial parameters."""
     dynamics: Dynamics | None = None
     """The model, fitted or about to be, for algorithms with `Needs.model`."""
-    actor: TanhGaussian | None = None
+    actor: PolicyHead | None = None
     """A trained policy network to start from (`--init-from`); None is a new one."""

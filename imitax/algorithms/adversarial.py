@@ -41,7 +41,7 @@ from imitax.choices.terminal import Terminal, absorbing_transition
 from imitax.choices.weight_penalty import l2
 from imitax.errors import ConfigError
 from imitax.learner import Learner, OptimizerConfig
-from imitax.networks import Critic, CriticConfig, Normalizer, Policy, Reward, RewardConfig, TanhGaussian
+from imitax.networks import Critic, CriticConfig, Normalizer, Policy, PolicyHead, Reward, RewardConfig
 from imitax.settings import INLINE, Count, ShareBelowOne, settings
 from imitax.types import Batch, Metrics, Transition, concat, part
 
@@ -79,9 +79,8 @@ class Config:
             )
         loss, head = self.discriminator.discrimination.kind, self.discriminator.head.kind
         if self.subtract_log_policy and loss in ("linear", "least_squares", "mixup"):
-            raise ConfigError(
-                f"subtract_log_policy is AIRL's form of the cross-entropy logit, not of discrimination.kind={loss}"
-            )
+            form = "subtract_log_policy is AIRL's form of the cross-entropy logit"
+            raise ConfigError(f"{form}, not of discrimination.kind={loss}")
         if self.subtract_log_policy and head != "logit":
             raise ConfigError(
                 f"head.kind={head} reads h as the whole logit, and subtract_log_policy takes log pi(a|s) off it: use "
@@ -135,16 +134,16 @@ PRESETS = {
         expert_share=0.5,
     ),
 }
-"""default: ours. cleanil: CleanIL at HEAD, 3x256. The others are the papers named above, their policies learned by soft
-actor-critic."""
+"""default: ours. cleanil: CleanIL at HEAD, 3x256. The others are the papers named above, with soft actor-critic."""
 
 
 def needs(cfg: Config) -> Needs:
     """Demonstrations, whose actions count unless only states are compared, and an environment."""
-    sees_actions = cfg.discriminator.reward.inputs == "state_action"
+    seen = cfg.discriminator.reward.inputs == "state_action" or cfg.subtract_log_policy or cfg.expert_share > 0
     return Needs(
+        box_only="",
         expert=True,
-        actions=sees_actions or cfg.subtract_log_policy or cfg.expert_share > 0,
+        actions=seen,
         env=True,
         absorbing=cfg.agent.terminal.samples_absorbing,
         normalize_obs=cfg.normalize_obs,
@@ -173,7 +172,7 @@ def init(cfg: Config, start: Start) -> State:
 
 
 def discriminator_loss(
-    net: Reward, actor: TanhGaussian, expert: Transition, learner: Transition, cfg: Config, key: PRNGKeyArray
+    net: Reward, actor: PolicyHead, expert: Transition, learner: Transition, cfg: Config, key: PRNGKeyArray
 ) -> tuple[Float[Array, ""], Metrics]:
     """Discrimination, gradient penalty and weight penalty, on as many transitions of expert and learner."""
     kd, kl, kp = jr.split(key, 3)
@@ -186,7 +185,7 @@ def discriminator_loss(
     return loss + penalty + decay, metrics | norm | {"discriminator_loss": loss, "penalty": penalty}
 
 
-def log_policy(actor: TanhGaussian, expert: Transition, learner: Transition) -> Float[Array, "N"]:
+def log_policy(actor: PolicyHead, expert: Transition, learner: Transition) -> Float[Array, "N"]:
     """`log pi(a|s)` of expert and learner transitions; zero in the absorbing state."""
     both = concat(expert, learner)
     return actor.log_prob(both.obs, both.action) * (1.0 - both.absorbing)

@@ -19,7 +19,15 @@ from imitax.agents.start import Start
 from imitax.algorithm import Needs, Schedule
 from imitax.choices.weight_penalty import l2
 from imitax.learner import Learner, OptimizerConfig, growing_average
-from imitax.networks import Normalizer, Policy, PolicyConfig, Precision, TanhGaussian, require_own_encoder
+from imitax.networks import (
+    Normalizer,
+    Policy,
+    PolicyConfig,
+    PolicyHead,
+    Precision,
+    policy_head,
+    require_own_encoder,
+)
 from imitax.settings import Count, NonNegative, Share, settings
 from imitax.types import Batch, Metrics, Transition
 
@@ -62,8 +70,8 @@ PRESETS = {
 
 
 def needs(cfg: Config) -> Needs:
-    """Demonstrations with actions."""
-    return Needs(expert=True, actions=True, normalize_obs=cfg.normalize_obs)
+    """Demonstrations with actions, of any kind."""
+    return Needs(box_only="", enumerates=False, expert=True, actions=True, normalize_obs=cfg.normalize_obs)
 
 
 def schedule(cfg: Config) -> Schedule:
@@ -74,19 +82,19 @@ def schedule(cfg: Config) -> Schedule:
 class State(eqx.Module):
     """The policy, its moving average, and the number of updates so far."""
 
-    actor: Learner[TanhGaussian]
-    ema: TanhGaussian
+    actor: Learner[PolicyHead]
+    ema: PolicyHead
     updates: Int[Array, ""]
     normalizer: Normalizer
 
 
 def init(cfg: Config, start: Start) -> State:
     """A state before its first update."""
-    actor = start.actor or TanhGaussian(start.spec, cfg.policy, key=start.key, precision=cfg.precision)
+    actor = start.actor or policy_head(start.spec, cfg.policy, key=start.key, precision=cfg.precision)
     return State(Learner.create(actor, cfg.optimizer), actor, jnp.zeros((), int), start.normalizer)
 
 
-def actor_loss(actor: TanhGaussian, expert: Transition, cfg: Config) -> tuple[Float[Array, ""], Metrics]:
+def actor_loss(actor: PolicyHead, expert: Transition, cfg: Config) -> tuple[Float[Array, ""], Metrics]:
     """Negative log-likelihood and weight penalty."""
     nll = -actor.log_prob(expert.obs, expert.action).mean()
     penalty = cfg.l2 * l2(actor) if cfg.l2 else jnp.zeros(())

@@ -143,7 +143,7 @@ far as a replay allows: one batch size of 256 for all (there 100 for the policy)
 def needs(cfg: Config) -> Needs:
     """Demonstrations, whose states suffice, and an environment."""
     absorbing = cfg.agent.terminal.samples_absorbing
-    return Needs(expert=True, env=True, absorbing=absorbing, normalize_obs=cfg.normalize_obs)
+    return Needs(box_only="", expert=True, env=True, absorbing=absorbing, normalize_obs=cfg.normalize_obs)
 
 
 def schedule(cfg: Config) -> Schedule:

@@ -10,12 +10,13 @@ f is minus the paper's energy. Order of one update: amortised policy on the f fr
 Differs from the paper: an amortised policy is trained beside f (CleanIL's "IBC" acts by it alone), it may
 give counter-examples, start the search, or act in its place. The searched range is that of the demonstrated actions
 seen so far, within the action box. f is a plain multilayer perceptron, in the `paper` preset too (there: 8 layers of
-512 units with skip connections).
+512 units with skip connections). Of a finite set of actions all others are the counter-examples and all are searched,
+so the loss is the exact likelihood of exp f, and settings of counter-examples and searches have no effect.
 """
 
 # Over 250 lines: the losses of energy and actor, and the searches that evaluations compare.
 
-from dataclasses import field
+from dataclasses import field, replace
 from typing import Literal
 
 import equinox as eqx
@@ -28,23 +29,25 @@ from imitax.agents.actor_critic import CLEANIL
 from imitax.agents.start import Start
 from imitax.algorithm import Needs, Schedule
 from imitax.choices.gradient_penalty import GradientPenalty
-from imitax.choices.negatives import Negatives
+from imitax.choices.negatives import Negatives, all_others
 from imitax.choices.temperature import LogScalar, Temperature
 from imitax.errors import ConfigError
 from imitax.learner import Learner, OptimizerConfig, growing_average
 from imitax.networks import (
     ActionRange,
     Energy,
-    EnergyActor,
     EnergyConfig,
     Inference,
     InferenceKind,
     Normalizer,
     Policy,
     PolicyConfig,
+    PolicyHead,
     Precision,
     TanhGaussian,
+    implicit_actor,
     join,
+    policy_head,
     require_own_encoder,
     with_inference,
 )
@@ -122,7 +125,7 @@ configuration on the D4RL tasks, with a smaller network."""
 
 def needs(cfg: Config) -> Needs:
     """Demonstrations with actions."""
-    return Needs(expert=True, actions=True, normalize_obs=cfg.normalize_obs)
+    return Needs(box_only="", expert=True, actions=True, normalize_obs=cfg.normalize_obs)
 
 
 def schedule(cfg: Config) -> Schedule:
@@ -133,10 +136,10 @@ def schedule(cfg: Config) -> Schedule:
 class State(eqx.Module):
     """f, the amortised policy, the averages of both, and the range of actions."""
 
-    actor: Learner[TanhGaussian]
+    actor: Learner[PolicyHead]
     energy: Learner[Energy]
     temperature: Learner[LogScalar]
-    ema: TanhGaussian
+    ema: PolicyHead
     ema_energy: Energy
     seen: ActionRange
     """Of the demonstrated actions so far."""
@@ -149,7 +152,7 @@ class State(eqx.Module):
 def init(cfg: Config, start: Start) -> State:
     """A state before its first update."""
     ka, ke = jr.split(start.key)
-    actor = start.actor or TanhGaussian(start.spec, cfg.policy, key=ka, precision=cfg.precision)
+    actor = start.actor or policy_head(start.spec, cfg.policy, key=ka, precision=cfg.precision)
     energy = Energy(start.spec, cfg.energy, key=ke, precision=cfg.precision)
     return State(
         actor=Learner.create(actor, cfg.policy_optimizer),
@@ -204,17 +207,45 @@ def energy_loss(
 
 
 def actor_loss(
-    actor: TanhGaussian,
+    actor: PolicyHead,
     energy: Energy,
     searched: ActionRange,
     obs: Obs,
     alpha: Float[Array, ""],
     key: PRNGKeyArray,
 ) -> tuple[Float[Array, ""], Metrics]:
-    """`E[alpha log pi(a|s) - f(s, a)]` with reparametrised actions."""
-    action, logp = actor.sample(obs, key)
-    f = energy.at(obs)(searched.unit(action)[:, None])[:, 0]  # [B]
-    return (alpha * logp - f).mean(), {"entropy": -logp, "f_policy": f.mean()}
+    """`E[alpha log pi(a|s) - f(s, a)]` with the policy's own actions (of a finite set, `Choices.climb`)."""
+    choices = actor.choices(obs, key)
+    f = energy.at(obs)(jnp.moveaxis(searched.unit(choices.action), 0, 1)).T  # [M B]
+    return choices.climb(f, alpha).mean(), {
+        "entropy": -choices.mean(choices.log_prob),
+        "f_policy": choices.mean(f).mean(),
+    }
+
+
+def candidates(
+    state: State, actor: PolicyHead, obs: Obs, action: Float[Array, "B A"], cfg: Config, key: PRNGKeyArray
+) -> tuple[Float[Array, "B M A"], Float[Array, "B M"]]:
+    """The demonstrated unit action and its counter-examples, and what is subtracted from f of each.
+
+    Args:
+        state: whose f leads a chain, with the searched range.
+        actor: draws counter-examples.
+        obs: normalised observations.
+        action: demonstrated actions.
+        cfg: of the counter-examples.
+        key: of their draw.
+    """
+    searched = state.searched
+    own = searched.unit(action)[:, None]
+    if not isinstance(actor, TanhGaussian):
+        every = jnp.concatenate([own, searched.unit(all_others(actor.spec.finite, action))], 1)
+        return every, jnp.zeros(every.shape[:2])
+    negatives = cfg.negatives.draw(state.energy.net.at(obs), actor, obs, searched, key)  # [B N A]
+    every = jnp.concatenate([own, negatives], 1)
+    if not cfg.negatives.corrected:
+        return every, jnp.zeros(every.shape[:2])
+    return every, cfg.negatives.log_density(actor, obs, searched, every)
 
 
 def update(state: State, batch: Batch, cfg: Config, key: PRNGKeyArray) -> tuple[State, Metrics]:
@@ -225,19 +256,15 @@ def update(state: State, batch: Batch, cfg: Config, key: PRNGKeyArray) -> tuple[
     spec = state.actor.net.spec
     ka, kn, ke = jr.split(key, 3)
     seen = state.seen.seen(expert.action)
-    searched = seen.widened(cfg.range_margin, spec)
+    searched = ActionRange.box(spec) if spec.is_finite else seen.widened(cfg.range_margin, spec)
 
     alpha = state.temperature.net()
     actor, metrics = state.actor.descend(actor_loss, state.energy.net, searched, obs, alpha, ka)
     entropy = metrics["entropy"]  # [B]
-    temperature = cfg.temperature.update(state.temperature, entropy, jnp.ones(len(expert)), spec.half)
+    temperature = cfg.temperature.update(state.temperature, entropy, jnp.ones(len(expert)), spec)
 
-    negatives = cfg.negatives.draw(state.energy.net.at(obs), actor.net, obs, searched, kn)  # [B N A]
-    candidates = jnp.concatenate([searched.unit(expert.action)[:, None], negatives], 1)  # [B N+1 A]
-    offset = jnp.zeros(candidates.shape[:2])
-    if cfg.negatives.corrected:
-        offset = cfg.negatives.log_density(actor.net, obs, searched, candidates)
-    energy, me = state.energy.descend(energy_loss, obs, candidates, offset, cfg, ke)
+    shown, offset = candidates(replace(state, searched=searched), actor.net, obs, expert.action, cfg, kn)
+    energy, me = state.energy.descend(energy_loss, obs, shown, offset, cfg, ke)
 
     updates = state.updates + 1
     new = State(
@@ -257,8 +284,7 @@ def update(state: State, batch: Batch, cfg: Config, key: PRNGKeyArray) -> tuple[
 
 def policy(state: State) -> Policy:
     """The policy that a run evaluates and saves."""
-    actor = EnergyActor(state.ema_energy, state.ema, state.searched, state.inference)
-    return Policy(state.normalizer, actor)
+    return Policy(state.normalizer, implicit_actor(state.ema_energy, state.ema, state.searched, state.inference))
 
 
 def alternatives(state: State) -> dict[str, Policy]:

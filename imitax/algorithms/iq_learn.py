@@ -40,7 +40,7 @@ from imitax.agents.actor_critic import (
     create,
     masked_mean,
 )
-from imitax.agents.implied_reward import Implied, half_means, implied, policy_actions
+from imitax.agents.implied_reward import Implied, half_means, implied, policy_choices
 from imitax.agents.policy_extraction import PolicyUpdate, extract
 from imitax.agents.replay import Replay
 from imitax.agents.start import Start
@@ -155,6 +155,7 @@ gradient penalty's weight is doubled instead)."""
 def needs(cfg: Config) -> Needs:
     """Demonstrations with actions; online also an environment."""
     return Needs(
+        box_only=cfg.policy_update.box_only,
         expert=True,
         actions=True,
         initial=cfg.value_term == "v0",
@@ -186,11 +187,11 @@ def init(cfg: Config, start: Start) -> State:
 def values(
     critic: Critic, agent: ActorCritic, t: Transition, cfg: Config, keys: tuple[PRNGKeyArray, PRNGKeyArray]
 ) -> tuple[Implied, Float[Array, "N M"], Float[Array, "M A"]]:
-    """Implied rewards, V(s), and the policy's actions in s; the keys are those of the actions in s and in s'."""
+    """Implied rewards, V(s), and one action of the policy in s; the keys are those of the actions in s and in s'."""
     x = implied(critic, replace(agent, target=critic) if cfg.grad_through_target else agent, t, cfg.agent, keys[1])
-    action, bonus = policy_actions(agent, t, keys[0])
-    v = critic(t.obs, action, t.absorbing) + (bonus[None] if cfg.value_entropy else 0.0)
-    return x, v, action
+    choices, bonus = policy_choices(agent, t, keys[0])
+    v = choices.mean(critic.among(t.obs, choices, t.absorbing) + (bonus[None] if cfg.value_entropy else 0.0))
+    return x, v, choices.drawn
 
 
 def initial_value(
@@ -198,8 +199,8 @@ def initial_value(
 ) -> Float[Array, ""]:
     """`(1 - gamma) E[V(s_0)]`."""
     assert initial is not None
-    action, bonus = policy_actions(agent, initial, jr.fold_in(key, 1))
-    v = critic(initial.obs, action) + (bonus[None] if cfg.value_entropy else 0.0)
+    choices, bonus = policy_choices(agent, initial, jr.fold_in(key, 1))
+    v = choices.mean(critic.among(initial.obs, choices) + (bonus[None] if cfg.value_entropy else 0.0))
     return (1 - cfg.agent.gamma) * v.mean()
 
 

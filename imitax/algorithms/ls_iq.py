@@ -27,7 +27,7 @@ import jax.random as jr
 from jaxtyping import Array, Float, PRNGKeyArray
 
 from imitax.agents.actor_critic import ActorCritic, SoftActorCritic, create, critic_mask, improve, next_value
-from imitax.agents.implied_reward import half_means, policy_actions, step_share
+from imitax.agents.implied_reward import half_means, policy_choices, step_share
 from imitax.agents.replay import Replay
 from imitax.agents.start import Start
 from imitax.algorithm import Needs, Schedule
@@ -119,8 +119,14 @@ paper proposes and its launchers leave off; Humanoid has learner_term q and temp
 
 def needs(cfg: Config) -> Needs:
     """Demonstrations with actions, and an environment."""
-    absorbing = cfg.agent.terminal.samples_absorbing
-    return Needs(expert=True, actions=True, env=True, absorbing=absorbing, normalize_obs=cfg.normalize_obs)
+    return Needs(
+        box_only="",
+        expert=True,
+        actions=True,
+        env=True,
+        absorbing=cfg.agent.terminal.samples_absorbing,
+        normalize_obs=cfg.normalize_obs,
+    )
 
 
 def schedule(cfg: Config) -> Schedule:
@@ -162,8 +168,8 @@ def critic_loss(
     if cfg.learner_term == "q":
         _, learner_loss = half_means(loss_of(error), mask)
     else:
-        action, bonus = policy_actions(agent, mix, kv)
-        v = critic(mix.obs, action, mix.absorbing) + bonus[None]  # [N 2B]
+        choices, bonus = policy_choices(agent, mix, kv)
+        v = choices.mean(critic.among(mix.obs, choices, mix.absorbing) + bonus[None])  # [N 2B]
         y = jnp.concatenate([target(expert, cfg.reward_learner, ke), y_replay])  # [2B]
         on_expert, on_replay = half_means(loss_of(v - y[None]), mask)
         learner_loss = (on_expert + on_replay) / 2 if cfg.learner_term == "value" else on_replay

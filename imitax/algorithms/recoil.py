@@ -119,7 +119,14 @@ weight=10, margin=100, at="both", norm="linf"), none elsewhere."""
 def needs(cfg: Config) -> Needs:
     """Demonstrations with actions, and other recorded data."""
     absorbing = cfg.agent.terminal.samples_absorbing
-    return Needs(expert=True, actions=True, offline=True, absorbing=absorbing, normalize_obs=cfg.normalize_obs)
+    return Needs(
+        box_only=cfg.policy_update.box_only,
+        expert=True,
+        actions=True,
+        offline=True,
+        absorbing=absorbing,
+        normalize_obs=cfg.normalize_obs,
+    )
 
 
 def schedule(cfg: Config) -> Schedule:

@@ -83,8 +83,14 @@ online form."""
 
 def needs(cfg: Config) -> Needs:
     """Demonstrations with actions, and an environment."""
-    absorbing = cfg.agent.terminal.samples_absorbing
-    return Needs(expert=True, actions=True, env=True, absorbing=absorbing, normalize_obs=cfg.normalize_obs)
+    return Needs(
+        box_only="",
+        expert=True,
+        actions=True,
+        env=True,
+        absorbing=cfg.agent.terminal.samples_absorbing,
+        normalize_obs=cfg.normalize_obs,
+    )
 
 
 def schedule(cfg: Config) -> Schedule:

@@ -56,7 +56,7 @@ a step is cheap. cleanil: CleanIL's networks and rates."""
 
 def needs(cfg: Config) -> Needs:
     """An environment with rewards."""
-    return Needs(env=True, absorbing=cfg.agent.terminal.samples_absorbing)
+    return Needs(box_only="", env=True, absorbing=cfg.agent.terminal.samples_absorbing)
 
 
 def schedule(cfg: Config) -> Schedule:

@@ -13,12 +13,21 @@ from jaxtyping import Array, Float, PRNGKeyArray
 from imitax.errors import ConfigError
 from imitax.networks import ActionRange, Langevin, TanhGaussian, draw_actions, log_probs
 from imitax.settings import Count, CountOrZero, settings
+from imitax.spaces import FiniteActions
 from imitax.types import Obs
+
+
+def all_others(space: FiniteActions, action: Float[Array, "B A"]) -> Float[Array, "B N A"]:
+    """Counter-examples from a finite set: all K - 1 joint actions but the demonstrated one."""
+    joint = jnp.asarray(space.joint())
+    own = space.combined(action, jnp.multiply).argmax(-1)  # [B]
+    return joint[(own[:, None] + 1 + jnp.arange(len(joint) - 1)[None]) % len(joint)]
 
 
 @settings("negatives")
 class Negatives:
-    """Counter-examples of each demonstrated state, in unit coordinates of the searched range."""
+    """Counter-examples of each demonstrated state, in unit coordinates of the searched range. Of a finite set they are
+    all other actions, whatever these settings are."""
 
     kind: Literal["uniform", "langevin", "actor", "mix"] = "mix"
     """uniform: over the range. langevin: uniform ones, moved to where f is high by a chain. actor: drawn from the

@@ -9,7 +9,11 @@ from jaxtyping import Array, Float
 
 from imitax.learner import Learner, OptimizerConfig
 from imitax.settings import Positive, settings
+from imitax.spaces import Spec
 from imitax.types import Metrics
+
+FINITE_SHARE = 0.4
+"""Target entropy of a finite set, as a share of the largest."""
 
 
 class LogScalar(eqx.Module):
@@ -36,7 +40,8 @@ class Temperature:
     initial: Positive = 1.0
     """Alpha at the start."""
     target_entropy: float | None = None
-    """Entropy, in nats, that tuning aims at; None is -|A|, for actions measured in half-widths of their box."""
+    """Entropy, in nats, that tuning aims at; None is -|A|, for actions measured in half-widths of their box, and 0.4
+    log K for a finite set of K actions (the 0.98 log K of Christodoulou 2019 keep the policy all but uniform)."""
     lr: float = 3e-4
     """Learning rate of log alpha."""
 
@@ -49,7 +54,7 @@ class Temperature:
         learner: Learner[LogScalar],
         entropy: Float[Array, "B"],
         mask: Float[Array, "B"],
-        half: Float[Array, "A"],
+        spec: Spec,
     ) -> Learner[LogScalar]:
         """One step towards the target entropy; nothing when fixed.
 
@@ -57,13 +62,23 @@ class Temperature:
             learner: the temperature.
             entropy: `-log pi(a|s)` of sampled actions.
             mask: 1 for states that count, 0 for the absorbing one.
-            half: half-widths of the action box. The default target -|A| is meant for a box of +-1; in another box
-                the same policy's entropy is larger by `sum log half`, and the target moves with it.
+            spec: of the actions.
         """
         if self.kind == "fixed":
             return learner
-        target = -len(half) + jnp.log(half).sum() if self.target_entropy is None else self.target_entropy
+        target = usual_entropy(spec) if self.target_entropy is None else self.target_entropy
         return learner.descend(temperature_loss, entropy, mask, target)[0]
+
+
+def usual_entropy(spec: Spec) -> Float[Array, ""]:
+    """The target entropy where none is given.
+
+    -|A| is meant for a box of +-1; in another box the same policy's entropy is larger by `sum log half`, and the target
+    moves with it.
+    """
+    if spec.is_finite:
+        return FINITE_SHARE * jnp.log(jnp.asarray(spec.finite.sizes, float)).sum()
+    return -len(spec.half) + jnp.log(spec.half).sum()
 
 
 def temperature_loss(

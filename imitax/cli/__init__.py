@@ -8,6 +8,7 @@ import os
 import sys
 import warnings
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import Any
 
 from imitax.errors import ConfigError, ImitaxError, printable, unknown
@@ -78,4 +79,13 @@ def dispatch(args: list[str]) -> int:
     command, rest = args[0], args[1:]
     if command not in COMMANDS:
         raise ConfigError(unknown("command", repr(command), COMMANDS))
+    _import_from_here(rest)
     return importlib.import_module(f"imitax.cli.{COMMANDS[command]}").run(rest)
+
+
+def _import_from_here(args: Sequence[str]) -> None:
+    """Let `--env module:Name-v0` name a module in the working directory, as `python -m` does; it is searched last."""
+    after = [b for a, b in pairwise(args) if a == "--env"]
+    given = [*after, *(a.removeprefix("--env=") for a in args if a.startswith("--env="))]
+    if any(":" in name for name in given) and not {"", os.getcwd()} & set(sys.path):
+        sys.path.append(os.getcwd())

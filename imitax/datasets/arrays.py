@@ -160,12 +160,20 @@ def _canonical(fields: Mapping[str, Any]) -> dict[str, Any]:
             if isinstance(fields[name], Mapping):
                 raise DataError(f"{name} is a dict; only observations may be dicts")
             flag = key in ("terminals", "timeouts")
-            arrays[key] = np.asarray(fields[name], dtype=None) if flag else _array(fields[name], name)
+            arrays[key] = _raw(fields[name], name) if flag else _array(fields[name], name)
             if arrays[key].ndim == 0:
                 if not flag:
                     raise DataError(f"{name} must be an array, got {fields[name]!r}")
                 arrays[key] = arrays[key][None]
     return arrays
+
+
+def _raw(value: Any, name: str) -> np.ndarray:
+    """What is yet to be read as flags or names."""
+    try:
+        return np.asarray(value)
+    except (TypeError, ValueError) as error:
+        raise DataError(f"{name} must be one value a row: {error}") from error
 
 
 def _array(value: Any, name: str) -> np.ndarray:
@@ -177,7 +185,7 @@ def _array(value: Any, name: str) -> np.ndarray:
 
 def _ends(value: Any, name: str, total: int) -> np.ndarray:
     """The last row of each episode, from a column that numbers or names the episodes, or flags where they start."""
-    column = _column({name: np.asarray(value)}, name)
+    column = _column({name: _raw(value, name)}, name)
     if len(column) != total:
         raise DataError(f"lengths differ: {total} observations, {len(column)} {name}")
     starts = flags(column, name)[1:] if name == "episode_starts" else column[1:] != column[:-1]
@@ -231,6 +239,8 @@ def _end_flag(arrays: Mapping[str, Any], key: str, steps: int) -> bool:
         return bool(set_at[0])
     if len(set_at) != steps:
         raise DataError(f"lengths differ: {steps} steps, {len(set_at)} {key}")
+    if not steps:
+        return False
     if set_at[:-1].any():
         raise DataError(
             f"{key} is set at row {int(set_at.argmax())}, before the last row {steps - 1}: split the episode there"

@@ -10,7 +10,7 @@ import gymnasium as gym
 import jax
 import numpy as np
 
-from imitax.datasets.environment import box, identity
+from imitax.datasets.environment import bounds, finite, identity
 from imitax.datasets.episode import Dataset, Episode
 from imitax.envs import EPISODE_LIMIT, SoleVectorEnv, Task
 from imitax.envs.limits import time_limit, warn_of_cut
@@ -20,7 +20,7 @@ from imitax.vector_envs import SerialVectorEnv
 
 Policy = Callable[[Any, int], Any]
 """From observations [N, ...] (float32, images uint8; dicts and tuples as the environment has them) and the number of
-the step, for the policy's noise, to actions [N, A]."""
+the step, for the policy's noise, to actions [N, ...]."""
 
 
 def collect(
@@ -54,8 +54,8 @@ def collect(
     Returns:
         The dataset. Its attributes say how many episodes were attempted and how many of them discarded.
 
-    Raises DataError when the action space is not a one-dimensional Box, when the policy's actions have another shape,
-    or when too few of the attempted episodes could be kept.
+    Raises DataError when imitax does not take a space, when the policy's actions have another shape, or when
+    too few of the attempted episodes could be kept.
     """
     if episodes < 1 or num_envs < 1 or seed < 0:
         raise DataError(
@@ -68,7 +68,7 @@ def collect(
         envs = _environments(make_env, min(num_envs, episodes))
         stack.callback(envs.close)
         first = envs.envs[0]
-        bounds = box(first.action_space, "action")
+        low, high = bounds(first.action_space)
         env_id, env_kwargs = identity(first.spec)
         seeds = [environment_seed(Purpose.COLLECTION, seed, i) for i in range(attempts)]
         for episode in _episodes(policy, envs, seeds):
@@ -88,8 +88,8 @@ def collect(
         env_id=env_id,
         env_kwargs=env_kwargs,
         name=name,
-        action_low=tuple(bounds.low.tolist()),
-        action_high=tuple(bounds.high.tolist()),
+        action_low=low,
+        action_high=high,
         attributes={
             "collection_seed": str(seed),
             "attempted_episodes": str(tried),
@@ -117,6 +117,8 @@ def _wave(
     policy: Policy, envs: SerialVectorEnv | SoleVectorEnv, seeds: list[int], steps: Iterator[int]
 ) -> list[Episode]:
     shape = (envs.num_envs, *(envs.envs[0].action_space.shape or ()))
+    known = finite(envs.envs[0].action_space)
+    dtype = np.float32 if known is None else known.dtype
     envs.reset(dict(enumerate(seeds)))
     observations = [[_row(envs.obs, i)] for i in range(len(seeds))]
     actions: list[list[np.ndarray]] = [[] for _ in seeds]
@@ -127,7 +129,7 @@ def _wave(
     running = np.arange(envs.num_envs) < len(seeds)
     while running.any():
         seen = jax.tree.map(partial(_masked, running), envs.obs)
-        chosen = np.array(policy(seen, next(steps)), np.float32)  # what is stored is what is executed
+        chosen = np.array(policy(seen, next(steps)), dtype)  # what is stored is what is executed
         if chosen.shape != shape:
             raise DataError(f"the policy must return actions of shape {shape}, got {chosen.shape}")
         reward, terminated, truncated = envs.step(chosen, running)
@@ -136,7 +138,7 @@ def _wave(
             truncated |= running & ~terminated
         for i in np.flatnonzero(running).tolist():
             observations[i].append(_row(envs.obs, i))
-            actions[i].append(chosen[i])
+            actions[i].append(np.ravel(chosen[i]))
             rewards[i].append(float(reward[i]))
             if terminated[i] or truncated[i]:
                 ends[i] = (bool(terminated[i]), bool(truncated[i]))

@@ -14,6 +14,7 @@ import numpy as np
 
 from imitax.datasets.episode import Dataset, Episode
 from imitax.envs import Guard, Task
+from imitax.envs.actions import action_space
 from imitax.errors import EnvWarning
 from imitax.observations import columns, matrix, named, rows
 from imitax.seeding import Purpose, environment_seed
@@ -69,7 +70,9 @@ def shape_hint(data: Dataset, task: Task) -> str | None:
 
 
 def _ranges(data: Dataset, task: Task) -> Iterator[str]:
-    low, high = task.action_space.low.astype(np.float64), task.action_space.high.astype(np.float64)
+    if task.spec.is_finite:
+        return
+    low, high = (np.array(side, np.float64) for side in (task.spec.action_low, task.spec.action_high))
     if data.action_low is not None and data.action_high is not None and data.action_dim == len(low):
         recorded = np.array([data.action_low, data.action_high])
         off = ~np.isclose(recorded, [low, high], rtol=1e-3, atol=1e-6) & np.isfinite(recorded)
@@ -142,8 +145,9 @@ def _replayed(episode: Episode, index: int, guard: Guard, seed: int) -> str | No
 def _play(episode: Episode, guard: Guard, seed: int) -> Seen:
     first, observations, rewards = _vector(guard.reset(seed=seed)[0]), [], []
     assert episode.actions is not None
+    space = action_space(guard.action_space, guard.name)
     for action in episode.actions[:STEPS]:
-        obs, reward, terminated, truncated, _ = guard.step(action)
+        obs, reward, terminated, truncated, _ = guard.step(space.env(action)[()])
         observations.append(_vector(obs))
         rewards.append(reward)
         if terminated or truncated:

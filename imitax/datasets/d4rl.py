@@ -87,7 +87,7 @@ def save_d4rl(dataset: Dataset, path: Path | str, *, compact: bool = False) -> N
     timeouts[ends] = [episode.truncated for episode in dataset.episodes]
     arrays = {"observations": flat.obs, "terminals": flat.terminated, "timeouts": timeouts}
     if dataset.has_actions:
-        arrays["actions"] = flat.action
+        arrays["actions"] = dataset.actions
     if dataset.has_rewards:
         arrays["rewards"] = flat.reward
     if compact or not isinstance(flat.obs, np.ndarray) or flat.obs.ndim != 2:

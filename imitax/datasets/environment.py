@@ -4,6 +4,7 @@ import copy
 import json
 import re
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import gymnasium as gym
@@ -11,20 +12,22 @@ from gymnasium.envs.registration import EnvSpec
 
 from imitax.datasets.episode import kwargs_json
 from imitax.datasets.limits import depth, short
+from imitax.envs.actions import action_space
 from imitax.errors import ConfigError, DataError
+from imitax.spaces import FiniteActions
 
 PLAIN_DEPTH = 4
 """Levels of lists and objects in keyword arguments from a file."""
 PLAIN_TEXT = 1000
 """Characters of all keyword arguments from a file, as JSON."""
-PATH = re.compile(r"[/\\~$]|\.\w{1,5}$|://")
+PATH = re.compile(r"[/\\~$]|\.\w+$|://")
 """Text that may name a file or an address."""
 RESERVED = {"render_mode", "additional_wrappers", "vectorization_mode", "vector_kwargs", "wrappers", "entry_point"}
 """What `gymnasium.make` takes for itself."""
 
 
-def from_file(env_id: str, env_kwargs: Mapping[str, Any], where: str) -> tuple[str, dict[str, Any]]:
-    """The environment that a file names, if it may: data must not choose what code is run.
+def from_file(env_id: str, env_kwargs: Mapping[str, Any], where: str, more: str = "") -> tuple[str, dict[str, Any]]:
+    """The environment that a file names, if it may: what others made must not choose what code is run.
 
     The id must be registered already, so nothing is imported. Keyword arguments must be numbers, truth values, short
     text, or lists and objects of these; text that may be a path or an address, and what `gymnasium.make` takes for
@@ -34,22 +37,32 @@ def from_file(env_id: str, env_kwargs: Mapping[str, Any], where: str) -> tuple[s
         env_id: from the file; of `module:Name-v0`, the name counts if it is registered.
         env_kwargs: from the file.
         where: names the file in messages.
+        more: another way to allow it, for messages.
 
     Raises ConfigError, which says what to pass, when the file may not choose this.
     """
-    name = bare(env_id)
+    name, module = bare(env_id), env_id.rpartition(":")[0]
     if name not in gym.registry:
+        does = f"; to make it would import the module {short(repr(module))}, which may do anything" if module else ""
         raise ConfigError(
-            f"{where} names the environment {short(env_id)}, which is not registered here. Nothing is imported because "
-            f"a file says so: if you trust it, import its package first, or pass --env {short(env_id)} (env=...)"
+            f"{where} names the environment {short(env_id)}, which is not registered here{does}. Nothing is imported "
+            f"because a file says so: if you trust it, import its package first, or pass --env {short(env_id)} "
+            f"(env=...){more}"
         )
-    text = kwargs_json(env_kwargs)
+    try:
+        text = kwargs_json(env_kwargs)
+        plain = json.loads(text)
+    except (DataError, ValueError) as error:
+        raise ConfigError(
+            f"{where} passes {short(', '.join(env_kwargs))} to {name}, which are no plain values"
+        ) from error
     if len(text) > PLAIN_TEXT or depth(dict(env_kwargs)) > PLAIN_DEPTH:
         raise ConfigError(f"{where} has long or deep env_kwargs ({short(text)}); pass --env-kwargs yourself")
-    if doubtful := sorted(_doubtful(json.loads(text))):
+    if doubtful := sorted(_doubtful(plain)):
         raise ConfigError(
             f"{where} passes {short(', '.join(doubtful))} to {name}, which may name a file or other code; if you "
-            f"trust it, pass it yourself: --env-kwargs '{short(text, PLAIN_TEXT)}', or an environment made with it"
+            f"trust it, pass it yourself: --env-kwargs '{short(text, PLAIN_TEXT)}', or an environment made with "
+            f"it{more}"
         )
     return name, dict(env_kwargs)
 
@@ -70,11 +83,19 @@ def _doubtful(kwargs: Mapping[str, Any]) -> set[str]:
                 found |= {key} if _doubtful(item) else set()
             elif isinstance(item, list):
                 layer.extend(item)
-            elif isinstance(item, str) and PATH.search(item):
+            elif isinstance(item, str) and (PATH.search(item) or _exists(item)):
                 found.add(f"{key}={item!r}")
         if key in RESERVED or key.endswith(("_file", "_path", "_dir", "_url")):
             found.add(key)
     return found
+
+
+def _exists(text: str) -> bool:
+    """Whether a text is the name of a file that is here."""
+    try:
+        return bool(text) and Path(text).exists()
+    except (OSError, ValueError):  # too long, or with a zero byte
+        return False
 
 
 def identity(spec: EnvSpec | None) -> tuple[str | None, dict[str, Any]]:
@@ -124,6 +145,34 @@ def box(space: gym.Space, what: str) -> gym.spaces.Box:
     raise no_box(str(space), what)
 
 
+def finite(space: gym.Space) -> FiniteActions | None:
+    """The finite set of actions that a space is, None of others."""
+    if not isinstance(space, gym.spaces.Discrete | gym.spaces.MultiDiscrete | gym.spaces.MultiBinary):
+        return None
+    found = action_space(space, "the environment")
+    assert isinstance(found, FiniteActions)
+    return found
+
+
+def bounds(space: gym.Space) -> tuple[tuple[float, ...] | None, tuple[float, ...] | None]:
+    """Lower and upper bound of actions, None of a finite set. Raises DataError where imitax has no such actions."""
+    if finite(space) is not None:
+        return None, None
+    limits = box(space, "action")
+    return tuple(limits.low.tolist()), tuple(limits.high.tolist())
+
+
+def columns(space: gym.Space) -> int:
+    """Numbers in a row of recorded actions. Raises DataError where imitax has no such actions."""
+    found = finite(space)
+    return box(space, "action").shape[0] if found is None else found.columns
+
+
 def no_box(space: str, what: str) -> DataError:
     """The error of a space that is no vector of numbers."""
-    return DataError(f"the {what} space is {space}; imitax learns continuous actions, a one-dimensional Box")
+    if what == "action":
+        return DataError(
+            f"the action space is {space}; imitax learns actions in a one-dimensional Box, Discrete, MultiDiscrete and "
+            "MultiBinary"
+        )
+    return DataError(f"the {what} space is {space}, not a one-dimensional Box")

@@ -8,10 +8,10 @@ from typing import Any
 
 import jax
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Float, Int, Real
 
-from imitax.datasets.flags import float32
-from imitax.datasets.leaves import as_observations, check_agreement, content_hash, size_of, summary_of
+from imitax.datasets.leaves import as_observations, check_agreement, content_hash, summary_of
+from imitax.datasets.rows import as_rows, row_shape, shape_name
 from imitax.errors import DataError, printable
 from imitax.notebooks import html_table
 from imitax.observations import joined, matrix, rows, shape_of
@@ -21,7 +21,8 @@ from imitax.types import Transition
 
 @dataclass(frozen=True, eq=False)
 class Episode:
-    """One whole episode of T >= 1 transitions. Arrays are copied to read-only ones, float32 but for images of bytes.
+    """One whole episode of T >= 1 transitions. Arrays are copied, read-only, as float32; images of bytes stay bytes,
+    integer actions integers.
 
     Observations are an array, or dicts and tuples of arrays (`observations.stored` says what may be given).
 
@@ -35,24 +36,20 @@ class Episode:
     observations: Any
     """[T+1, ...] of each leaf, in the environment's units; the last row is what the last action led to."""
     actions: np.ndarray | None
-    """Float32 [T, A], in the environment's units; None for state-only demonstrations."""
+    """Float32 or int64 [T, k], in the environment's units; None for state-only demonstrations."""
     rewards: np.ndarray | None
     """Float32 [T]; None when unknown."""
     terminated: bool
     """The MDP ended at the final observation. A time limit is never in it."""
     truncated: bool
     """The episode was cut, by a time limit or by the end of the recording."""
-    integer_actions: bool = False
-    """The actions were given as integers or truth values, so they may be choices; set by the type of `actions`."""
 
     def __post_init__(self):
-        if self.actions is not None and np.asarray(self.actions).dtype.kind in "biu":
-            object.__setattr__(self, "integer_actions", True)
         object.__setattr__(self, "observations", as_observations(self.observations))
         for key, ndim in (("actions", 2), ("rewards", 1)):
             if (value := getattr(self, key)) is not None:
-                object.__setattr__(self, key, float32(value, key, ndim))
-        steps = len(self)
+                object.__setattr__(self, key, as_rows(value, key, ndim))
+        steps = len(self.observations) - 1
         if steps < 1:
             raise DataError("the episode is empty: it needs at least one transition, so two observations")
         for key in ("actions", "rewards"):
@@ -110,11 +107,11 @@ class Dataset:
             raise DataError("the dataset is empty: it has no episodes")
         check_agreement([episode.observations for episode in self.episodes])
         for key in ("actions", "rewards"):
-            first = _row_shape(self.episodes[0], key)
+            first = row_shape(self.episodes[0], key)
             for index, episode in enumerate(self.episodes):
-                if (shape := _row_shape(episode, key)) != first:
+                if (shape := row_shape(episode, key)) != first:
                     raise DataError(
-                        f"episodes disagree: {key} are {size_of(shape)} in episode {index} and {size_of(first)} "
+                        f"episodes disagree: {key} are {shape_name(shape)} in episode {index} and {shape_name(first)} "
                         "in episode 0; load them as separate datasets"
                     )
         for bound in (self.action_low, self.action_high):
@@ -147,14 +144,21 @@ class Dataset:
         return None if actions is None else actions.shape[1]
 
     @property
+    def actions(self) -> Real[np.ndarray, "N k"]:
+        """Actions of all transitions, integers where they were recorded as such. Raises DataError without actions."""
+        if not self.has_actions:
+            raise DataError("the dataset has no actions")
+        return np.concatenate([np.asarray(episode.actions) for episode in self.episodes])
+
+    @property
     def has_actions(self) -> bool:
         """Whether the episodes record actions."""
         return self.episodes[0].actions is not None
 
     @property
     def integer_actions(self) -> bool:
-        """Whether the actions of all episodes were given as integers or truth values."""
-        return all(episode.integer_actions for episode in self.episodes)
+        """Whether the actions of all episodes were given as integers or truth values, so that they may be choices."""
+        return all(e.actions is not None and e.actions.dtype.kind == "i" for e in self.episodes)
 
     @property
     def has_rewards(self) -> bool:
@@ -206,12 +210,12 @@ class Dataset:
         for episode in self.episodes:
             steps = len(episode)
             kept = np.arange(rng.integers(min(subsample, steps)), steps, subsample)
-            actions = np.zeros((steps, 0), np.float32) if episode.actions is None else episode.actions
+            actions = np.zeros((steps, 0)) if episode.actions is None else episode.actions
             rewards = np.zeros(steps, np.float32) if episode.rewards is None else episode.rewards
             parts.append(
                 (
                     rows(episode.observations, kept),
-                    actions[kept],
+                    actions[kept].astype(np.float32),
                     rewards[kept],
                     rows(episode.observations, kept + 1),
                     (kept == steps - 1) & episode.terminated,
@@ -239,8 +243,3 @@ def located(where: str) -> Iterator[None]:
         yield
     except DataError as error:
         raise DataError(f"{printable(where)}: {error}") from error
-
-
-def _row_shape(episode: Episode, key: str) -> tuple[int, ...] | None:
-    array = getattr(episode, key)
-    return None if array is None else array.shape[1:]

@@ -46,19 +46,6 @@ def numbers(value: Any, name: str) -> np.ndarray:
     return array
 
 
-def float32(value: Any, name: str, ndim: int) -> np.ndarray:
-    """A read-only copy with this many axes. Raises DataError for what holds no numbers, or has other axes."""
-    try:
-        with np.errstate(over="ignore"):  # what float32 cannot hold becomes infinity, and validation reports that
-            array = np.array(value, dtype=np.float32, order="C")
-    except (TypeError, ValueError) as error:
-        raise DataError(f"{name} are not an array of numbers: {error}") from error
-    if array.ndim != ndim:
-        raise DataError(f"{name} must have shape {'[time, size]' if ndim == 2 else '[time]'}, got {list(array.shape)}")
-    array.setflags(write=False)
-    return array
-
-
 def _checked(array: np.ndarray, known: np.ndarray, name: str) -> np.ndarray:
     if not known.all():
         row = int((~known).reshape(len(array), -1).any(axis=1).argmax())

@@ -9,10 +9,12 @@ from imitax.datasets.d4rl import read_d4rl
 from imitax.datasets.episode import Dataset, located
 from imitax.datasets.faults import Mend
 from imitax.datasets.hdf5 import opened
+from imitax.datasets.huggingface import is_huggingface, load_huggingface
 from imitax.datasets.lerobot import load_lerobot
+from imitax.datasets.limits import short
 from imitax.datasets.minari_io import load_minari
 from imitax.datasets.npz import load_npz
-from imitax.datasets.parquet import load_parquet
+from imitax.datasets.parquet import load_arrow, load_parquet
 from imitax.datasets.robomimic import is_robomimic, load_robomimic
 from imitax.datasets.tables import Columns
 from imitax.errors import DataError
@@ -34,7 +36,7 @@ UNREAD = {
     b"#ROSBAG": "a ROS bag; extract its topics into arrays or CSV",
 }
 """Beginnings of files that are not read, and what to do with them."""
-READ = "HDF5 (D4RL, robomimic), npz, CSV, Parquet, and folders of Minari and LeRobot"
+READ = "HDF5 (D4RL, robomimic), npz, CSV, Parquet, Arrow, and folders of Minari, LeRobot and Hugging Face's datasets"
 PICKLE = (
     "a pickle (also .pkl, .pt, .joblib), which is not read because opening one runs the code that it holds; if you "
     "made it, load it yourself and pass its arrays, or save them with np.savez"
@@ -53,6 +55,8 @@ def load_file(path: Path, columns: Columns | None, mend: Mend) -> Dataset:
         return load_npz(path, mend)
     if start.startswith(b"PAR1"):
         return load_parquet(path, columns, mend)
+    if start.startswith((b"ARROW1", b"\xff\xff\xff\xff")):
+        return load_arrow(path, columns, mend)
     if (said := _unread(start)) and (not start or path.suffix.lower() not in TABLES):
         raise DataError(f"{path}: this is {said}")
     if path.suffix.lower() == ".npz" or b"\0" in start:
@@ -60,13 +64,22 @@ def load_file(path: Path, columns: Columns | None, mend: Mend) -> Dataset:
     return load_csv(path, columns, mend)
 
 
-def load_folder(path: Path, columns: Columns | None) -> Dataset:
-    """Read a folder. Raises DataError when it is neither a Minari dataset nor one of LeRobot."""
+def load_folder(path: Path, columns: Columns | None, mend: Mend | None = None) -> Dataset:
+    """Read a folder. Raises DataError when it is none of Minari, LeRobot or Hugging Face's datasets."""
     if (path / "meta" / "info.json").is_file():
         return load_lerobot(path, columns)
     if (path / "metadata.json").is_file() or (path / "data" / "metadata.json").is_file():
         return load_minari(path, columns)
-    files = sorted(p.name for p in path.iterdir() if p.suffix.lower() in (*HDF5_ENDINGS, *TABLES, ".npz", ".parquet"))
+    if is_huggingface(path):
+        return load_huggingface(path, columns, mend)
+    if (path / "dataset_dict.json").is_file():
+        parts = sorted(part.parent.name for part in path.glob("*/state.json"))
+        raise DataError(f"{path}: this folder holds several datasets: name one of {', '.join(map(short, parts[:9]))}")
+    files = sorted(
+        p.name
+        for p in path.iterdir()
+        if p.suffix.lower() in (*HDF5_ENDINGS, *TABLES, ".npz", ".parquet", ".arrow", ".feather")
+    )
     inside = f"; it holds {', '.join(files[:5])}: name one of them" if files else ""
     kind = "; it looks like Zarr, whose arrays can be passed as a dict" if (path / ".zgroup").exists() else inside
     raise DataError(

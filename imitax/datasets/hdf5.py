@@ -16,6 +16,7 @@ import h5py
 import numpy as np
 from h5py import h5z  # pyright: ignore[reportAttributeAccessIssue]  an extension module
 
+from imitax.datasets.heaps import check_heaps, little_memory
 from imitax.datasets.limits import budget, check_size, short
 from imitax.errors import DataError
 from imitax.observations import Misfit, as_tuple
@@ -48,6 +49,9 @@ class Hdf5:
 
     root: h5py.File
     allowed: int
+    path: Path
+    has_whole_heaps: bool = False
+    """Whether the heaps of text have been checked."""
 
     def members(self, group: h5py.Group) -> list[str]:
         """Names in a group."""
@@ -133,8 +137,18 @@ class Hdf5:
             text = h5py.check_string_dtype(attribute.dtype)
             plain = attribute.dtype.kind in "biufS" or (text is not None and attribute.shape in ((), (1,)))
             if plain and attribute.shape is not None:
-                found[str(name)] = item.attrs[name]
+                if text is not None:
+                    self._check_heaps()
+                with little_memory():
+                    found[str(name)] = item.attrs[name]
         return found
+
+    def _check_heaps(self) -> None:
+        if not self.has_whole_heaps:
+            if self.root.id.get_create_plist().get_sizes() != (8, 8):
+                raise DataError("its addresses or lengths have not 64 bits, so its text is not read")
+            check_heaps(self.path)
+            self.has_whole_heaps = True
 
 
 @contextmanager
@@ -143,7 +157,7 @@ def opened(path: Path) -> Iterator[Hdf5]:
     _register_filters()
     try:
         with h5py.File(path, "r") as file:
-            yield Hdf5(file, budget(path))
+            yield Hdf5(file, budget(path), path)
     except DataError:
         raise
     except Exception as error:  # on damaged bytes HDF5 raises anything from OSError to UnicodeDecodeError

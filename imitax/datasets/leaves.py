@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from imitax.datasets.rows import shape_name
 from imitax.errors import DataError
 from imitax.observations import Misfit, is_row, named, nested, shape_of, stored
 
@@ -51,13 +52,8 @@ def check_agreement(observations: Sequence[Any]) -> None:
 def described(leaf: tuple[tuple[int, ...], str] | None) -> str:
     """Shape and type of a leaf, as of `shape_of`, in words."""
     if leaf is None or (leaf[1] == "float32" and len(leaf[0]) == 1):
-        return size_of(None if leaf is None else leaf[0])
+        return shape_name(None if leaf is None else leaf[0])
     return f"{leaf[1]} of shape {list(leaf[0])}"
-
-
-def size_of(shape: tuple[int, ...] | None) -> str:
-    """The size of a vector, in words."""
-    return "missing" if shape is None else "of size " + ("1" if shape == () else str(shape[0]))
 
 
 def summary_of(observations: Any) -> str:
@@ -73,7 +69,8 @@ def content_hash(head: list[Any], episodes: Sequence[Any]) -> str:
     """SHA-256 of the environment's name and of the content of episodes."""
     digest = hashlib.sha256(json.dumps(head).encode())
     for episode in episodes:
-        named_arrays = [*named(episode.observations, ""), ("", episode.actions), ("", episode.rewards)]
+        others = [None if x is None else x.astype(np.float32, copy=False) for x in (episode.actions, episode.rewards)]
+        named_arrays = [*named(episode.observations, ""), *(("", x) for x in others)]
         for name, array in named_arrays:
             if array is None:
                 digest.update(b"null")

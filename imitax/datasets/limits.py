@@ -1,5 +1,6 @@
 """What a file may cost: sizes are compared with the file's own before anything is allocated, and text with a limit."""
 
+import errno
 import json
 import os
 from collections.abc import Mapping
@@ -37,6 +38,7 @@ def check_size(claimed: int, allowed: int, what: str) -> None:
 def text_file(path: Path) -> str:
     """A small text file. Raises DataError when it is missing, larger than TEXT, or not UTF-8."""
     try:
+        check_regular(path)
         if path.stat().st_size > TEXT:
             raise DataError(f"{path.name} has {_bytes(path.stat().st_size)}; at most {_bytes(TEXT)} are read")
         return path.read_text(encoding="utf-8")
@@ -44,6 +46,21 @@ def text_file(path: Path) -> str:
         raise DataError(f"{path.name} cannot be read: {error.strerror or error}") from error
     except UnicodeDecodeError as error:
         raise DataError(f"{path.name} is not text") from error
+
+
+def check_regular(path: Path) -> None:
+    """Refuse what is there but is no file of bytes, such as a named pipe, which never ends."""
+    if path.exists() and not path.is_file():
+        raise DataError(f"{path.name} is no regular file")
+
+
+def check_name(path: Path) -> None:
+    """Refuse what cannot be a path: a name that is too long, or one with a zero byte."""
+    try:
+        os.stat(path)
+    except (OSError, ValueError) as error:
+        if isinstance(error, ValueError) or error.errno in (errno.ENAMETOOLONG, errno.EINVAL):
+            raise DataError(f"{short(path)} is no path: {error.args[-1]}") from error
 
 
 def json_object(text: str, what: str) -> dict[str, Any]:
@@ -80,6 +97,7 @@ def short(text: object, limit: int = SHOWN) -> str:
 def inside(folder: Path, relative: str) -> Path:
     """A file of a folder that somebody sent. Raises DataError when a link or `..` leads out of the folder."""
     path = folder / relative
+    check_name(path)
     if not os.path.realpath(path).startswith(os.path.realpath(folder) + os.sep):
         raise DataError(f"{short(relative)} leads out of the folder; only what lies in it is read")
     return path

@@ -17,11 +17,12 @@ from imitax.datasets.episode import Dataset, Episode, located
 from imitax.datasets.faults import Mend, mended, registered_limit
 from imitax.datasets.flags import numbers
 from imitax.datasets.formats import load_file, load_folder
+from imitax.datasets.limits import check_name
 from imitax.datasets.minari_io import load_minari
 from imitax.datasets.tables import Columns, read_table
 from imitax.errors import DataError, DataWarning
 
-SUFFIXES = (".hdf5", ".h5", ".npz", ".csv", ".tsv", ".parquet")
+SUFFIXES = (".hdf5", ".h5", ".npz", ".csv", ".tsv", ".parquet", ".arrow", ".feather")
 """Endings of what is a file, whether it is there or not."""
 
 Source = Any
@@ -50,8 +51,9 @@ def load(
         source: one of
             - a `Dataset`, which is returned as it is;
             - the name of a bundled dataset, "hopper-expert" or "imitax/hopper-expert" (see `list_bundled`);
-            - a path to a file: HDF5 in the layout of D4RL or robomimic, `.npz`, CSV or Parquet;
-            - a path to a folder: of a Minari dataset, or of LeRobot; `~` and environment variables are expanded;
+            - a path to a file: HDF5 in the layout of D4RL or robomimic, `.npz`, CSV, Parquet or Arrow;
+            - a path to a folder: of a Minari dataset, of LeRobot, or of Hugging Face's `datasets`; in paths `~` and
+              environment variables are expanded;
             - the id of a Minari dataset in the local store, such as "mujoco/hopper/expert-v0";
             - a dict of flat arrays, one row for each transition (see `arrays.split`);
             - a data frame, one row for each step (see `tables.read_table`);
@@ -103,6 +105,8 @@ def _load(source: Source, columns: Columns | None, mend: Mend) -> Dataset:
             return _episodes(source.values())
         with located("arrays"):
             return Dataset(arrays.split(source, mend), name="arrays")
+    if columns is None and (rows := objects.episode_rows(source)) is not None:
+        return _episodes(rows)
     if (table := objects.frame(source)) is not None:
         with located("table"):
             return read_table(table, "table", columns, mend)
@@ -127,23 +131,34 @@ def _episodes(items: Iterable[Any]) -> Dataset:
     return Dataset(tuple(episodes), name="episodes")
 
 
-def is_name(source: str) -> bool:
-    """Whether a data source is the name of a bundled or Minari dataset, and no path."""
-    known = f"imitax/{source.removeprefix('imitax/')}" in list_bundled()
-    return known or (re.fullmatch(r"[-\w/]+-v\d+", source) is not None and not Path(source).exists())
+def named(source: str | os.PathLike[str]) -> str:
+    """Whether a source is a name and no path: "bundled", or "minari" for an id, even of a set that is not there."""
+    if not isinstance(source, str):
+        return ""
+    if f"imitax/{source.removeprefix('imitax/')}" in list_bundled():
+        return "bundled"
+    path = expanded(source)
+    is_path = path.exists() or path.is_absolute() or path.suffix.lower() in SUFFIXES
+    return "minari" if not is_path and re.fullmatch(r"[-\w/]+-v\d+", source) else ""
+
+
+def expanded(source: str | os.PathLike[str]) -> Path:
+    """A path with the home directory and environment variables in it."""
+    return Path(os.path.expandvars(os.path.expanduser(source)))
 
 
 def _load_named(source: str | os.PathLike[str], columns: Columns | None, mend: Mend) -> Dataset:
-    name = f"imitax/{str(source).removeprefix('imitax/')}"
-    if isinstance(source, str) and name in list_bundled():
-        return replace(load_d4rl(BUNDLED / f"{name.removeprefix('imitax/')}.hdf5"), name=name)
-    path = Path(os.path.expandvars(os.path.expanduser(source)))
+    check_name(expanded(source))
+    kind, path = named(source), expanded(source)
+    if kind == "bundled":
+        name = str(source).removeprefix("imitax/")
+        return replace(load_d4rl(BUNDLED / f"{name}.hdf5"), name=f"imitax/{name}")
+    if kind == "minari":
+        return load_minari(str(source), columns)
     if path.is_dir():
-        return load_folder(path, columns)
+        return load_folder(path, columns, mend)
     if path.is_file() or path.suffix.lower() in SUFFIXES:
         return load_file(path, columns, mend)
-    if isinstance(source, str) and re.fullmatch(r"[-\w/]+-v\d+", source) and not path.is_absolute():
-        return load_minari(source, columns)
     if unset := re.search(r"\$\{?(\w+)", str(path)):
         raise DataError(f"{source}: the environment variable {unset[1]} is not set")
     raise DataError(

@@ -16,6 +16,7 @@ import numpy as np
 from gymnasium.envs.registration import EnvSpec, WrapperSpec
 
 from imitax.catalogue import minari_path
+from imitax.datasets import minari_arrow
 from imitax.datasets.arrays import episode
 from imitax.datasets.environment import identity, no_box, specification, wrappers
 from imitax.datasets.episode import Dataset, Episode, located
@@ -60,7 +61,7 @@ def load_minari(source: Path | str, columns: Columns | None = None) -> Dataset:
             keys = [chosen] if isinstance(chosen, str) else list(chosen or ())
             if not keys and check_observations(metadata):
                 _bounds(metadata, "observation")
-            low, high = _bounds(metadata, "action")
+            low, high = _bounds(metadata, "action")  # empty of a finite set
             spec = _env_spec(metadata.get("env_spec"))
         bounded = bool(np.isfinite([low, high]).any())
         env_id, env_kwargs = identity(spec)
@@ -82,12 +83,14 @@ def _described(value: Any) -> str:
 
 
 def _bounds(metadata: dict[str, Any], what: str) -> tuple[np.ndarray, np.ndarray]:
-    """Lower and upper bound of a space that is a vector of numbers."""
+    """Lower and upper bound of a space that is a vector of numbers; empty for a finite set of actions."""
     key = f"{what}_space"
     if not isinstance(metadata.get(key), str):
         raise DataError(f"its metadata have no {key}")
     space = json_object(metadata[key], key)
     kind, shape = space.get("type"), space.get("shape")
+    if what == "action" and kind in ("Discrete", "MultiDiscrete", "MultiBinary"):
+        return np.zeros(0, np.float32), np.zeros(0, np.float32)
     if kind != "Box" or not isinstance(shape, list) or len(shape) != 1:
         parts = space.get("subspaces")
         inner = f" of {', '.join(map(short, parts))}" if isinstance(parts, dict) else f" {shape or ''}".rstrip()
@@ -127,11 +130,11 @@ def _env_spec(text: Any) -> EnvSpec | None:
 
 
 def _episodes(data: Path, metadata: dict[str, Any], keys: list[str]) -> tuple[Episode, ...]:
-    if metadata.get("data_format", "hdf5") != "hdf5":
-        raise DataError(
-            f"it is stored as {short(metadata['data_format'])}; only Minari's HDF5 format is read from files. Load it "
-            "with Minari and pass the object: imitax.load(minari.load_dataset(ID))"
-        )
+    storage = str(metadata.get("data_format", "hdf5"))
+    if storage in minari_arrow.READERS:
+        return minari_arrow.read_episodes(data, metadata, keys)
+    if storage != "hdf5":
+        raise DataError(f"it is stored as {short(storage)}; Minari's storages hdf5, arrow and parquet are read")
     path = inside(data, "main_data.hdf5")
     if not path.is_file():
         raise DataError("the dataset is damaged: there is no main_data.hdf5")
@@ -158,7 +161,7 @@ def _episode(file: Hdf5, name: str, keys: list[str]) -> Episode:
         return episode(found)
 
 
-def save_minari(dataset: Dataset, dataset_id: str) -> Path:  # over 50 lines for its docstring and imports
+def save_minari(dataset: Dataset, dataset_id: str) -> Path:
     """Write a dataset to the local Minari store; returns its folder. Whole or not at all.
 
     `attributes` become Minari metadata, so `author`, `author_email`, `algorithm_name`, `code_permalink` and
@@ -187,9 +190,6 @@ def save_minari(dataset: Dataset, dataset_id: str) -> Path:  # over 50 lines for
         raise DataError(f"the Minari dataset {dataset_id} exists already; choose another version, or delete it first")
     if namespace is not None and namespace not in list_local_namespaces():
         create_namespace(namespace)
-    unbounded = (np.inf,) * dataset.action_dim
-    low = np.array(dataset.action_low or np.negative(unbounded), np.float32)
-    high = np.array(dataset.action_high or unbounded, np.float32)
     metadata: dict[str, Any] = {key: value for key, value in dataset.attributes.items() if key not in STRUCTURE}
     metadata |= {key: float(metadata[key]) for key in REFERENCE_NAMES if key in metadata}  # Minari computes with them
     authors = {key: {metadata[key]} for key in ("author", "author_email") if key in metadata}
@@ -202,7 +202,7 @@ def save_minari(dataset: Dataset, dataset_id: str) -> Path:  # over 50 lines for
         storage = MinariStorage.new(
             temporary / "data",
             observation_space=unbounded_space(dataset.episodes[0].observations),
-            action_space=gym.spaces.Box(low, high, dtype=np.float32),
+            action_space=_action_space(dataset),
             env_spec=None if dataset.env_id is None else specification(dataset.env_id, dataset.env_kwargs),
             **lossless,
         )
@@ -215,15 +215,30 @@ def save_minari(dataset: Dataset, dataset_id: str) -> Path:  # over 50 lines for
     return folder
 
 
+def _action_space(dataset: Dataset) -> gym.Space:
+    """The space that Minari is told: of integers, as large as the data show."""
+    actions = dataset.actions
+    if np.issubdtype(actions.dtype, np.integer):
+        starts = np.minimum(actions.min(axis=0), 0)
+        sizes = actions.max(axis=0) - starts + 1
+        if len(sizes) == 1:
+            return gym.spaces.Discrete(int(sizes[0]), start=int(starts[0]))
+        return gym.spaces.MultiDiscrete(sizes, start=starts)
+    unbounded = (np.inf,) * actions.shape[1]
+    low = np.array(dataset.action_low or np.negative(unbounded), np.float32)
+    high = np.array(dataset.action_high or unbounded, np.float32)
+    return gym.spaces.Box(low, high, dtype=np.float32)
+
+
 def _buffer(episode: Episode) -> Any:
     from minari.data_collector import EpisodeBuffer
 
-    at_end = np.arange(len(episode)) == len(episode) - 1
+    at_end, actions = np.arange(len(episode)) == len(episode) - 1, np.asarray(episode.actions)
     return EpisodeBuffer(
         observations=episode.observations
         if not isinstance(episode.observations, np.ndarray)
         else list(episode.observations),
-        actions=list(np.asarray(episode.actions)),
+        actions=list(actions[:, 0] if actions.dtype.kind == "i" and actions.shape[1] == 1 else actions),
         rewards=list(np.asarray(episode.rewards)),
         terminations=list(at_end & episode.terminated),
         truncations=list(at_end & episode.truncated),

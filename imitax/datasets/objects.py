@@ -4,14 +4,16 @@ Trajectories and transitions of `imitation`, replay buffers of Stable-Baselines3
 frames, and anything else whose fields have the names that a dict would have.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from typing import Any
 
 import numpy as np
 
-from imitax.datasets.arrays import NAMES, episode
+from imitax.datasets.arrays import EPISODES, NAMES, episode
 from imitax.datasets.environment import identity, wrappers
 from imitax.datasets.episode import Dataset, Episode, located
+from imitax.datasets.limits import json_object
 from imitax.errors import DataError
 
 
@@ -31,13 +33,52 @@ def fields(source: Any) -> dict[str, Any]:
 
 def frame(source: Any) -> dict[str, np.ndarray] | None:
     """The columns of a data frame (pandas, polars), or of a Hugging Face dataset; None for what is none."""
+    names = _columns(source)
+    if names is None:
+        return None
+    if len(set(map(str, names))) < len(names):
+        raise DataError("two columns of the data frame have one name")
+    return {str(name): np.asarray(source[name]) for name in names}
+
+
+def episode_rows(source: Any) -> list[dict[str, Any]] | None:
+    """The rows of a data frame with one row an episode, as `imitation` makes them; None for any other source.
+
+    They are told by observations [T, O] in a cell, with as many actions or one less, and no column of episodes.
+    """
+    names = _columns(source) or []
+    observations, actions = (next((n for n in NAMES[key] if n in names), None) for key in ("observations", "actions"))
+    if observations is None or set(EPISODES) & set(names):
+        return None
+    first: Any = next(iter(source[observations]), None)
+    if not _is_list(first) or not _is_list(next(iter(first), None)):
+        return None
+    if actions is not None:
+        taken: Any = next(iter(source[actions]), None)
+        if not _is_list(taken) or len(first) - len(taken) not in (0, 1):
+            return None
+    kept = [name for name in names if name in {n for group in NAMES.values() for n in group} | {"infos"}]
+    return [
+        dict(zip(kept, map(_stacked, cells), strict=True)) for cells in zip(*(source[n] for n in kept), strict=True)
+    ]
+
+
+def _columns(source: Any) -> list[Any] | None:
     names = getattr(source, "column_names", None)
     names = getattr(source, "columns", None) if names is None else names
     if names is None or isinstance(source, Mapping) or not hasattr(source, "__getitem__"):
         return None
-    if len(set(map(str, names))) < len(list(names)):
-        raise DataError("two columns of the data frame have one name")
-    return {str(name): np.asarray(source[name]) for name in names}
+    return list(names)
+
+
+def _is_list(cell: Any) -> bool:
+    return isinstance(cell, list | tuple | np.ndarray) or (hasattr(cell, "tolist") and getattr(cell, "ndim", 0) > 0)
+
+
+def _stacked(cell: Any) -> Any:
+    """A cell of rows as one array: from arrays of arrays, as pandas reads them out of Parquet."""
+    nested = isinstance(cell, np.ndarray) and cell.dtype.kind == "O" and len(cell) and _is_list(cell[0])
+    return np.stack([np.asarray(row) for row in cell]) if nested and len({len(row) for row in cell}) == 1 else cell
 
 
 def trajectory(source: Any) -> Episode:
@@ -71,7 +112,7 @@ def replay_buffer(source: Any) -> dict[str, Any] | None:
             each = {k: np.concatenate([np.asarray(x)[rows, i] for i in range(envs)]) for k, x in leaves.items()}
             flat[name] = each if isinstance(array, Mapping) else each[""]
     if "dones" not in flat:
-        raise DataError("a rollout buffer is none of episodes; pass a replay buffer, or arrays")
+        return _rollouts(source, flat, rows)
     dones, timeouts = flat.pop("dones").astype(bool), np.asarray(flat.get("timeouts", 0)).astype(bool)
     cut = np.arange(1, envs + 1) * len(rows) - 1  # what follows is another environment's
     flat["terminals"] = dones & ~timeouts
@@ -79,14 +120,29 @@ def replay_buffer(source: Any) -> dict[str, Any] | None:
     return flat
 
 
+def _rollouts(source: Any, flat: dict[str, Any], rows: np.ndarray) -> dict[str, Any]:
+    """Episodes of a rollout buffer, which knows where they start, and not why they end: all count as truncated."""
+    starts = getattr(source, "episode_starts", None)
+    if starts is None or getattr(source, "generator_ready", False):
+        raise DataError("the rollout buffer has been cut into batches; pass it before get() is called, or pass arrays")
+    begins = np.asarray(starts)[rows].astype(bool)
+    begins[0] = True
+    return flat | {"episode": np.cumsum(begins.T.ravel())}
+
+
 def transitions(source: Any) -> dict[str, Any] | None:
-    """Flat arrays of the transitions of `imitation`, whose `dones` are ends of the task; None for what is none."""
+    """Flat arrays of the transitions of `imitation`; None for what is none.
+
+    Its `dones` are ends of the task, unless the info of the row says that a time limit cut the episode.
+    """
     named = fields(source)
     if "next_obs" not in named or "dones" not in named:
         return None
-    named["terminals"] = named.pop("dones")
-    named.pop("infos", None)
-    return named
+    dones, infos = np.asarray(named.pop("dones")), named.pop("infos", None)
+    cut = np.zeros(dones.shape, bool)
+    if dones.dtype.kind == "b" and infos is not None and len(infos) == len(dones):
+        cut = dones & np.array([_time_limited([info]) for info in infos], bool)
+    return named | {"terminals": dones ^ cut if cut.any() else dones} | ({"timeouts": cut} if cut.any() else {})
 
 
 def minari_dataset(source: Any) -> Dataset | None:
@@ -114,8 +170,11 @@ def minari_dataset(source: Any) -> Dataset | None:
 
 
 def _time_limited(infos: Any) -> bool:
-    """Whether the last of an episode's infos says that a time limit cut it."""
-    if not isinstance(infos, Iterable) or isinstance(infos, Mapping):
+    """Whether the last of an episode's infos, or its JSON, says that a time limit cut it."""
+    if not isinstance(infos, Sequence | np.ndarray) or isinstance(infos, str) or not len(infos):
         return False
-    last = list(infos)[-1:]
-    return bool(last and isinstance(last[0], Mapping) and last[0].get("TimeLimit.truncated"))
+    last = infos[-1]
+    if isinstance(last, str) and "TimeLimit.truncated" in last:
+        with suppress(DataError):
+            last = json_object(last, "the last of infos")
+    return isinstance(last, Mapping) and last.get("TimeLimit.truncated") in (True, 1)

@@ -1,71 +1,78 @@
-"""Parquet files, through pyarrow: a table with one row a step, whose cells may be lists of numbers."""
+"""Parquet and Arrow files: a table with one row a step, whose cells may be lists of numbers, or one row an episode."""
 
-import importlib
 from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
+from imitax.datasets import arrow
+from imitax.datasets.arrays import NAMES
 from imitax.datasets.episode import Dataset, located
 from imitax.datasets.faults import Mend
-from imitax.datasets.limits import budget, check_size
+from imitax.datasets.limits import budget, check_regular, check_size
+from imitax.datasets.objects import trajectory
 from imitax.datasets.tables import Columns, read_table
-from imitax.errors import DataError
 
 
 def load_parquet(path: Path | str, columns: Columns | None = None, mend: Mend | None = None) -> Dataset:
-    """Read a Parquet file as `read_table` reads a table. Raises DataError without pyarrow, or for a damaged file."""
+    """Read a Parquet file as `from_arrow` reads a table. Raises DataError without pyarrow, or for a damaged file."""
     path = Path(path)
     with located(f"{path} (Parquet)"):
-        return read_table(read_parquet(path), path.stem, columns, mend)
+        return from_arrow(read_parquet(path), path.stem, columns, mend)
 
 
-def read_parquet(path: Path, wanted: Collection[str] | None = None) -> dict[str, np.ndarray]:
-    """Columns of a Parquet file, all of numbers and text or those that are `wanted`."""
-    try:
-        arrow, parquet = importlib.import_module("pyarrow"), importlib.import_module("pyarrow.parquet")
-    except ImportError as error:
-        raise DataError("reading Parquet needs pyarrow: pip install 'imitax[data]'") from error
-    try:
-        with parquet.ParquetFile(path) as file:
-            meta = file.metadata
-            check_size(sum(meta.row_group(i).total_byte_size for i in range(meta.num_row_groups)), budget(path), "it")
-            check_size(8 * meta.num_rows * meta.num_columns, 64 * budget(path), "its rows")
-            schema = file.schema_arrow
-            names = [f.name for f in schema if _readable(arrow, f.type) and (wanted is None or f.name in wanted)]
-            check_size(8 * meta.num_rows * len(names), budget(path), "its rows")
-            table = file.read(columns=names)
-            check_size(table.nbytes, budget(path), "its values")
-            return {name: _column(arrow, table.column(name)) for name in names}
-    except DataError:
-        raise
-    except Exception as error:  # pyarrow raises its own errors, OSError, and more on damaged bytes
-        raise DataError(f"this is no readable Parquet file: {error}") from error
+def load_arrow(path: Path | str, columns: Columns | None = None, mend: Mend | None = None) -> Dataset:
+    """Read an Arrow or Feather file as `from_arrow` reads a table."""
+    path = Path(path)
+    with located(f"{path} (Arrow)"):
+        return from_arrow(arrow.read_arrow(path), path.stem, columns, mend)
 
 
-def _readable(arrow: Any, kind: Any) -> bool:
-    types = arrow.types
-    if types.is_list(kind) or types.is_large_list(kind) or types.is_fixed_size_list(kind):
-        return _readable(arrow, kind.value_type)
-    simple = (types.is_floating, types.is_integer, types.is_boolean, types.is_string, types.is_large_string)
-    return any(test(kind) for test in simple)
+def from_arrow(table: Any, name: str, columns: Columns | None = None, mend: Mend | None = None) -> Dataset:
+    """Episodes from a table of pyarrow: as `read_table`, or with one row an episode, as `imitation` writes them."""
+    found = {key: next((n for n in NAMES[key] if n in table.column_names), None) for key in NAMES}
+    observations, actions = found["observations"], found["actions"]
+    if columns or observations is None or not _are_episodes(table, observations, actions):
+        return read_table(arrow.columns(table), name, columns, mend)
+    flags = {n: table.column(n).to_pylist() for n in (found["terminals"], found["timeouts"]) if n is not None}
+    names = [n for n in (observations, actions, found["rewards"], found["next_observations"]) if n is not None]
+    parts = {n: arrow.lists(table.column(n), n) for n in names}
+    if "infos" in table.column_names and arrow.nesting(arrow.pyarrow(), table.column("infos").type) == 1:
+        flags["infos"] = [row.values[-1:].to_pylist() for row in table.column("infos")]
+    episodes = []
+    for index in range(table.num_rows):
+        with located(f"episode {index}"), arrow.readable("table"):
+            fields = {n: next(rows) for n, rows in parts.items()} | {n: values[index] for n, values in flags.items()}
+            episodes.append(trajectory({n: value for n, value in fields.items() if value is not None}))
+    return Dataset(tuple(episodes), name=name)
 
 
-def _column(arrow: Any, column: Any) -> np.ndarray:
-    """[N], or [N, K] for lists of one length."""
-    types, kind, rows = arrow.types, column.type, len(column)
-    if not (types.is_list(kind) or types.is_large_list(kind) or types.is_fixed_size_list(kind)):
-        return column.to_numpy()
-    if column.null_count:
-        raise DataError(f"{column.null_count} rows of a column of lists are empty")
-    values = column.combine_chunks()
-    flat = values.flatten()
-    while types.is_list(flat.type) or types.is_fixed_size_list(flat.type):
-        flat = flat.flatten()
-    lengths = {len(flat) // max(rows, 1)}
-    if not types.is_fixed_size_list(kind):
-        lengths = set(arrow.compute.list_value_length(values).unique().to_pylist())
-    if len(lengths) != 1 or len(flat) % max(rows, 1):
-        raise DataError("the lists of a column differ in length")
-    return flat.to_numpy(zero_copy_only=False).reshape(rows, -1)
+def _are_episodes(table: Any, observations: str, actions: str | None) -> bool:
+    """Whether the rows are episodes, by the nesting of their lists, and by the lengths in the first row."""
+    column = table.column(observations)
+    if arrow.nesting(arrow.pyarrow(), column.type) != 2 or not table.num_rows or column[0].values is None:
+        return False
+    if actions is None:
+        return True
+    first = table.column(actions)[0]
+    steps = len(first.values) if arrow.nesting(arrow.pyarrow(), first.type) and first.values is not None else 0
+    return steps > 0 and len(column[0].values) - steps in (0, 1)
+
+
+def read_parquet(path: Path, wanted: Collection[str] | None = None) -> Any:
+    """The table of pyarrow in a Parquet file: all its columns, or those that are `wanted`."""
+    parquet = arrow.pyarrow("pyarrow.parquet")
+    check_regular(path)
+    with arrow.readable("Parquet file"), parquet.ParquetFile(path) as file:
+        meta = file.metadata
+        check_size(sum(meta.row_group(i).total_byte_size for i in range(meta.num_row_groups)), budget(path), "it")
+        check_size(8 * meta.num_rows * meta.num_columns, 64 * budget(path), "its rows")
+        names = [f.name for f in file.schema_arrow if (_read_unasked(f.type) if wanted is None else f.name in wanted)]
+        check_size(8 * meta.num_rows * len(names), budget(path), "its rows")
+        table = file.read(columns=names).select(names)
+        check_size(table.nbytes, budget(path), "its values")
+        table.validate(full=True)
+        return table
+
+
+def _read_unasked(kind: Any) -> bool:
+    return arrow.is_plain(arrow.pyarrow(), kind) or arrow.pyarrow().types.is_struct(kind)

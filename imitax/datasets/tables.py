@@ -69,8 +69,9 @@ def read_table(table: Table, name: str, columns: Columns | None = None, mend: Me
     }
     for key in ("rewards", "terminals", "timeouts"):
         if roles[key]:
-            column = table[roles[key][0]]
-            fields[key] = (numbers(column, key) if key == "rewards" else flags(column, key))[order]
+            name_of = roles[key][0]
+            said = key if name_of == key else f"{key} ({short(name_of)})"
+            fields[key] = (numbers if key == "rewards" else flags)(table[name_of], said)[order]
     if starts is not None:
         _close(fields, starts)
     elif "terminals" not in fields:
@@ -84,14 +85,14 @@ def read_table(table: Table, name: str, columns: Columns | None = None, mend: Me
 
 def assign(names: Sequence[str], columns: Columns | None = None) -> dict[str, list[str]]:
     """The columns of each role, numbered ones in the order of their numbers."""
-    given = _given(columns or {})
+    named = given(columns or {})
     roles: dict[str, list[str]] = {}
     taken: set[str] = set()
-    for role, wanted in given.items():
+    for role, wanted in named.items():
         roles[role] = [name for pattern in wanted for name in _match(names, pattern, role)]
         taken |= set(roles[role])
     for role, pattern in ROLES.items():
-        if role in given:
+        if role in named:
             continue
         found = [n for n in names if n not in taken and re.match(pattern, n.strip().lower())]
         if role in SINGLE and len(found) > 1:
@@ -124,16 +125,16 @@ def joined(table: Table, names: Sequence[str]) -> np.ndarray:
     return np.concatenate(parts, axis=1)
 
 
-def _given(columns: Columns) -> dict[str, list[str]]:
+def given(columns: Columns) -> dict[str, list[str]]:
     """Patterns by role, from whatever names of the field were used."""
     aliases = {alias: key for key, names in NAMES.items() for alias in names}
-    given = {}
+    found = {}
     for role, wanted in columns.items():
         key = aliases.get(role, role)
         if key not in ROLES:
             raise DataError(f"columns has no {role!r}; it takes {', '.join(ROLES)}")
-        given[key] = [] if wanted is None else [wanted] if isinstance(wanted, str) else list(map(str, wanted))
-    return given
+        found[key] = [] if wanted is None else [wanted] if isinstance(wanted, str) else list(map(str, wanted))
+    return found
 
 
 def _match(names: Sequence[str], pattern: str, role: str) -> list[str]:

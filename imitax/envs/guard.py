@@ -9,7 +9,6 @@ from weakref import WeakValueDictionary
 import gymnasium as gym
 import jax
 import numpy as np
-from jaxtyping import Float
 
 from imitax.errors import EnvError
 from imitax.observation_spaces import checked, of_space, parts
@@ -98,8 +97,8 @@ class Guard:
             )
         return self._observation(result[0]), dict(result[1] or {})
 
-    def step(self, action: Float[np.ndarray, "A"]) -> tuple[Any, float, bool, bool, Any]:
-        """One step, as of Gymnasium; the action array stays as it is.
+    def step(self, action: Any) -> tuple[Any, float, bool, bool, Any]:
+        """One step, as of Gymnasium, for an array or a NumPy scalar, which stays as it is.
 
         Raises:
             EnvError: with what is wrong and what to do.

@@ -11,6 +11,7 @@ import gymnasium as gym
 import numpy as np
 from gymnasium.vector.utils import CloudpickleWrapper
 
+from imitax.envs.actions import action_space
 from imitax.envs.copying import Copies
 from imitax.envs.guard import Guard, name_of
 from imitax.envs.limits import time_limit
@@ -25,9 +26,6 @@ from imitax.spaces import Spec
 
 EnvLike = str | gym.Env | Callable[[], gym.Env]
 
-LARGEST_BOUND = 1e9
-"""Action bounds beyond this mean "none": some simulators declare the largest number of float32."""
-
 LARGEST_INTEGER = 2.0**24
 """Beyond which float32 leaves integers out."""
 
@@ -41,7 +39,7 @@ class Task:
     env_kwargs: dict[str, Any]
     spec: Spec
     observation_space: gym.Space
-    action_space: gym.spaces.Box
+    action_space: gym.Space
     max_episode_steps: int | None
     sole: Sole | None = None
     """The environment, where it exists once and cannot be made again."""
@@ -63,7 +61,7 @@ class Task:
             env_kwargs: keyword arguments for an id.
 
         Raises:
-            ConfigError: unknown id, wrong keyword arguments, or spaces that cannot be observed or acted in.
+            ConfigError: unknown id, wrong keyword arguments, or spaces that imitax does not take.
             EnvError: the environment does not keep to Gymnasium's interface, or a callable makes one object twice.
         """
         kwargs = dict(env_kwargs or {})
@@ -122,8 +120,7 @@ def _of_id(env_id: str, kwargs: dict[str, Any]) -> Task:
         if spec is not None and spec.id in gym.registry:
             # Not by its id: a worker process may not have imported the package that registers it.
             make = partial(make_env, gym.registry[spec.id], kwargs)
-        task = describe(probe, env_id, make)
-        return replace(task, env_id=env_id, env_kwargs=kwargs)  # as they were given
+        return replace(describe(probe, env_id, make), env_id=env_id, env_kwargs=kwargs)  # as they were given
     finally:
         probe.close()
 
@@ -186,7 +183,7 @@ def describe(env: Any, name: str, make: Callable[[], gym.Env], sole: Sole | None
     obs, act, registered, kwargs = env.observation_space, env.action_space, getattr(env, "spec", None), {}
     if registered is not None:
         name, kwargs = registered.id, dict(registered.kwargs)
-    spec = Spec(of_space(obs), tuple(map(float, act.low)), tuple(map(float, act.high)))
+    spec = Spec(of_space(obs), action_space(act, name))
     return Task(make, name, kwargs, spec, obs, act, time_limit(env), sole)
 
 
@@ -195,7 +192,7 @@ def _has_interface(env: Any) -> bool:
 
 
 def check_spaces(env: Any, name: str) -> None:
-    """Refuse what is no single environment with observations of arrays and actions in a flat box.
+    """Refuse what is no single environment with observations of arrays and a known kind of actions.
 
     Raises:
         ConfigError: with what to do.
@@ -216,13 +213,7 @@ def check_spaces(env: Any, name: str) -> None:
             "shimmy's GymV26CompatibilityV0(env=env), or GymV21CompatibilityV0 where step returns four values"
         )
     of_space(obs, f"{name}: observation")
-    if not isinstance(act, gym.spaces.Box) or len(act.shape) != 1:
-        raise ConfigError(f"{name}: actions must be a flat Box (continuous control), got {act}")
-    if not (max(np.abs(act.low).max(), np.abs(act.high).max()) < LARGEST_BOUND and (act.low < act.high).all()):
-        raise ConfigError(
-            f"{name}: action bounds must be finite with low < high, and below {LARGEST_BOUND:g}, got {act}; give the "
-            "range that is used: gymnasium.wrappers.TransformAction(env, lambda a: a, gymnasium.spaces.Box(low, high))"
-        )
+    action_space(act, name)
 
 
 def check_sendable(task: Task) -> None:

@@ -6,6 +6,7 @@ from typing import Any
 import gymnasium as gym
 from gymnasium.envs.registration import EnvSpec
 
+from imitax.envs.missing import missing
 from imitax.errors import ConfigError
 
 
@@ -17,7 +18,7 @@ def make_env(env: str | EnvSpec, env_kwargs: dict[str, Any]) -> gym.Env:
     except (gym.error.NameNotFound, gym.error.NamespaceNotFound, gym.error.VersionNotFound) as e:
         raise ConfigError(f"unknown environment {env_id!r}: {e}. Is the package that registers it imported?") from e
     except (gym.error.DependencyNotInstalled, ModuleNotFoundError) as e:
-        raise ConfigError(f"{env_id} needs a package that is missing: {e}; try pip install 'imitax[mujoco]'") from e
+        raise ConfigError(f"{env_id} needs a package that is missing: {missing(e)}") from e
     except TypeError as e:
         raise ConfigError(f"{env_id} does not take env_kwargs {json.dumps(env_kwargs, default=str)}: {e}") from e
     except gym.error.Error as e:

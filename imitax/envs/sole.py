@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Shaped
 
 from imitax.envs.guard import Guard
 from imitax.observations import host_zeros, put
@@ -43,7 +43,7 @@ class SoleVectorEnv:
         put(self.obs, i, self.sole.guard.reset(seed=seed)[0])
 
     def step(
-        self, actions: Float[np.ndarray, "N A"], running: Bool[np.ndarray, "N"] | None = None
+        self, actions: Shaped[np.ndarray, "N ..."], running: Bool[np.ndarray, "N"] | None = None
     ) -> tuple[Float[np.ndarray, "N"], Bool[np.ndarray, "N"], Bool[np.ndarray, "N"]]:
         """Step the one member that runs; rewards, terminated and truncated [N] are zero elsewhere."""
         n = self.num_envs

@@ -5,6 +5,7 @@ from typing import Any
 import jax
 import numpy as np
 
+from imitax.envs.actions import action_space
 from imitax.envs.guard import Guard
 
 SEED, STEPS = 0, 5
@@ -19,18 +20,18 @@ def trace(env: Guard, beside: Guard | None = None) -> Trace:
     Raises:
         EnvError: the environment does not keep to the interface.
     """
-    low, high = env.action_space.low, env.action_space.high  # type: ignore[attr-defined]  of a Box
-    shares = np.linspace(0.25, 0.75, STEPS * low.size).reshape(STEPS, *low.shape)
+    space = action_space(env.action_space, env.name)
+    shares = np.linspace(0.25, 0.75, STEPS * space.size).reshape(STEPS, space.size)
     seen, other = [_vector(env.reset(seed=SEED)[0])], beside
     if other is not None:
         other.reset(seed=SEED + 1)
     for share in shares:
-        obs, reward, terminated, truncated, _ = env.step((low + share * (high - low)).astype(np.float32))
+        obs, reward, terminated, truncated, _ = env.step(space.env(space.at(share))[()])
         seen.append(np.r_[_vector(obs), reward, terminated, truncated])
         if terminated or truncated:
             break
         if other is not None:
-            _, _, *ends, _ = other.step((low + (1 - share) * (high - low)).astype(np.float32))
+            _, _, *ends, _ = other.step(space.env(space.at(1 - share))[()])
             if any(ends):
                 other.reset(seed=SEED + 1)
     return seen

@@ -5,7 +5,8 @@ from collections.abc import Sequence
 import gymnasium as gym
 import numpy as np
 
-from imitax.envs.making import LARGEST_BOUND, Task
+from imitax.envs.actions import LARGEST_BOUND
+from imitax.envs.making import Task
 from imitax.envs.recorded import Recorded
 from imitax.errors import ConfigError
 from imitax.spaces import Spec

@@ -1,6 +1,7 @@
-"""Networks: multilayer perceptrons, the tanh-Gaussian policy, critics, rewards, the observation normaliser."""
+"""Networks: multilayer perceptrons, policies, critics, rewards, the observation normaliser."""
 
 from imitax.networks.action_range import ActionRange
+from imitax.networks.categorical import Categorical, PolicyHead, policy_head
 from imitax.networks.convolution import CNN
 from imitax.networks.critic import Critic, CriticConfig, CriticInput
 from imitax.networks.dynamics import Dynamics, DynamicsConfig, ModelStep, Prediction
@@ -10,17 +11,22 @@ from imitax.networks.energy import (
     EnergyActor,
     EnergyConfig,
     EnergyInput,
-    compared_transitions,
     draw_actions,
-    explicit,
     join,
     log_probs,
+)
+from imitax.networks.implicit import (
+    FiniteEnergyActor,
+    ImplicitActor,
+    compared_transitions,
+    explicit,
+    implicit_actor,
     with_inference,
 )
 from imitax.networks.inference import Inference, InferenceKind, Langevin
 from imitax.networks.mlp import MLP, Activation, Precision
 from imitax.networks.normalizer import Normalizer
-from imitax.networks.policy import Actor, Policy, PolicyConfig, TanhGaussian, require_own_encoder
+from imitax.networks.policy import Actor, Choices, Policy, PolicyConfig, TanhGaussian, require_own_encoder
 from imitax.networks.reward import Reward, RewardConfig
 from imitax.networks.termination import Termination, known_termination
 from imitax.networks.value import Value
@@ -31,6 +37,8 @@ __all__ = [
     "ActionRange",
     "Activation",
     "Actor",
+    "Categorical",
+    "Choices",
     "CombinedEncoder",
     "Critic",
     "CriticConfig",
@@ -43,7 +51,9 @@ __all__ = [
     "EnergyActor",
     "EnergyConfig",
     "EnergyInput",
+    "FiniteEnergyActor",
     "FlatEncoder",
+    "ImplicitActor",
     "Inference",
     "InferenceKind",
     "Langevin",
@@ -51,6 +61,7 @@ __all__ = [
     "Normalizer",
     "Policy",
     "PolicyConfig",
+    "PolicyHead",
     "Precision",
     "Prediction",
     "Reward",
@@ -61,10 +72,12 @@ __all__ = [
     "compared_transitions",
     "draw_actions",
     "explicit",
+    "implicit_actor",
     "join",
     "known_termination",
     "log_probs",
     "make_encoder",
+    "policy_head",
     "require_own_encoder",
     "with_inference",
 ]

@@ -4,11 +4,13 @@ from dataclasses import field
 from typing import NamedTuple
 
 import equinox as eqx
+import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, PRNGKeyArray
 
 from imitax.networks.encoder import Encoder, EncoderConfig, make_encoder
 from imitax.networks.mlp import MLP, Activation, Precision
+from imitax.networks.policy import Choices
 from imitax.settings import Count, settings
 from imitax.spaces import Spec
 from imitax.types import Obs
@@ -45,6 +47,10 @@ class Critic(eqx.Module):
     """N action-value functions in one batched product: `[B, O], [B, A] -> [N, B]`.
 
     A `flagged` critic takes a third argument [B] that marks the absorbing state.
+
+    Of a finite set of actions the network sees the observation alone, and has one output for each of the K joint
+    actions. A one-hot action selects its output. Between such points the value is linear in each factor of the action,
+    and the zero action, which the absorbing state has, selects the mean of all outputs.
     """
 
     mlp: MLP
@@ -62,8 +68,9 @@ class Critic(eqx.Module):
         precision: Precision = "float32",
     ):
         self.spec, self.flagged, self.encoder = spec, flagged, make_encoder(spec.observation, cfg.encoder, key)
+        actions, outputs = (0, spec.finite.joint_count) if spec.is_finite else (spec.action_dim, 1)
         mlp = MLP(
-            (self.encoder.size + spec.action_dim + flagged, *cfg.hidden, 1),
+            (self.encoder.size + actions + flagged, *cfg.hidden, outputs),
             key=key,
             members=cfg.members,
             activation=cfg.activation,
@@ -81,7 +88,26 @@ class Critic(eqx.Module):
         flag = jnp.zeros(len(action)) if absorbing is None else absorbing.astype(float)
         return self.at(CriticInput(obs, action, flag))
 
+    def among(
+        self, obs: Obs, choices: Choices, absorbing: Float[Array, "B"] | Bool[Array, "B"] | None = None
+    ) -> Float[Array, "N M B"]:
+        """Values of all members at a policy's actions; of a finite set, for one pass of the network."""
+        if not self.spec.is_finite:
+            if len(choices.action) == 1:
+                return self(obs, choices.action[0], absorbing)[:, None]
+            return jnp.moveaxis(jax.vmap(lambda action: self(obs, action, absorbing))(choices.action), 0, 1)
+        flag = jnp.zeros(choices.log_prob.shape[-1]) if absorbing is None else absorbing.astype(float)
+        return jnp.moveaxis(self._network([self.encoder(obs)], flag), -1, -2)
+
     def at(self, x: CriticInput) -> Float[Array, "N B"]:
         """Values of all members, at inputs that they share or at inputs of their own."""
-        parts = [self.encoder(x.obs), x.action, *([x.absorbing[..., None]] if self.flagged else [])]
-        return self.mlp(jnp.concatenate(parts, axis=-1))[..., 0]
+        if not self.spec.is_finite:
+            return self._network([self.encoder(x.obs), x.action], x.absorbing)[..., 0]
+        values = self._network([self.encoder(x.obs)], x.absorbing)  # [N B K]
+        share = self.spec.finite.combined(x.action, jnp.multiply)  # [*N B K]
+        rest = (1 - share.sum(-1, keepdims=True)) / share.shape[-1]
+        return (values * jnp.broadcast_to(share + rest, values.shape)).sum(-1)
+
+    def _network(self, parts: list[Array], absorbing: Float[Array, "*N B"]) -> Float[Array, "N B K"]:
+        flags = [absorbing[..., None]] if self.flagged else []
+        return self.mlp(jnp.concatenate([*parts, *flags], axis=-1))

@@ -6,8 +6,8 @@ Actions enter f in unit coordinates, [-1, 1] over the range that is searched.
 
 import math
 from collections.abc import Callable
-from dataclasses import field, replace
-from typing import Literal, NamedTuple, get_args
+from dataclasses import field
+from typing import Literal, NamedTuple
 
 import equinox as eqx
 import jax
@@ -16,12 +16,11 @@ import jax.random as jr
 from jaxtyping import Array, Float, Key, PRNGKeyArray
 
 from imitax.compiled import filter_jit
-from imitax.errors import ConfigError
 from imitax.networks.action_range import ActionRange
 from imitax.networks.encoder import Encoder, EncoderConfig, make_encoder
-from imitax.networks.inference import Inference, InferenceKind
+from imitax.networks.inference import Inference
 from imitax.networks.mlp import MLP, Activation, Precision, bounded
-from imitax.networks.policy import Policy, TanhGaussian
+from imitax.networks.policy import TanhGaussian
 from imitax.settings import Positive, settings
 from imitax.spaces import Spec
 from imitax.types import Obs
@@ -56,7 +55,7 @@ class EnergyInput(NamedTuple):
     obs: Obs
     """Normalised."""
     action: Float[Array, "B A"]
-    """In unit coordinates."""
+    """In unit coordinates; of a finite set, +1 at the value that was taken and -1 elsewhere."""
 
 
 class Energy(eqx.Module):
@@ -178,12 +177,12 @@ class EnergyActor(eqx.Module):
 
 @filter_jit
 def _best(actor: EnergyActor, obs: Obs) -> Float[Array, "B A"]:
-    return _by_state(lambda o: actor.search(o, jr.key(0), greedy=True), obs, actor.inference.carried)
+    return by_state(lambda o: actor.search(o, jr.key(0), greedy=True), obs, actor.inference.carried)
 
 
 @filter_jit
 def _drawn(actor: EnergyActor, obs: Obs, keys: Key[Array, "B"]) -> Float[Array, "B A"]:
-    return _by_state(lambda x: actor.search(*x, greedy=False), (obs, keys), actor.inference.carried)
+    return by_state(lambda x: actor.search(*x, greedy=False), (obs, keys), actor.inference.carried)
 
 
 @filter_jit
@@ -195,36 +194,9 @@ def _log_density(actor: EnergyActor, obs: Obs, unit: Float[Array, "B A"]) -> Flo
         return f(x[1][None])[0] - jax.nn.logsumexp(f(uniform))
 
     volume = jnp.log(2 * actor.range.half).sum()
-    return _by_state(one, (obs, unit), NORMALISERS) + math.log(NORMALISERS) - volume
+    return by_state(one, (obs, unit), NORMALISERS) + math.log(NORMALISERS) - volume
 
 
-def _by_state(f: Callable[..., Array], x: object, samples: int) -> Array:
+def by_state(f: Callable[..., Array], x: object, samples: int) -> Array:
     """`f` state by state, in groups whose actions fit the processor's cache."""
     return jax.lax.map(f, x, batch_size=max(1, AT_ONCE // samples))
-
-
-def with_inference(policy: Policy, kind: str) -> Policy:
-    """The policy with another way to find its action, an `InferenceKind`.
-
-    Raises:
-        ConfigError: the policy is not an implicit one, or there is no such way.
-    """
-    actor = policy.actor
-    if not isinstance(actor, EnergyActor):
-        raise ConfigError("the policy is explicit and has no inference to choose; only those that ibc trains have")
-    for known in get_args(InferenceKind):
-        if kind == known:
-            inference = replace(actor.inference, kind=known)
-            return Policy(policy.normalizer, replace(actor, inference=inference))
-    raise ConfigError(f"inference is one of {', '.join(get_args(InferenceKind))}, got {kind!r}")
-
-
-def explicit(policy: Policy) -> Policy:
-    """The policy without its search: an implicit one's amortised policy, any other as it is."""
-    return Policy(policy.normalizer, policy.actor.amortised) if isinstance(policy.actor, EnergyActor) else policy
-
-
-def compared_transitions(policy: Policy) -> int | None:
-    """How many demonstrated transitions an evaluation compares with a policy: 500 where it searches, else None, all."""
-    actor = policy.actor
-    return 500 if isinstance(actor, EnergyActor) and actor.inference.kind != "actor_mean" else None

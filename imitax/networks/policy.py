@@ -2,13 +2,13 @@
 
 import math
 from dataclasses import field
-from typing import Literal, Protocol, runtime_checkable
+from typing import Literal, NamedTuple, Protocol, runtime_checkable
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
 import jax.random as jr
-from jaxtyping import Array, Float, PRNGKeyArray
+from jaxtyping import Array, Bool, Float, PRNGKeyArray, Shaped
 
 from imitax.errors import ConfigError
 from imitax.networks.encoder import Encoder, EncoderConfig, make_encoder
@@ -24,7 +24,8 @@ LOC_LIMIT = math.atanh(1 - 1e-6)
 
 @settings("policy")
 class PolicyConfig:
-    """Network of the tanh-Gaussian policy."""
+    """Network of the policy: tanh-Gaussian for a box of actions, categorical for a finite set, which has no use for the
+    bounds of the standard deviation and the clip."""
 
     hidden: tuple[int, ...] = (256, 256)
     """Units of the hidden layers."""
@@ -47,6 +48,44 @@ def require_own_encoder(cfg: PolicyConfig) -> None:
     """Refuse the critic's encoder where there is no critic. Raises ConfigError."""
     if cfg.share_encoder:
         raise ConfigError("policy.share_encoder is for methods with a critic, and this one has none: leave it out")
+
+
+class Choices(NamedTuple):
+    """Actions over which an expectation under a policy is taken, M in each state."""
+
+    action: Float[Array, "M B A"]
+    log_prob: Float[Array, "M B"]
+    weight: Float[Array, "M B"] | None
+    """Probability of each action, where they are all that there are; None where they are samples."""
+    drawn: Float[Array, "B A"]
+    """One sample."""
+
+    def mean(self, x: Float[Array, "*N M B"]) -> Float[Array, "*N B"]:
+        """Expectation of a function of the actions, given its values at them."""
+        if self.weight is not None:
+            return (jnp.broadcast_to(self.weight, x.shape) * x).sum(-2)
+        return x[..., 0, :] if x.shape[-2] == 1 else x.mean(-2)
+
+    def climb(self, q: Float[Array, "M B"], alpha: Float[Array, ""]) -> Float[Array, "B"]:
+        """Loss [B] of a policy that is to follow values: its minimum is `exp(Q / alpha)`, normalised.
+
+        Samples: `E_pi[alpha log pi - Q]`, alpha times `KL(pi || exp(Q / alpha))` (Haarnoja et al. 2018b, equation 7).
+        All actions: the cross-entropy of `softmax(Q / alpha)`, which is `KL(exp(Q / alpha) || pi)` but for a constant.
+        The slope of the former in a logit has the factor pi, so that a softmax certain of a bad action stays so;
+        that of the latter is `pi - softmax(Q / alpha)`.
+        """
+        if self.weight is None:
+            return self.mean(alpha * self.log_prob - q)
+        return -(jax.lax.stop_gradient(jax.nn.softmax(q / alpha, axis=0)) * self.log_prob).sum(0)
+
+    def absorbed(self, absorbing: Float[AnyArray, "B"] | Bool[AnyArray, "B"]) -> "Choices":
+        """The same, with the zero action in the absorbing state, without entropy; of a finite set, all alike."""
+        keep = 1.0 - absorbing  # [B]
+        weight = self.weight
+        if weight is not None:
+            weight = weight * keep[None] + (1.0 - keep[None]) / len(weight)
+        drawn = self.drawn * keep[:, None]
+        return Choices(self.action * keep[None, :, None], self.log_prob * keep[None], weight, drawn)
 
 
 class TanhGaussian(eqx.Module):
@@ -83,6 +122,14 @@ class TanhGaussian(eqx.Module):
         noise = jr.normal(key, loc.shape)
         u = loc + jnp.exp(log_std) * noise
         return self.squash(u), self._log_density(noise, log_std, u)
+
+    def choices(self, obs: Obs, key: PRNGKeyArray, samples: int | None = None) -> Choices:
+        """Samples that stand for the policy in expectations: one, `sample`'s of this key, or several."""
+        if samples is None:
+            action, logp = self.sample(obs, key)
+            return Choices(action[None], logp[None], None, action)
+        action, logp = jax.vmap(lambda k: self.sample(obs, k))(jr.split(key, samples))
+        return Choices(action, logp, None, action[0])
 
     def mode(self, obs: Obs) -> Float[Array, "B A"]:
         """The deterministic action: the squashed mean of the Gaussian."""
@@ -139,9 +186,13 @@ class Policy(eqx.Module):
     actor: Actor
 
     def act(self, obs: Obs, key: PRNGKeyArray, mode: Literal["mode", "sample"]) -> Float[Array, "B A"]:
-        """Actions for raw observations: the deterministic mode, or a sample."""
+        """Actions for raw observations, the deterministic mode or a sample; of a finite set, one-hot."""
         x = self.normalizer(obs)
         return self.actor.mode(x) if mode == "mode" else self.actor.sample(x, key)[0]
+
+    def columns(self, obs: Obs, key: PRNGKeyArray, mode: Literal["mode", "sample"]) -> Shaped[Array, "B k"]:
+        """The same as data have them: of a finite set, integers."""
+        return self.actor.spec.action.decode(self.act(obs, key, mode))
 
     def log_prob(self, obs: Obs, action: Float[AnyArray, "B A"]) -> Float[Array, "B"]:
         """Log-density of actions at raw observations."""

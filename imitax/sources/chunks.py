@@ -14,7 +14,10 @@ from imitax.types import Transition
 
 
 class Chunk(NamedTuple):
-    """K consecutive steps of every seed, as NumPy arrays [S, K, ...]; `ends` marks the last step of an episode."""
+    """K consecutive steps of every seed, as NumPy arrays [S, K, ...]; `ends` marks the last step of an episode.
+
+    Actions are as in data.
+    """
 
     obs: Any
     action: np.ndarray
@@ -28,7 +31,8 @@ def empty_chunk(seeds: int, count: int, spec: Spec) -> Chunk:
     """Zeros for `count` steps of every seed."""
     shape = (seeds, count)
     obs, next_obs = (host_zeros(spec.observation, *shape) for _ in range(2))
-    action, reward = np.zeros((*shape, spec.action_dim), np.float32), np.zeros(shape, np.float32)
+    action = np.zeros((*shape, spec.action.columns), spec.action.dtype)
+    reward = np.zeros(shape, np.float32)
     return Chunk(obs, action, reward, next_obs, np.zeros(shape, bool), np.zeros(shape, bool))
 
 

@@ -7,13 +7,14 @@ from imitax import seeding
 from imitax.buffers import Buffer, Stored, stack_data
 from imitax.datasets import Dataset
 from imitax.seeding import Purpose
+from imitax.spaces import ActionSpace
 from imitax.types import Transition
 
 
 def episode_buffer(
     recorded: list[Dataset],
     seeds: tuple[int, ...],
-    action_dim: int,
+    space: ActionSpace,
     subsample: int = 1,
     samples_absorbing: bool = False,
 ) -> Buffer:
@@ -22,32 +23,33 @@ def episode_buffer(
     Args:
         recorded: one dataset per seed.
         seeds: decide the offsets of subsampling.
-        action_dim: A; episodes without actions get zeros.
+        space: of the actions; episodes without actions get zeros.
         subsample: keep every `subsample`-th transition of an episode, from a random offset. Absorbing transitions are
             never dropped, and count 1 / `subsample` each instead (DAC, Kostrikov et al. 2019, appendix): so the end
             of an episode has its share of the samples whatever is kept.
         samples_absorbing: samples contain absorbing transitions, one for each episode that terminated.
     """
     parts = [
-        host_data(data.transitions(subsample, seed=_subsample_seed(seed)), action_dim)
+        host_data(data.transitions(subsample, seed=_subsample_seed(seed)), space)
         for data, seed in zip(recorded, seeds, strict=True)
     ]
     absorbing = [sum(e.terminated for e in data.episodes) / subsample for data in recorded]
     return stack_data(parts, absorbing, samples_absorbing)
 
 
-def initial_buffer(demonstrations: list[Dataset], action_dim: int) -> Buffer:
+def initial_buffer(demonstrations: list[Dataset], space: ActionSpace) -> Buffer:
     """The first transition of each episode of each seed's demonstrations, stacked along a leading axis of seeds."""
     parts = []
     for data in demonstrations:
         starts = np.concatenate([[0], np.cumsum(data.lengths)[:-1]])
-        parts.append(jax.tree.map(lambda x, at=starts: x[at], host_data(data.transitions(), action_dim)))
+        parts.append(jax.tree.map(lambda x, at=starts: x[at], host_data(data.transitions(), space)))
     return stack_data(parts, [0.0] * len(parts))
 
 
-def host_data(t: Transition, action_dim: int) -> Stored:
+def host_data(t: Transition, space: ActionSpace) -> Stored:
     """Host transitions as a buffer stores them: numbers become float32, images stay bytes."""
-    action = np.zeros((len(t), action_dim)) if t.action.shape[1] != action_dim else t.action
+    known = t.action.shape[1] == space.columns
+    action = space.encode(np.asarray(t.action)) if known else np.zeros((len(t), space.size))
     data = Stored.of(t)._replace(action=action)
     return jax.tree.map(lambda x: np.asarray(x, x.dtype if x.dtype in (bool, np.uint8) else np.float32), data)
 

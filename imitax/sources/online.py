@@ -25,7 +25,7 @@ from imitax.types import Transition
 from imitax.vector_envs import VectorEnv
 
 Act = Callable[[Any, int], np.ndarray]
-"""`(obs [S, N, ...], step) -> actions [S, N, A]`: N environments of each of S seeds."""
+"""`(obs [S, N, ...], step) -> actions [S, N, k]`, as data have them: N environments of each of S seeds."""
 
 Reward = Callable[[Transition], np.ndarray]
 """Rewards [N] of transitions, in place of the environment's."""
@@ -86,24 +86,22 @@ class OnlineSource:
 
     def advance(self, act: Act, step: int, count: int) -> None:
         """Take `count` steps of every seed (a multiple of N), numbered from `step`, and write them to the replay."""
-        s, n, a = len(self.seeds), self.num_envs, self.spec.action_dim
+        s, n, space = len(self.seeds), self.num_envs, self.spec.action
         if isinstance(self.envs, SoleVectorEnv) and self.envs.taken:  # an evaluation has cut the running episode
             if self.fresh:
                 self.fresh[-1].ends[:, -1] = True
             self.start_episodes(step)
-        low, high = np.asarray(self.spec.action_low, np.float32), np.asarray(self.spec.action_high, np.float32)
-        noise = np.stack(
-            [seeding.generator(seed, Purpose.WARMUP, step).random((count, a), np.float32) for seed in self.seeds]
-        ).reshape(s, -1, n, a)
+        draws = [seeding.generator(seed, Purpose.WARMUP, step) for seed in self.seeds]
+        noise = np.stack([d.random((count, space.size), np.float32) for d in draws]).reshape(s, -1, n, space.size)
         chunk = empty_chunk(s, count, self.spec)
         by_env = jax.tree.map(lambda x: x.reshape(s, -1, n, *x.shape[2:]), chunk)  # views: [S, K / N, N, ...]
         for i in range(count // n):
             number = step + i * n
             obs = self._by_seed()
-            action = low + (high - low) * noise[:, i] if number < self.warmup else act(obs, number)
+            action = space.at(noise[:, i]) if number < self.warmup else act(obs, number)
             put(by_env.obs, np.s_[:, i], obs)
             by_env.action[:, i] = action
-            reward, terminated, truncated = self.envs.step(by_env.action[:, i].reshape(s * n, a))
+            reward, terminated, truncated = self.envs.step(space.env(by_env.action[:, i].reshape(s * n, -1)))
             ended = terminated | truncated
             by_env.reward[:, i] = reward.reshape(s, n)
             put(by_env.next_obs, np.s_[:, i], self._by_seed())
@@ -127,6 +125,7 @@ class OnlineSource:
 
     def _remember(self, chunk: Chunk, start: int) -> None:
         """Put a chunk on the device, with the rewards that count."""
+        chunk = chunk._replace(action=self.spec.action.encode(chunk.action))
         if self.reward is not None:
             chunk = chunk._replace(reward=self.reward(transitions(chunk)).reshape(chunk.reward.shape))
         data, at = jax.tree.map(jnp.asarray, Stored(*chunk[:5])), jnp.asarray(start)

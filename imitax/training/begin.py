@@ -87,15 +87,15 @@ def unaliased(state: Any, devices: int) -> Any:
 def make_streams(setup: Setup, state: Any) -> Streams:
     """All data of a run, before the first step."""
     needs, seeds, task = setup.needs, setup.training.seeds, setup.task
-    absorbing, action_dim = needs.absorbing, task.spec.action_dim
+    absorbing, space = needs.absorbing, task.spec.action
     expert, initial, offline, online, rollouts = None, None, None, None, None
     if needs.expert:
         train = [s.train for s in setup.data.selections]
-        expert = episode_buffer(train, seeds, action_dim, setup.training.subsample, absorbing)
-        initial = initial_buffer(train, action_dim) if needs.initial else None
+        expert = episode_buffer(train, seeds, space, setup.training.subsample, absorbing)
+        initial = initial_buffer(train, space) if needs.initial else None
     if needs.offline:
         recorded = [setup.data.recorded(i, needs) for i in range(len(seeds))]
-        offline = episode_buffer(recorded, seeds, action_dim, samples_absorbing=absorbing)
+        offline = episode_buffer(recorded, seeds, space, samples_absorbing=absorbing)
     if needs.env:
         online = online_source(setup)
     if needs.model is not None:

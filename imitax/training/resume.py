@@ -15,13 +15,13 @@ from imitax.artifacts import DYNAMICS, POLICY, REWARD
 from imitax.checkpoint import Checkpoint, checkpoints, load_checkpoint
 from imitax.compiled import guarded
 from imitax.config import Training, from_flat
-from imitax.datasets.loading import is_name
+from imitax.datasets.loading import expanded, named
 from imitax.envs import EnvLike
 from imitax.errors import CheckpointError, ConfigError, DataError
-from imitax.files import load_arrays, read_json, write_json
+from imitax.files import load_arrays, write_json
 from imitax.record import seed_folder
 from imitax.run import Run
-from imitax.run_config import read_config
+from imitax.run_config import as_written, read_config
 from imitax.stacking import reserve_cpus
 from imitax.training.entry import FORMAT, finish
 from imitax.training.folder import CONFIG
@@ -131,8 +131,8 @@ def check_named(folder: Path, config: dict[str, Any], env: EnvLike | None, given
     if env is None and options["env"]:
         trust.check_env(options["env"], options["env_kwargs"], str(folder))
     paths = {name: options.get(name) for name in ("init_from", "reward", "model_from", "results")}
-    named = {name: options.get(name) for name in ("demos", "offline_data")}
-    paths |= {name: source for name, source in named.items() if source and not is_name(source)}
+    data = {name: options.get(name) for name in ("demos", "offline_data")}
+    paths |= {name: source for name, source in data.items() if source and not named(source)}
     trust.check_files({name: path for name, path in paths.items() if name not in given}, str(folder))
 
 
@@ -140,8 +140,10 @@ def read_run(folder: Path) -> dict[str, Any]:
     """The config of a run that can be resumed."""
     config = read_config(folder)
     if config.get("format") != FORMAT:
+        with as_written(folder / CONFIG):
+            written = config["versions"]["imitax"]
         raise CheckpointError(
-            f"{folder} was written by imitax {config['versions']['imitax']}, whose checkpoints this version cannot "
+            f"{folder} was written by imitax {written}, whose checkpoints this version cannot "
             "continue: it can be opened and evaluated; to continue it, install that version"
         )
     return config
@@ -155,7 +157,7 @@ def _again(folder: Path, config: dict[str, Any], name: str, given: Any) -> Any:
         return source
     if source is None:
         raise ConfigError(f"{folder} was started with {what} in memory; pass them again: resume(folder, {name}=...)")
-    if given is None and not is_name(source) and not Path(source).expanduser().exists():
+    if given is None and not named(source) and not expanded(source).exists():
         raise DataError(
             f"the {what} of {folder} are not at {source} any more: say where they are with "
             f"--{name.replace('_', '-')} FILE ({name}=...); their hash decides whether they are the same"
@@ -198,10 +200,11 @@ def newest(folder: Path) -> Checkpoint | None:
     problems = []
     for path in reversed(checkpoints(folder / "checkpoints")):
         try:
-            checkpoint = load_checkpoint(path)
-            seeds = read_json(folder / "config.json")["training"]["seeds"]
+            checkpoint, seeds = load_checkpoint(path), read_config(folder)["training"]["seeds"]
+            with as_written(path / "manifest.json"):
+                shards = [Path(name).name for name in checkpoint.extra["shards"]]
             for seed in seeds:
-                for name in checkpoint.extra["shards"]:
+                for name in shards:
                     load_arrays(seed_folder(folder, seeds, seed) / "replay" / name)
             return checkpoint
         except CheckpointError as e:

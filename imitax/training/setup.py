@@ -13,6 +13,7 @@ from imitax.errors import ConfigError, DataError
 from imitax.networks import Termination
 from imitax.record.sinks import SinkName, require
 from imitax.stacking import device_count
+from imitax.training.action_check import check_actions
 from imitax.training.data import Data, Sources, gather, load_sources
 from imitax.training.given import Given, load_given, termination_of
 from imitax.training.observed import check_observations
@@ -97,6 +98,7 @@ def prepare(
     task, options = make_task(env, options, [d for d in (sources.demos, sources.offline) if d is not None], needs)
     check_observations(algorithm.name, needs, cfg, options, task.spec.observation)
     options = hold_out(options, sources.demos or sources.offline, task.recorded is not None)
+    check_actions(algorithm, cfg, task)
     cfg = with_termination(cfg, needs, task, options)
     needs = algorithm.needs(cfg)
     check_data(needs, sources, task, named=isinstance(env, str))

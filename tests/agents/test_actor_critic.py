@@ -18,7 +18,7 @@ from imitax.choices.temperature import Temperature
 from imitax.choices.terminal import Terminal, absorbing_transition
 from imitax.errors import ConfigError
 from imitax.networks import Critic, CriticConfig, Normalizer, PolicyConfig, TanhGaussian
-from imitax.spaces import Spec
+from imitax.spaces import FiniteActions, Leaf, ObservationSpace, Spec
 from imitax.types import concat
 
 
@@ -261,3 +261,85 @@ def test_the_window_of_the_average_grows_with_the_updates():
         visited.append(agent.actor.net.mlp.weights[0])
     assert int(agent.updates) == 3
     np.testing.assert_allclose(agent.ema.mlp.weights[0], np.mean(visited, 0), rtol=1e-4, atol=1e-6)
+
+
+# a finite set of actions: tables for critic and policy, every expectation by hand
+
+ALPHA = 0.3
+NEXT = np.array([[1, 2], [0, 2], [2, 0]])
+"""The next state of each state and action."""
+
+
+@pytest.fixture(scope="module")
+def tables():
+    """An agent whose linear networks on one-hot states are tables: Q of two critics, and the policy."""
+    spec = Spec(ObservationSpace((Leaf((3,)),)), FiniteActions((2,), (0,)))
+    cfg = SoftActorCritic(
+        gamma=GAMMA,
+        policy=PolicyConfig(hidden=()),
+        critic=CriticConfig(hidden=()),
+        temperature=Temperature("fixed", initial=ALPHA),
+    )
+    agent = actor_critic.create(cfg, start(spec), jr.key(0))
+    logits = np.random.default_rng(0).normal(size=(3, 2))
+    return cfg, with_tables(agent, np.random.default_rng(1).normal(size=(2, 3, 2)), logits), logits
+
+
+def with_tables(agent, q, logits):
+    for network, table in ((lambda a: a.target.mlp, q), (lambda a: a.actor.net.mlp, logits)):
+        weights = jnp.asarray(table, jnp.float32).reshape(network(agent).weights[0].shape)
+        zeros = jnp.zeros_like(network(agent).biases[0])
+        agent = eqx.tree_at(lambda a, n=network: (n(a).weights, n(a).biases), agent, ((weights,), (zeros,)))
+    return agent
+
+
+def softmax(x):
+    return np.exp(x) / np.exp(x).sum(-1, keepdims=True)
+
+
+def test_soft_values_are_exact_expectations(tables):
+    cfg, agent, logits = tables
+    q, pi = np.asarray(agent.target.mlp.weights[0]).min(0), softmax(logits)
+    expected = (pi * (q - ALPHA * np.log(pi))).sum(-1)
+    value = actor_critic.soft_value(agent, agent.target, jnp.eye(3), cfg, jr.key(0))
+    np.testing.assert_allclose(value, expected, rtol=1e-5)
+    mask = jnp.array([1.0, 1.0, 0.0])
+    loss, metrics = actor_critic.actor_loss(
+        agent.actor.net, agent.target, jnp.eye(3), mask, jnp.asarray(ALPHA), jr.key(0)
+    )
+    followed = softmax(q / ALPHA)
+    assert float(loss) == pytest.approx(-(followed * np.log(pi)).sum(-1)[:2].mean(), rel=1e-5)
+    np.testing.assert_allclose(metrics["entropy"], -(pi * np.log(pi)).sum(-1), rtol=1e-5)
+    best = with_tables(agent, np.stack([q, q]), q / ALPHA)
+    value = actor_critic.soft_value(best, best.target, jnp.eye(3), cfg, jr.key(0))
+    np.testing.assert_allclose(value, ALPHA * np.log(np.exp(q / ALPHA).sum(-1)), rtol=1e-5)
+
+
+def test_the_value_of_a_policy_in_a_small_mdp(tables):
+    """The fixed point of the target against the linear system that defines it."""
+    cfg, agent, logits = tables
+    reward = np.array([[1.0, -0.5], [0.3, 0.0], [-1.0, 2.0]])
+    states, actions = np.repeat(np.arange(3), 2), np.tile(np.arange(2), 3)
+    eye = np.eye(3)
+    t = transition(eye[states], np.eye(2)[actions], eye[NEXT[states, actions]], [False] * 6, reward=reward.ravel())
+
+    @jax.jit
+    def sweep(q):
+        y = t.reward + GAMMA * next_value(with_tables_in_jit(agent, q), t, cfg, jr.key(0))
+        return jnp.broadcast_to(y.reshape(3, 2), (2, 3, 2))
+
+    q = jnp.zeros((2, 3, 2))
+    for _ in range(300):
+        q = sweep(q)
+    pi = softmax(logits)
+    bonus = -ALPHA * (pi * np.log(pi)).sum(-1)  # V = sum_a pi (r + gamma V') + bonus
+    move = np.zeros((3, 3))
+    for s in range(3):
+        for a in range(2):
+            move[s, NEXT[s, a]] += pi[s, a]
+    v = np.linalg.solve(np.eye(3) - GAMMA * move, (pi * reward).sum(-1) + bonus)
+    np.testing.assert_allclose(q[0], reward + GAMMA * v[NEXT], rtol=1e-4)
+
+
+def with_tables_in_jit(agent, q):
+    return eqx.tree_at(lambda a: a.target.mlp.weights, agent, (q,))

@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 from implicit import PART, SHORT, SPEC, implicit, quadratic
 
-from imitax.choices.negatives import Negatives
+from imitax.choices.negatives import Negatives, all_others
 from imitax.errors import ConfigError
 from imitax.networks import ActionRange, Langevin, PolicyConfig, TanhGaussian, draw_actions
-from imitax.spaces import Spec
+from imitax.spaces import FiniteActions, Spec
 
 
 def test_counter_examples():
@@ -72,3 +72,13 @@ def test_the_density_of_counter_examples_integrates_to_one(kind):
 def test_contradictions_are_refused(make, message):
     with pytest.raises(ConfigError, match=message):
         make()
+
+
+def test_counter_examples_of_a_finite_set_are_all_others():
+    space = FiniteActions((2, 2), (0, 0), (2,))
+    demonstrated = space.encode(np.array([[0, 1], [1, 1]]))
+    others = np.asarray(all_others(space, jnp.asarray(demonstrated)))
+    assert others.shape == (2, 3, 4)
+    for own, rest in zip(demonstrated, others, strict=True):
+        found = {tuple(row) for row in [*rest, own]}
+        assert found == {tuple(row) for row in space.joint()}

@@ -4,15 +4,16 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from imitax.choices.temperature import LogScalar, Temperature, temperature_loss
+from imitax.choices.temperature import LogScalar, Temperature, temperature_loss, usual_entropy
 from imitax.errors import ConfigError
 from imitax.learner import OptimizerConfig
+from imitax.spaces import FiniteActions, Leaf, ObservationSpace, Spec
 
 
 def test_a_fixed_temperature_stays():
     choice = Temperature("fixed", initial=0.2)
     learner = choice.create()
-    after = choice.update(learner, jnp.full(4, -100.0), jnp.ones(4), jnp.ones(2))
+    after = choice.update(learner, jnp.full(4, -100.0), jnp.ones(4), Spec.flat(1, (-1.0, -1.0), (1.0, 1.0)))
     assert float(after.net()) == float(learner.net()) == pytest.approx(0.2)
 
 
@@ -21,7 +22,7 @@ def test_a_fixed_temperature_stays():
 )
 def test_tuning_moves_the_temperature_towards_the_target_entropy(half, aim):
     choice = Temperature("tuned", initial=0.5, lr=1e-2)
-    box = jnp.array(half)
+    box = Spec.flat(1, tuple(-h for h in half), half)
     for offset, direction in ((-0.1, 1), (0.1, -1)):
         learner = choice.update(choice.create(), jnp.full(8, aim + offset), jnp.ones(8), box)
         assert np.sign(float(learner.net()) - 0.5) == direction
@@ -30,6 +31,11 @@ def test_tuning_moves_the_temperature_towards_the_target_entropy(half, aim):
         )  # Adam's first step
     given = Temperature("tuned", initial=0.5, target_entropy=1.0)
     assert float(given.update(given.create(), jnp.full(8, 0.9), jnp.ones(8), box).net()) > 0.5
+
+
+def test_the_target_entropy_of_a_finite_set_is_a_share_of_the_largest():
+    spec = Spec(ObservationSpace((Leaf((1,)),)), FiniteActions((3, 2), (0, 0), (2,)))
+    assert float(usual_entropy(spec)) == pytest.approx(0.4 * math.log(6))
 
 
 def test_temperature_loss_by_hand():

@@ -68,3 +68,11 @@ def test_bad_arrays(arrays, message):
 def test_bad_episodes(episodes, message):
     with pytest.raises(DataError, match=message):
         load(episodes)
+
+
+def test_an_episode_of_one_observation():
+    for flags in ([], np.zeros(0, bool)):
+        with pytest.raises(DataError, match="the episode is empty"):
+            load([{"observations": [[1.0]], "actions": np.zeros((0, 1)), "terminated": flags}])
+    with pytest.raises(DataError, match="the episode is empty"):
+        load([{"observations": np.zeros((0, 2)), "terminated": True}])

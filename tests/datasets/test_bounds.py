@@ -67,7 +67,8 @@ def test_integers_are_noticed_however_they_come(dtype, tmp_path):
         with pytest.raises(DataError, match="whole numbers by type"):
             bounds.refuse_integers([data])
         repaired = dataclasses.replace(data.episodes[0], rewards=None)
-        assert repaired.integer_actions
+        assert repaired.actions is not None
+        assert repaired.actions.dtype.kind == "i"
 
 
 def test_floats_are_amounts(tmp_path):

@@ -25,6 +25,10 @@ class Walk(gym.Env):
         return np.array([self.place]), 1.0, self.place > 10, False, {}
 
 
+class Words(Walk):
+    action_space = gym.spaces.Text(3)
+
+
 def make():
     return gym.wrappers.TimeLimit(Walk(), 6)
 
@@ -89,7 +93,7 @@ def test_a_real_environment(tmp_path):
         ({"seed": -1}, "seed at least 0, got 2, 8 and -1"),
         ({"policy": lambda obs, step: np.zeros(len(obs))}, r"actions of shape \(2, 1\), got \(2,\)"),
         ({"min_return": 100.0}, "only 0 of 40 episodes could be kept, 2 are wanted"),
-        ({"make_env": lambda: gym.make("CartPole-v1")}, "the action space is Discrete"),
+        ({"make_env": Words}, "the action space is Text"),
     ],
 )
 def test_bad_collection(arguments, message):

@@ -152,3 +152,21 @@ def test_table_and_figure(healthy, tmp_path):
     console.file.close()
     draw(report.drawn, tmp_path / "doctor.png")
     assert (tmp_path / "doctor.png").stat().st_size > 10_000
+
+
+def test_integer_actions_are_counted():
+    def finite(share):
+        episodes = []
+        for _ in range(8):
+            obs = RNG.uniform(-1, 1, (81, 2))
+            actions = np.where(RNG.uniform(size=80) < share, 1, (obs[:-1, 0] > 0) * 2)
+            episodes.append(Episode(obs, actions[:, None], np.ones(80), False, True))
+        return Dataset(tuple(episodes))
+
+    report = examine(finite(0.3))
+    (share,) = report["actions"].values["share"]
+    assert set(share) == {0, 1, 2}
+    assert share[1] == pytest.approx(0.3, abs=0.1)
+    assert report["actions"].verdict == "good"
+    still = Dataset(tuple(replace(e, actions=e.actions * 0) for e in finite(0.3).episodes))
+    assert examine(still)["actions"].verdict == "look"

@@ -90,3 +90,17 @@ def test_other_bad_arguments(dataset):
         replace(dataset, action_low=(0.0, 0.0, 0.0))
     with pytest.raises(DataError, match="no rewards"):
         _ = load([{"observations": OBS, "terminated": True}]).returns
+
+
+def test_integer_actions_stay_integers_and_have_the_hash_of_their_floats():
+    whole = counted_with(np.array([[1], [0]]))
+    assert whole.episodes[0].actions.dtype == np.int64
+    assert whole.actions.tolist() == [[1], [0]]
+    assert whole.transitions().action.dtype == np.float32
+    assert whole.hash() == counted_with(np.array([[1.0], [0.0]])).hash()
+    with pytest.raises(DataError, match="no actions"):
+        _ = counted_with(None).actions
+
+
+def counted_with(actions):
+    return Dataset((Episode(np.zeros((3, 1)), actions, None, True, False),))

@@ -45,40 +45,6 @@ def test_robomimic(robomimic):
         load(robomimic, columns={"observations": ["nothing"]})
 
 
-def test_lerobot(tmp_path):
-    pandas = pytest.importorskip("pandas")
-    pytest.importorskip("pyarrow")
-    (tmp_path / "set/meta").mkdir(parents=True)
-    (tmp_path / "set/data/chunk-000").mkdir(parents=True)
-    vector = {"dtype": "float32", "shape": [2]}
-    features = {"observation.state": vector, "observation.images.top": {"dtype": "video", "shape": [3, 4, 4]}}
-    features |= {"action": vector, "next.reward": {"dtype": "float32", "shape": [1]}}
-    info = {"codebase_version": "v3.0", "fps": 30, "features": features}
-    (tmp_path / "set/meta/info.json").write_text(json.dumps(info))
-    for part in range(2):
-        rows = {
-            "observation.state": [[part, t] for t in range(5)],
-            "action": [[0.5, t] for t in range(5)],
-            "episode_index": [2 * part, 2 * part, 2 * part + 1, 2 * part + 1, 2 * part + 1],
-            "frame_index": [0, 1, 0, 1, 2],
-            "next.reward": [1.0] * 5,
-            "next.done": [False, True, False, False, True],
-        }
-        pandas.DataFrame(rows).to_parquet(tmp_path / f"set/data/chunk-000/file-00{part}.parquet")
-    data = load(tmp_path / "set")
-    assert data.lengths.tolist() == [1, 2, 1, 2]
-    assert data.episodes[3].observations.tolist() == [[1, 2], [1, 3], [1, 4]]
-    assert data.attributes["observations_left_out"] == "observation.images.top"
-    assert not any(e.terminated for e in data.episodes)
-    for changed, message in (
-        ({k: v for k, v in features.items() if k != "observation.state"}, "are images or videos, which are not read"),
-        (None, "has no features"),
-    ):
-        (tmp_path / "set/meta/info.json").write_text(json.dumps(info | {"features": changed}))
-        with pytest.raises(DataError, match=message):
-            load(tmp_path / "set")
-
-
 def test_npz(tmp_path):
     np.savez_compressed(tmp_path / "demo.npz", **FLAT, next_observations=NEXT, env_id="Hopper-v5", other=[1])
     data = load(tmp_path / "demo.npz")

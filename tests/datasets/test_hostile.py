@@ -135,6 +135,32 @@ def test_hdf5(make, message, tmp_path):
         load(tmp_path / "demo.hdf5")
 
 
+@pytest.mark.usefixtures("frugal")
+def test_text_that_claims_four_gigabytes(dataset, tmp_path):
+    path = tmp_path / "demo.hdf5"
+    save_d4rl(dataset, path)
+    data = bytearray(path.read_bytes())
+    heap = data.index(b"GCOL").to_bytes(8, "little")
+    at = data.index(heap) - 4
+    data[at : at + 4] = b"\xff" * 4
+    path.write_bytes(data)
+    with pytest.raises(DataError, match="the dataset is damaged"):
+        load(path)
+
+
+@pytest.mark.parametrize("size", [2**64 - 16, 2**64 - 8, 0, 4000, 2**62])
+def test_text_whose_size_leads_nowhere(size, dataset, tmp_path):
+    """Some of these sizes make the HDF5 library walk round in the heap for ever."""
+    path = tmp_path / "demo.hdf5"
+    save_d4rl(dataset, path)
+    data = bytearray(path.read_bytes())
+    start = data.index(b"GCOL") + 16
+    data[start : start + 16] = (1 if size else 0).to_bytes(8, "little") + size.to_bytes(8, "little")
+    path.write_bytes(data)
+    with pytest.raises(DataError, match="its text lies outside"):
+        load(path)
+
+
 def test_flags_that_were_left_at_their_fill_value_are_read(tmp_path):
     with h5py.File(tmp_path / "demo.hdf5", "w") as file:
         file.update(but(terminals=None, next_observations=NEXT))

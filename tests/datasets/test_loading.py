@@ -53,3 +53,9 @@ def test_bad_names(source, message, tmp_path, monkeypatch, minari_store):
         file.create_group("observations")
     with pytest.raises(DataError, match=message):
         load(source)
+
+
+@pytest.mark.parametrize("source", ["x" * 5000, "demo\0.csv", "~/" + "y/" * 4000])
+def test_what_cannot_be_a_path(source):
+    with pytest.raises(DataError, match=r"is no path|embedded null"):
+        load(source)

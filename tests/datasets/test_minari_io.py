@@ -131,14 +131,14 @@ def test_both_formats_carry_the_flags_of_the_real_hopper(minari_store, tmp_path)
 @pytest.mark.parametrize(
     ("spaces", "message"),
     [
-        ({"action_space": gym.spaces.Discrete(3)}, "the action space is Discrete"),
+        ({"action_space": gym.spaces.Text(3)}, "the action space is Text"),
     ],
 )
 def test_minari_with_other_spaces(spaces, message, minari_store):
     box = gym.spaces.Box(0, 1, (2,))
     buffer = EpisodeBuffer(
         observations={"observation": OBS} if "observation_space" in spaces else OBS,
-        actions=[0, 1, 2, 0, 1] if "action_space" in spaces else OBS[1:],
+        actions=["a", "b", "c", "a", "b"] if "action_space" in spaces else OBS[1:],
         rewards=[0.0] * 5,
         terminations=[False] * 5,
         truncations=[False] * 5,
@@ -169,3 +169,22 @@ def test_minari_refuses(dataset, minari_store):
     states = Dataset(tuple(replace(episode, actions=None) for episode in dataset.episodes))
     with pytest.raises(DataError, match="requires actions and rewards"):
         save_minari(states, "states-v0")
+
+
+@pytest.mark.parametrize("actions", [np.array([2, 0, 2, 1]), np.array([[0, 4], [1, 0], [1, 4], [0, 0]])])
+def test_integers_make_the_round_trip(actions, minari_store, tmp_path):
+    fields = {"observations": np.arange(5.0)[:, None], "actions": actions, "rewards": np.ones(4), "terminated": True}
+    known = load([fields])
+    folder = save_minari(known, "toys/finite-v0")
+    save_d4rl(known, tmp_path / "finite.hdf5")
+    for read in (
+        load("toys/finite-v0"),
+        load(folder),
+        load(tmp_path / "finite.hdf5"),
+        load(minari.load_dataset("toys/finite-v0")),
+    ):
+        np.testing.assert_array_equal(read.actions, actions.reshape(4, -1))
+        assert read.actions.dtype == np.int64
+        assert read.action_low is None
+    space = minari.load_dataset("toys/finite-v0").action_space
+    assert space == (gym.spaces.Discrete(3) if actions.ndim == 1 else gym.spaces.MultiDiscrete([2, 5]))

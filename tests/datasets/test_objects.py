@@ -51,6 +51,8 @@ def test_transitions_of_imitation():
         infos=[{}] * 4,
     )
     assert [(len(e), e.terminated) for e in load(flat).episodes] == [(2, False), (2, True)]
+    flat.dones[1], flat.infos[1] = True, {"TimeLimit.truncated": True}
+    assert [(len(e), e.terminated) for e in load(flat).episodes] == [(2, False), (2, True)]
 
 
 def replay(full):
@@ -86,6 +88,22 @@ def test_a_replay_buffer_that_went_round():
     wrapped.dones = wrapped.timeouts = np.zeros((6, 2))
     data = load(wrapped)
     assert [e.observations[:, 0].tolist() for e in data.episodes] == [list(range(7)), list(range(100, 107))]
+
+
+def test_a_rollout_buffer():
+    obs = np.stack([np.arange(5.0), 100 + np.arange(5.0)], axis=1)[..., None]
+    starts = np.zeros((5, 2), np.float32)
+    starts[[0, 0, 3], [0, 1, 1]] = 1
+    rolled = SimpleNamespace(
+        observations=obs, actions=np.zeros((5, 2, 1)), rewards=np.ones((5, 2)), episode_starts=starts,
+        generator_ready=False, pos=5, full=True, n_envs=2, buffer_size=5,
+    )  # fmt: skip
+    data = load(rolled)
+    assert [e.observations[:, 0].tolist() for e in data.episodes] == [[0, 1, 2, 3, 4], [100, 101, 102], [103, 104]]
+    assert all(e.truncated for e in data.episodes)
+    rolled.generator_ready = True
+    with pytest.raises(DataError, match=r"before get\(\) is called"):
+        load(rolled)
 
 
 def test_objects_of_minari(dataset, minari_store):

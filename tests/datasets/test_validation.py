@@ -41,7 +41,7 @@ ACTIONS = gym.spaces.Box(-1, 1, (2,))
         (lambda d: spoiled(d, "observations", 0, row=-1), {}, "final next observations are all zero: episode 1 row 7"),
         (lambda d: d, {"observation_space": gym.spaces.Box(-1, 1, (5,))}, "4 dimensions, the environment's 5"),
         (lambda d: d, {"action_space": gym.spaces.Box(-1, 1, (3,))}, "actions have 2 dimensions, the environment's 3"),
-        (lambda d: d, {"action_space": gym.spaces.Discrete(2)}, "the action space is Discrete"),
+        (lambda d: d, {"action_space": gym.spaces.Text(2)}, "the action space is Text"),
         (
             lambda d: d,
             {"observation_space": gym.spaces.Box(0, 1, (4, 4))},

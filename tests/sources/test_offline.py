@@ -8,6 +8,11 @@ import pytest
 
 from imitax.datasets import Dataset, Episode, pool
 from imitax.sources import episode_buffer, initial_buffer
+from imitax.spaces import BoxActions, FiniteActions
+
+
+def box(size):
+    return BoxActions((-1.0,) * size, (1.0,) * size)
 
 
 def episode(steps, terminated):
@@ -22,7 +27,7 @@ def dataset(*ends):
 def test_the_experts_absorbing_share(subsample):
     """DAC: absorbing transitions are never dropped, and weigh 1 / k: two of 40 steps, whatever is kept of these."""
     data = [dataset((20, True), (10, False), (10, True)), dataset((40, False))]
-    buffer = episode_buffer(data, (0, 1), 1, subsample, samples_absorbing=True)
+    buffer = episode_buffer(data, (0, 1), box(1), subsample, samples_absorbing=True)
     np.testing.assert_allclose(buffer.absorbing, [2 / subsample, 0])
     if subsample in (1, 10):  # which divide all lengths
         share = buffer.absorbing / (buffer.size + buffer.absorbing)
@@ -39,7 +44,7 @@ def test_the_experts_absorbing_share(subsample):
 
 
 def test_buffers_without_absorbing_transitions_draw_none():
-    buffer = jax.tree.map(lambda x: x[0], episode_buffer([dataset((3, True))], (0,), 1))
+    buffer = jax.tree.map(lambda x: x[0], episode_buffer([dataset((3, True))], (0,), box(1)))
     index = buffer.draw(500, jr.key(0))
     assert int(index.min()) == 0
     assert not buffer.take(index).absorbing.any()
@@ -47,14 +52,14 @@ def test_buffers_without_absorbing_transitions_draw_none():
 
 def test_offsets_of_subsampling_do_not_depend_on_absorbing_transitions():
     data = [dataset((20, True))]
-    plain, with_ends = (episode_buffer(data, (3,), 1, 4, flag) for flag in (False, True))
+    plain, with_ends = (episode_buffer(data, (3,), box(1), 4, flag) for flag in (False, True))
     for left, right in zip(plain.data[:5], with_ends.data[:5], strict=True):
         np.testing.assert_array_equal(left, right)
 
 
 def test_demonstrations_join_the_data_as_often_as_they_are_told(demos):
     def of(copies):
-        return episode_buffer([pool(demos, demos, copies)], (0,), 2, samples_absorbing=True)
+        return episode_buffer([pool(demos, demos, copies)], (0,), box(2), samples_absorbing=True)
 
     assert [int(of(c).size[0]) for c in (0, 1, 3)] == [demos.transition_count * (1 + c) for c in (0, 1, 3)]
     ends = sum(e.terminated for e in demos.episodes)
@@ -67,7 +72,7 @@ def test_the_first_transitions_of_episodes():
         Episode(100 * i + np.arange(n + 1.0)[:, None], np.full((n, 2), i), np.ones(n), terminated=False, truncated=True)
         for i, n in enumerate((3, 1, 2))
     )
-    buffer = initial_buffer([Dataset(episodes), Dataset(episodes[1:])], 2)
+    buffer = initial_buffer([Dataset(episodes), Dataset(episodes[1:])], box(2))
     assert buffer.size.tolist() == [3, 2]
     np.testing.assert_array_equal(buffer.data.obs[:, :, 0], [[0, 100, 200], [100, 200, 0]])
     np.testing.assert_array_equal(buffer.data.next_obs[0, :, 0], [1, 101, 201])
@@ -76,6 +81,12 @@ def test_the_first_transitions_of_episodes():
 
 def test_episodes_without_actions_have_zeros():
     bare = Dataset((Episode(np.ones((4, 2)), None, np.ones(3), terminated=False, truncated=True),))
-    buffer = episode_buffer([bare], (0,), 3)
+    buffer = episode_buffer([bare], (0,), box(3))
     np.testing.assert_array_equal(buffer.data.action, np.zeros((1, 3, 3)))
     assert buffer.data.reward.dtype == jnp.float32
+
+
+def test_integers_are_stored_one_hot():
+    data = Dataset((Episode(np.ones((4, 2)), np.array([[1], [-1], [0]]), None, terminated=False, truncated=True),))
+    buffer = episode_buffer([data], (0,), FiniteActions((3,), (-1,)))
+    np.testing.assert_array_equal(buffer.data.action[0], [[0, 0, 1], [1, 0, 0], [0, 1, 0]])

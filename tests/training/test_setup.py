@@ -8,7 +8,7 @@ import pytest
 import toy
 
 import imitax
-from imitax.algorithms import bc, sac
+from imitax.algorithms import bc, mbpo, sac
 from imitax.config import override
 from imitax.datasets import Dataset, Episode
 from imitax.errors import ImitaxError
@@ -22,7 +22,7 @@ GOOD = {
     "steps": 8,
     "quiet": True,
 }
-BC, SAC = toy.shrink(bc.Config()), toy.shrink(sac.Config())
+BC, SAC, MBPO = (toy.shrink(algorithm.Config()) for algorithm in (bc, sac, mbpo))
 
 
 def changed(demos, **episode):
@@ -64,7 +64,7 @@ CASES = {
     "no environment": ((SAC, {"env": ""}), "give --env"),
     "wrong env kwargs": ((SAC, {"env_kwargs": {"gravity": 9}}), "does not take env_kwargs .*gravity"),
     "env kwargs of a wrong type": ((SAC, {"env_kwargs": "wall"}), "env_kwargs must be a mapping"),
-    "discrete actions": ((SAC, {"env": "ImitaxDiscrete-v0"}), "actions must be a flat Box"),
+    "a model of discrete actions": ((MBPO, {"env": "ImitaxSteps-v0"}), "because its learned model takes"),
     "unbounded actions": ((SAC, {"env": "ImitaxUnbounded-v0"}), "action bounds must be finite"),
     "a model of a tuple": (("mbpo", {"env": pictured.ENVS["tuple"]}), r"mbpo learns a model .*observation.0 \(vector"),
     "convolutions without images": ((override(SAC, **{"critic.encoder.kind": "cnn"}), {}), "there are none among"),

@@ -23,8 +23,9 @@ from bench.experiments.mountain_car.learning import (
 )
 from bench.experiments.mountain_car.task import ENV, GAMMA, Grid, gym_returns
 from imitax.files import append_line, write_json
+from imitax.processes import cores
 from imitax.tabular import soft_value_iteration
-from imitax.training.provenance import commit, cores
+from imitax.training.provenance import commit
 
 
 def run(

@@ -31,13 +31,14 @@ def examine(data: Dataset, against: Dataset | None = None) -> Report:
     rows = rows_of(data)
     if len(rows.obs) < 2:
         raise DataError(f"{data.name} has fewer than two rows of finite numbers; see imitax datasets validate")
+    finite = data.has_actions and np.issubdtype(data.actions.dtype, np.integer)
     delay, lags = policy.delay(rows)
     enough, curve = policy.enough(rows)
     findings = (
         episodes.returns(data),
         episodes.lengths(data),
         values.coverage(data, rows),
-        values.saturated(data, rows),
+        values.counts(data) if finite else values.saturated(data, rows),
         values.constant(rows),
         values.duplicated(rows),
         values.jumps(data, rows),

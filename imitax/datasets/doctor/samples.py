@@ -11,6 +11,9 @@ from imitax.observations import columns
 ROWS = 50_000
 """At most; longer data are cut to their first episodes' worth, drawn evenly."""
 
+VALUES = 64
+"""Of integer actions that get a column each, at most."""
+
 
 @dataclass(frozen=True)
 class Rows:
@@ -18,7 +21,7 @@ class Rows:
 
     obs: Float64[np.ndarray, "N O"]
     action: Float64[np.ndarray, "N A"]
-    """[N, 0] without actions."""
+    """[N, 0] without actions. Of integers, one column for each value but the first: 1 where it was taken."""
     next_obs: Float64[np.ndarray, "N O"]
     episode: Int[np.ndarray, "N"]
     """Position of the row's episode in the dataset."""
@@ -62,7 +65,19 @@ def rows_of(data: Dataset) -> Rows:
     number = np.concatenate([np.full(len(e), i) for i, e in episodes])
     step = np.concatenate([np.arange(len(e)) for _, e in episodes])
     fine = np.isfinite(obs).all(axis=1) & np.isfinite(following).all(axis=1) & np.isfinite(action).all(axis=1)
+    if data.has_actions and np.issubdtype(data.actions.dtype, np.integer):
+        action = coded(action)
     first = data.episodes[0].observations
     flat = isinstance(first, np.ndarray) and first.ndim == 2
     leaves = () if flat else tuple(name.removeprefix("observation.") for name in columns(first))
     return Rows(obs[fine], action[fine], following[fine], number[fine], step[fine], leaves)
+
+
+def coded(action: Float64[np.ndarray, "N k"]) -> Float64[np.ndarray, "N A"]:
+    """Integers as columns that mean something to a regression; those with many values stay as they are."""
+    parts = []
+    for column in action.T:
+        known = np.unique(column)
+        taken = (column[:, None] == known[None, 1:]).astype(np.float64) if len(known) <= VALUES else column[:, None]
+        parts.append(taken)
+    return np.concatenate(parts, axis=1)

@@ -15,6 +15,8 @@ SAME = 1 - 1e-6
 """Correlation of two dimensions that say the same."""
 SATURATED = 0.01
 """Distance from a bound, as a share of the range, that counts as at the bound."""
+RARE = 0.01
+"""Share below which an action of a finite set is rare."""
 JUMP = 20.0
 """Times the usual step of a dimension (its 90th percentile) that make a jump."""
 STILL = 1e-3
@@ -74,6 +76,25 @@ def saturated(data: Dataset, rows: Rows) -> Finding:
     return Finding(
         "saturation", "look", text + ": clipped on recording, or bang-bang control", {"share": share.tolist()}
     )
+
+
+def counts(data: Dataset) -> Finding:
+    """How often each action of a finite set is taken."""
+    actions, parts, rare = data.actions, [], []
+    shares: list[dict[int, float]] = []
+    for dim, column in enumerate(actions.T):
+        known, number = np.unique(column, return_counts=True)
+        share = {int(value): float(n / len(column)) for value, n in zip(known, number, strict=True)}
+        shares.append(share)
+        which = f"action {dim}: " if actions.shape[1] > 1 else ""
+        parts.append(which + ", ".join(f"{value} in {s:.1%}" for value, s in list(share.items())[:10]))
+        rare += [value for value, s in share.items() if s < RARE]
+    text = "; ".join(parts[:SHOWN]) + (f" and {len(parts) - SHOWN} more" if len(parts) > SHOWN else "")
+    if any(len(share) == 1 for share in shares):
+        return Finding("actions", "look", text + ": one that never changes teaches nothing", {"share": shares})
+    if rare:
+        return Finding("actions", "look", text + f": less than {RARE:.0%} is little to learn from", {"share": shares})
+    return Finding("actions", "good", text, {"share": shares})
 
 
 def jumps(data: Dataset, rows: Rows) -> Finding:

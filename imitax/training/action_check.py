@@ -1,0 +1,30 @@
+"""Which actions an algorithm can learn, as its `Needs` say: refused before training, in one place."""
+
+from typing import Any
+
+from imitax.algorithm import Algorithm
+from imitax.envs import Task
+from imitax.errors import ConfigError
+from imitax.spaces import JOINT_LIMIT, FiniteActions
+
+
+def check_actions(algorithm: Algorithm, cfg: Any, task: Task) -> None:
+    """Refuse a finite set of actions where the algorithm cannot learn from it.
+
+    Raises:
+        ConfigError: with the reason.
+    """
+    needs, space = algorithm.needs(cfg), task.spec.action
+    if not isinstance(space, FiniteActions):
+        return
+    why = "its learned model takes actions as numbers" if needs.model is not None else needs.box_only
+    if why:
+        raise ConfigError(
+            f"{algorithm.name} cannot learn the actions of {task.env_id}, {task.action_space}, because {why}; "
+            "docs/spaces.md has a table of what each algorithm takes"
+        )
+    if needs.enumerates and space.joint_count > JOINT_LIMIT:
+        raise ConfigError(
+            f"{algorithm.name} goes through all joint actions, and {task.env_id} has {space.joint_count:,}, more than "
+            f"{JOINT_LIMIT:,}: take bc, whose policy has a part for each factor, or an environment with fewer actions"
+        )
