@@ -193,8 +193,6 @@ def save_minari(dataset: Dataset, dataset_id: str) -> Path:
     metadata: dict[str, Any] = {key: value for key, value in dataset.attributes.items() if key not in STRUCTURE}
     metadata |= {key: float(metadata[key]) for key in REFERENCE_NAMES if key in metadata}  # Minari computes with them
     authors = {key: {metadata[key]} for key in ("author", "author_email") if key in metadata}
-    # Minari compresses images with losses unless told otherwise; older versions do not, and know no such option
-    lossless: dict[str, Any] = {"jpeg_encoding": False} if images(dataset.episodes[0].observations) else {}
     temporary = folder.with_name(f".{folder.name}.{secrets.token_hex(4)}.tmp")
     temporary.mkdir()
     try:
@@ -204,7 +202,7 @@ def save_minari(dataset: Dataset, dataset_id: str) -> Path:
             observation_space=unbounded_space(dataset.episodes[0].observations),
             action_space=_action_space(dataset),
             env_spec=None if dataset.env_id is None else specification(dataset.env_id, dataset.env_kwargs),
-            **lossless,
+            **_lossless(dataset),
         )
         storage.update_metadata({**metadata, **authors, "dataset_id": dataset_id, "minari_version": minari.__version__})
         storage.update_episodes(map(_buffer, dataset.episodes))
@@ -213,6 +211,11 @@ def save_minari(dataset: Dataset, dataset_id: str) -> Path:
         shutil.rmtree(temporary)
         raise
     return folder
+
+
+def _lossless(dataset: Dataset) -> dict[str, Any]:
+    """Minari compresses images with losses unless told otherwise; older versions do not, and know no such option."""
+    return {"jpeg_encoding": False} if images(dataset.episodes[0].observations) else {}
 
 
 def _action_space(dataset: Dataset) -> gym.Space:
@@ -234,10 +237,9 @@ def _buffer(episode: Episode) -> Any:
     from minari.data_collector import EpisodeBuffer
 
     at_end, actions = np.arange(len(episode)) == len(episode) - 1, np.asarray(episode.actions)
+    seen = episode.observations
     return EpisodeBuffer(
-        observations=episode.observations
-        if not isinstance(episode.observations, np.ndarray)
-        else list(episode.observations),
+        observations=list(seen) if isinstance(seen, np.ndarray) else seen,
         actions=list(actions[:, 0] if actions.dtype.kind == "i" and actions.shape[1] == 1 else actions),
         rewards=list(np.asarray(episode.rewards)),
         terminations=list(at_end & episode.terminated),
