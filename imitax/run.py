@@ -191,7 +191,7 @@ class Run:
     def reward(
         self,
         obs: Any,
-        action: np.ndarray,
+        action: np.ndarray | np.generic | int,
         next_obs: Any,
         terminated: np.ndarray | bool = False,
         *,
