@@ -16,7 +16,6 @@ from imitax.action_spaces import (
     FiniteActions,
     described,
     from_described,
-    infer_action_space,
 )
 from imitax.types import Obs
 
@@ -30,7 +29,6 @@ __all__ = [
     "Spec",
     "described",
     "from_described",
-    "infer_action_space",
 ]
 
 
