@@ -144,11 +144,6 @@ class Dataset:
         return self.episodes[0].actions is not None
 
     @property
-    def integer_actions(self) -> bool:
-        """Whether the actions of all episodes were given as integers or truth values, so that they may be choices."""
-        return all(e.actions is not None and e.actions.dtype.kind == "i" for e in self.episodes)
-
-    @property
     def has_rewards(self) -> bool:
         """Whether the episodes record rewards."""
         return self.episodes[0].rewards is not None

@@ -83,28 +83,32 @@ def error_table(
     """
     table = Table(title=title, title_justify="left", title_style="bold")
     discrete = error_of == FiniteActions.error_of
-    names = ("share of wrong actions", "") if discrete else ("share of range", "action units")
+    names = ("share of wrong actions",) if discrete else ("share of range", "action units")
     for column in ("", *names, "log-likelihood"):
         table.add_column(column, justify="right" if column else "left")
+
+    def add(label: str, share: str, units: str = "", likelihood: str = "") -> None:
+        table.add_row(label, share, *([] if discrete else [units]), likelihood)
+
     known = {name: score for name, score in scores.items() if score is not None}
     for name, score in known.items():
         label = name + (f" (step {steps[name]})" if steps.get(name) else "")
-        units = "" if discrete else _plain(score["action_error_mode"])
-        table.add_row(label, format_error(score["error"]), units, _plain(score["log_likelihood"]))
+        units, likelihood = (_plain(score[measure]) for measure in ("action_error_mode", "log_likelihood"))
+        add(label, format_error(score["error"]), units, likelihood)
     last = next(iter(known.values()), None)
     if last is None:
         return table
     table.add_section()
     by_dimension = last["action_error_by_dimension"]
     for i, error in enumerate(by_dimension[:DIMENSIONS]):
-        table.add_row(f"action {i}", *((format_error(error), "") if discrete else ("", _plain(error))), "")
+        add(f"action {i}", format_error(error) if discrete else "", _plain(error))
     if len(by_dimension) > DIMENSIONS:
-        table.add_row(f"... {len(by_dimension) - DIMENSIONS} more in the files", "", "", "")
+        add(f"... {len(by_dimension) - DIMENSIONS} more in the files", "")
     table.add_section()
     parts = last["error_by_time"]
     for i, error in enumerate(parts):
         span = f"{100 * i // len(parts)} to {100 * (i + 1) // len(parts)} % of time"
-        table.add_row(span, "-" if error is None or np.isnan(error) else format_error(error), "", "")
+        add(span, "-" if error is None or np.isnan(error) else format_error(error))
     return table
 
 

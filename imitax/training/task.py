@@ -102,7 +102,7 @@ def shown(actions: ActionSpace, origin: Origin) -> str:
     source = {"given": "as given", "recorded": "of the data", "inferred": "inferred from the data"}[origin]
     if isinstance(actions, FiniteActions):
         ranges = [f"{start} to {start + n - 1}" for start, n in zip(actions.starts, actions.sizes, strict=True)]
-        advice = "; for amounts give --action-low, --action-high, for a larger set spaces"
+        advice = "; if they are amounts, give --action-low, --action-high; for a larger set, spaces"
         text = f"discrete actions {_some(ranges)}, {source}"
     else:
         ranges = [f"{a:g} to {b:g}" for a, b in zip(actions.low, actions.high, strict=True)]

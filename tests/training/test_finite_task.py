@@ -74,7 +74,9 @@ def decided(data, spaces=None, **options):
 
 def test_what_the_log_says(capsys):
     decided(choices(), quiet=False)
-    said = "imitax: no environment: 2 observations, discrete actions 0 to 2, inferred from the data; for amounts give"
+    said = (
+        "imitax: no environment: 2 observations, discrete actions 0 to 2, inferred from the data; if they are amounts"
+    )
     assert capsys.readouterr().err.startswith(said)
     decided(choices(2), (OBS, gym.spaces.MultiDiscrete([3, 4], start=[0, -1])), quiet=False)
     assert "2 observations, discrete actions 0 to 2, -1 to 2, as given\n" in capsys.readouterr().err
