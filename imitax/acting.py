@@ -5,12 +5,15 @@ from typing import Any
 import equinox as eqx
 import jax.random as jr
 import numpy as np
-from jaxtyping import Array, Float, PRNGKeyArray, Shaped
+from jaxtyping import Array, PRNGKeyArray, Shaped
 
 from imitax.compiled import jit
 from imitax.errors import ConfigError
 from imitax.networks import Policy
-from imitax.spaces import ActionSpace
+from imitax.observation_spaces import as_batch
+from imitax.observations import Misfit
+from imitax.spaces import Spec
+from imitax.types import Obs
 
 LARGEST_SEED = 2**31 - 1
 """Of a key that is made in the compiled function; another is made outside, which takes longer."""
@@ -21,38 +24,48 @@ class Acting:
 
     def __init__(self, policy: Policy):
         self.arrays, static = eqx.partition(policy, eqx.is_array)
-        self.obs_dim: int = policy.actor.spec.obs_dim
-        self.space: ActionSpace = policy.actor.spec.action
+        self.spec: Spec = policy.actor.spec
 
-        def mode(arrays: Any, obs: Float[Array, "B O"]) -> Shaped[Array, "B k"]:
+        def mode(arrays: Any, obs: Obs) -> Shaped[Array, "B k"]:
             return eqx.combine(arrays, static).columns(obs, jr.key(0), "mode")
 
-        def seeded(arrays: Any, obs: Float[Array, "B O"], seed: Array) -> Shaped[Array, "B k"]:
+        def seeded(arrays: Any, obs: Obs, seed: Array) -> Shaped[Array, "B k"]:
             return sample(arrays, obs, jr.key(seed))
 
-        def sample(arrays: Any, obs: Float[Array, "B O"], key: PRNGKeyArray) -> Shaped[Array, "B k"]:
+        def sample(arrays: Any, obs: Obs, key: PRNGKeyArray) -> Shaped[Array, "B k"]:
             return eqx.combine(arrays, static).columns(obs, key, "sample")
 
         self.mode, self.seeded, self.sample = jit(mode), jit(seeded), jit(sample)
 
     def __call__(self, obs: Any, sample: int | None) -> np.ndarray | np.generic:
-        """Actions for one raw observation [O] or several [B, O], as the environment takes them.
+        """Actions, as the environment takes them, for one raw observation or several [B, ...], as it gives them.
 
         Raises:
-            ConfigError: the observations have another size, or hold NaN or infinity.
+            ConfigError: the observations do not fit, or hold NaN or infinity.
         """
+        batch, alone = self.batch(obs)
+        actions = self.act(batch, sample)
+        return actions[0] if alone else actions
+
+    def batch(self, obs: Any) -> tuple[Any, bool]:
+        """Observations [B, ...], and whether they were a single one. Raises ConfigError as above."""
+        space = self.spec.observation
+        if not space.is_flat:
+            try:
+                return as_batch(space, obs)
+            except Misfit as e:
+                raise ConfigError(f"{e}: the policy takes what its environment shows") from e
+        size = space.size
         try:
             batch = np.asarray(obs, np.float32)
         except (TypeError, ValueError) as e:
-            raise ConfigError(
-                f"observations must be numbers, of shape [{self.obs_dim}] or [B, {self.obs_dim}]: {e}"
-            ) from e
+            raise ConfigError(f"observations must be numbers, of shape [{size}] or [B, {size}]: {e}") from e
         alone = batch.ndim == 1
         if alone:
             batch = batch[None]
-        if batch.ndim != 2 or batch.shape[1] != self.obs_dim:
+        if batch.ndim != 2 or batch.shape[1] != size:
             raise ConfigError(
-                f"observations have {batch.shape[-1] if batch.ndim else 0} dimensions, the policy takes {self.obs_dim}"
+                f"observations have {batch.shape[-1] if batch.ndim else 0} dimensions, the policy takes {size}"
             )
         finite = np.isfinite(batch)
         if not finite.all():
@@ -62,15 +75,14 @@ class Acting:
                 f"observation {dim}{where} is {batch[row, dim]:g}: a policy acts on finite numbers; repair what "
                 "observes it"
             )
-        actions = self.act(batch, sample)
-        return actions[0] if alone else actions
+        return batch, alone
 
-    def act(self, batch: Float[np.ndarray, "B O"], sample: int | None) -> Shaped[np.ndarray, "B ..."]:
+    def act(self, batch: Any, sample: int | None) -> Shaped[np.ndarray, "B ..."]:
         """Actions for observations that have been checked."""
         columns = self.mode(self.arrays, batch) if sample is None else self._sampled(batch, sample)
-        return self.space.env(np.asarray(columns))
+        return self.spec.action.env(np.asarray(columns))
 
-    def _sampled(self, batch: Float[np.ndarray, "B O"], sample: int) -> Array:
+    def _sampled(self, batch: Any, sample: int) -> Array:
         if 0 <= sample <= LARGEST_SEED:
             return self.seeded(self.arrays, batch, np.int32(sample))
         return self.sample(self.arrays, batch, jr.key(sample))

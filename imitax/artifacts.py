@@ -74,7 +74,7 @@ def load_policy(path: Path | str) -> tuple[Policy, dict[str, Any]]:
         energy = Energy(spec, from_flat(EnergyConfig, description["energy"]), key=jr.key(0), precision=precision)
         inference = from_flat(Inference, description["inference"])
         actor = implicit_actor(energy, actor, ActionRange.box(spec), inference)
-    template = Policy(Normalizer.identity(spec.obs_dim), actor)
+    template = Policy(Normalizer.identity(spec.observation), actor)
     return fill_tree(template, arrays, str(path)), description["about"]
 
 
@@ -112,7 +112,7 @@ def load_reward(path: Path | str) -> tuple[LearnedReward, dict[str, Any]]:
         precision=description["precision"],
     )
     head = from_flat(RewardHead, description["head"])
-    template = LearnedReward(Normalizer.identity(spec.obs_dim), net, terminal, head, description["scale"])
+    template = LearnedReward(Normalizer.identity(spec.observation), net, terminal, head, description["scale"])
     return fill_tree(template, arrays, str(path)), description["about"]
 
 
@@ -160,8 +160,12 @@ def _read(path: Path | str, forms: tuple[str, ...], what: str) -> tuple[dict[str
 
 
 def _describe_spec(spec: Spec) -> dict[str, Any]:
-    return {"obs_dim": spec.obs_dim} | described(spec.action)
+    return {"obs_dim": spec.obs_dim, "observation": spec.observation.describe()} | described(spec.action)
 
 
 def _spec(about: dict[str, Any]) -> Spec:
-    return Spec(ObservationSpace((Leaf((about["obs_dim"],)),)), from_described(about))
+    if "observation" in about:
+        space = ObservationSpace.parse(about["observation"])
+    else:  # written before observations could be anything but flat
+        space = ObservationSpace((Leaf((about["obs_dim"],)),))
+    return Spec(space, from_described(about))

@@ -43,6 +43,8 @@ class Training:
     """Keep every K-th transition of a demonstration, from a random offset."""
     offline_data: str | None = None
     """Recorded episodes that are no demonstrations (such as a medium-replay set), named like `demos`."""
+    random_shift: CountOrZero = 0
+    """Pixels by which images in the batches of updates are shifted at random, edges repeated (DrQ: 4); 0 for none."""
     steps: Count = 100_000
     """Updates offline, environment steps online."""
     seeds: tuple[int, ...] = (0,)

@@ -48,7 +48,7 @@ class LoadedPolicy:
         """Actions of the policy.
 
         Args:
-            obs: one raw observation [O], or several [B, O].
+            obs: one raw observation as the environment gives it, or several [B, ...].
             sample: a number that decides the noise of a sampled action; None is the deterministic mode.
 
         Returns:
@@ -58,6 +58,8 @@ class LoadedPolicy:
             ConfigError: another number of dimensions.
             DataError: an observation is not finite.
         """
+        if not self.policy.actor.spec.observation.is_flat:
+            return self._acting(obs, sample)
         batch, dims = np.atleast_2d(np.asarray(obs, np.float32)), self.policy.actor.spec.obs_dim
         if batch.ndim != 2 or batch.shape[-1] != dims:
             raise ConfigError(f"observations have the shape {np.shape(obs)}, the policy takes [{dims}] or [B, {dims}]")

@@ -17,7 +17,7 @@ from imitax.envs.limits import warn_of_cut
 from imitax.networks import Policy, compared_transitions
 from imitax.seeding import Purpose
 from imitax.stacking import gathered, over_seeds
-from imitax.types import Transition
+from imitax.types import Obs, Transition
 from imitax.vector_envs import VectorEnv, make_vector_env
 
 EPISODES_IN_A_SET = 100_000
@@ -38,10 +38,8 @@ class Rollouts:
     """Whether each episode ended by termination rather than a time limit, [E]."""
 
 
-def make_act(
-    policies: Policy, keys: Key[Array, "S"], mode: ActionMode
-) -> Callable[[Policy, np.ndarray, int], np.ndarray]:
-    """A compiled `(policies, obs [S, N, O], step) -> actions [S, N, k]` for stacked policies of one structure.
+def make_act(policies: Policy, keys: Key[Array, "S"], mode: ActionMode) -> Callable[[Policy, Any, int], np.ndarray]:
+    """A compiled `(policies, obs [S, N, ...], step) -> actions [S, N, k]` for stacked policies of one structure.
 
     Actions are as data have them: of a finite set, integers.
 
@@ -51,7 +49,7 @@ def make_act(
     arrays, static = eqx.partition(policies, eqx.is_array)
     tree = jax.tree.structure(arrays)
 
-    def one(leaves: list[Array], obs: Float[Array, "N O"], key: PRNGKeyArray, step: Array) -> Shaped[Array, "N k"]:
+    def one(leaves: list[Array], obs: Obs, key: PRNGKeyArray, step: Array) -> Shaped[Array, "N k"]:
         policy: Policy = eqx.combine(jax.tree.unflatten(tree, leaves), static)
         return policy.columns(obs, jr.fold_in(key, step), mode)
 
@@ -59,7 +57,7 @@ def make_act(
 
     latest: tuple[Policy, list[Array]] | None = None  # policies and their arrays, which take long to find at every step
 
-    def act(policies: Policy, obs: np.ndarray, step: int) -> np.ndarray:
+    def act(policies: Policy, obs: Any, step: int) -> np.ndarray:
         nonlocal latest
         if latest is None or latest[0] is not policies:
             latest = policies, gathered(jax.tree.leaves(eqx.filter(policies, eqx.is_array)))
@@ -69,14 +67,14 @@ def make_act(
 
 
 def rollout(
-    envs: VectorEnv, seeds: Sequence[int], act: Callable[[np.ndarray, int], np.ndarray], limit: int
+    envs: VectorEnv, seeds: Sequence[int], act: Callable[[Any, int], np.ndarray], limit: int
 ) -> tuple[Float[np.ndarray, "N"], Int[np.ndarray, "N"], Bool[np.ndarray, "N"]]:
     """One episode in every environment.
 
     Args:
         envs: the environments.
         seeds: one for each environment's reset.
-        act: `(obs [N, O], step) -> actions [N, ...]`, as the environment takes them.
+        act: `(obs [N, ...], step) -> actions [N, ...]`, as the environment takes them.
         limit: steps after which an episode is cut when the environment has no end of its own.
 
     Returns:
@@ -135,7 +133,7 @@ class Evaluator:
         self.env_seeds = [s for seed in seeds for s in episode_seeds(Purpose.EVALUATION, seed, episodes, index)]
         self.keys = seeding.keys(seeds, Purpose.EVALUATION)
         self.mode: ActionMode = mode
-        self.acts: dict[Any, Callable[[Policy, np.ndarray, int], np.ndarray]] = {}
+        self.acts: dict[Any, Callable[[Policy, Any, int], np.ndarray]] = {}
 
     def __call__(self, policies: Policy) -> list[Rollouts]:
         """One evaluation of stacked policies, in the order of the seeds."""
@@ -144,8 +142,9 @@ class Evaluator:
             self.acts[kind] = make_act(policies, self.keys, self.mode)
         act = self.acts[kind]
 
-        def choose(obs: np.ndarray, step: int) -> np.ndarray:
-            columns = act(policies, obs.reshape(*self.shape, -1), step).reshape(len(obs), -1)
+        def choose(obs: Any, step: int) -> np.ndarray:
+            by_seed = jax.tree.map(lambda x: x.reshape(*self.shape, *x.shape[1:]), obs)
+            columns = act(policies, by_seed, step).reshape(self.shape[0] * self.shape[1], -1)
             return policies.actor.spec.action.env(columns)
 
         results = rollout(self.envs, self.env_seeds, choose, self.limit)

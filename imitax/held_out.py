@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, PRNGKeyArray
@@ -20,6 +21,7 @@ from imitax.datasets.bounds import check_inside
 from imitax.datasets.loading import named
 from imitax.errors import ConfigError, DataError
 from imitax.networks import Policy, compared_transitions
+from imitax.types import Obs
 
 PARTS = 10
 """Parts of an episode, from its first step to its last, whose errors are told apart."""
@@ -40,7 +42,7 @@ SCORES = ("return_mean", "expert_fraction", "d4rl")
 
 @filter_jit
 def _compare(
-    policy: Policy, obs: Float[Array, "N O"], action: Float[Array, "N A"], key: PRNGKeyArray
+    policy: Policy, obs: Obs, action: Float[Array, "N A"], key: PRNGKeyArray
 ) -> tuple[Float[Array, "N k"], Float[Array, ""], Float[Array, "N"]]:
     mode, sample = policy.act(obs, key, "mode"), policy.act(obs, key, "sample")
     space = policy.actor.spec.action
@@ -79,9 +81,8 @@ def measure(policy: Policy, data: Dataset, key: PRNGKeyArray) -> dict[str, Any]:
     rows = slice(None)
     if count is not None and count < len(flat):
         rows = np.linspace(0, len(flat) - 1, count).astype(int)
-    off, sampled, log_prob = _compare(
-        policy, jnp.asarray(flat.obs[rows]), jnp.asarray(space.encode(flat.action[rows])), key
-    )
+    obs = jax.tree.map(lambda x: jnp.asarray(x[rows]), flat.obs)
+    off, sampled, log_prob = _compare(policy, obs, jnp.asarray(space.encode(flat.action[rows])), key)
     off, part = np.asarray(off, np.float64), part[rows]
     share = (off / np.asarray(space.widths)).mean(1)
     return {

@@ -23,11 +23,14 @@ from imitax.files import read_lines
 from imitax.held_out import episodes_of, measure, summarise_errors
 from imitax.networks import Policy, with_inference
 from imitax.notebooks import html_table
+from imitax.observation_spaces import as_batch
+from imitax.observations import Misfit, count, rows
 from imitax.record import seed_folder
 from imitax.run_config import facts, read_config, read_summary, task_of
 from imitax.seeding import Purpose
 from imitax.settings import number
 from imitax.sources.online import read_replay
+from imitax.spaces import Spec
 from imitax.stacking import stack
 from imitax.statistics import summarise
 
@@ -136,12 +139,12 @@ class Run:
 
     @guarded
     def policy(
-        self, obs: np.ndarray, *, seed: int | None = None, which: Which = "last", sample: int | None = None
+        self, obs: Any, *, seed: int | None = None, which: Which = "last", sample: int | None = None
     ) -> np.ndarray | np.generic:
         """Actions of a trained policy.
 
         Args:
-            obs: one raw observation [O], or several [B, O].
+            obs: one raw observation in the form that the environment gives it, or several [B, ...].
             seed: which seed's policy; the run's first when None.
             which: the last policy, or the one with the best evaluation.
             sample: a number that decides the noise of a sampled action; None is the deterministic mode.
@@ -150,13 +153,13 @@ class Run:
             Actions as the environment takes them, [A] or [B, A]; of Discrete, integers [] or [B].
 
         Raises:
-            ConfigError: the observations have another size, or hold NaN or infinity.
+            ConfigError: the observations do not fit the environment's space, or hold NaN or infinity.
         """
         return self._acting(seed, which)(obs, sample)
 
     @guarded
-    def actor(self, seed: int | None, which: Which, sample: int | None) -> Callable[[np.ndarray, int], np.ndarray]:
-        """A compiled `(obs [N, O], step) -> actions [N, ...]`, for `imitax.datasets.collect`.
+    def actor(self, seed: int | None, which: Which, sample: int | None) -> Callable[[Any, int], np.ndarray]:
+        """A compiled `(obs [N, ...], step) -> actions [N, ...]`, for `imitax.datasets.collect`.
 
         Args:
             seed: which seed's policy; the run's first when None.
@@ -167,7 +170,7 @@ class Run:
         keys = seeding.keys((0 if sample is None else sample,), Purpose.COLLECTION)
         act = make_act(policies, keys, "mode" if sample is None else "sample")
         space = policies.actor.spec.action
-        return guarded(lambda obs, step: space.env(act(policies, obs[None], step)[0]))
+        return guarded(lambda obs, step: space.env(act(policies, rows(obs, None), step)[0]))
 
     @guarded
     def load_reward(self, seed: int | None = None, which: Which = "last") -> LearnedReward:
@@ -187,9 +190,9 @@ class Run:
     @guarded
     def reward(
         self,
-        obs: np.ndarray,
+        obs: Any,
         action: np.ndarray,
-        next_obs: np.ndarray,
+        next_obs: Any,
         terminated: np.ndarray | bool = False,
         *,
         seed: int | None = None,
@@ -198,8 +201,8 @@ class Run:
         """Learned rewards of transitions.
 
         Args:
-            obs: raw observations, [O] or [B, O].
-            action: as the environment takes them, [A] or [B, A]; of Discrete, integers [] or [B].
+            obs: raw observations, one or [B, ...].
+            action: as the environment takes them, one or several; of Discrete, integers [] or [B].
             next_obs: raw next observations, as `obs`.
             terminated: whether the task ended there, one value or [B]; a time limit does not count.
             seed: which seed's reward; the run's first when None.
@@ -209,16 +212,14 @@ class Run:
             Rewards, a scalar array or [B]. High is expert-like; the scale is the run's own.
         """
         reward = self._first_reward if seed is None and which == "last" else self.load_reward(seed, which)
-        o, space = reward.net.spec.obs_dim, reward.net.spec.action
-        batch, alone = {}, np.ndim(obs) == 1
-        action = np.reshape(action, (1 if alone else len(obs), -1))
-        for name, x, size in (("obs", obs, o), ("action", action, space.columns), ("next_obs", next_obs, o)):
-            batch[name] = np.atleast_2d(np.asarray(x, np.float32))
-            if batch[name].shape[-1] != size:
-                raise ConfigError(f"{name} has {batch[name].shape[-1]} dimensions, the reward takes {size}")
-        ended = np.broadcast_to(np.asarray(terminated, bool), len(batch["obs"]))
-        encoded = space.encode(batch["action"])
-        values = np.asarray(reward(batch["obs"], encoded, batch["next_obs"], ended))
+        spec = reward.net.spec
+        (seen, alone), (following, _) = (_fitting(spec, x, name) for name, x in (("obs", obs), ("next_obs", next_obs)))
+        size, given = spec.action.columns, np.asarray(action)
+        taken = given.reshape(count(seen), -1) if given.size and given.size % count(seen) == 0 else given
+        if taken.shape != (count(seen), size):
+            raise ConfigError(f"action has {np.shape(taken)[-1:]} dimensions, the reward takes {size}")
+        ended = np.broadcast_to(np.asarray(terminated, bool), count(seen))
+        values = np.asarray(reward(seen, spec.action.encode(taken), following, ended))
         return np.asarray(values[0]) if alone else values
 
     def metrics(self, seed: int | None = None) -> list[dict[str, Any]]:
@@ -321,3 +322,17 @@ class Run:
         about = {"policy": which, "episodes": len(data[self.seeds[0]].episodes), "measured_on": kind}
         about |= {"error_of": of}
         return summarise_errors(errors) | about | ({} if inference is None else {"inference": inference})
+
+
+def _fitting(spec: Spec, obs: Any, name: str) -> tuple[Any, bool]:
+    """Raw observations [B, ...] for a reward, and whether they were a single one. Raises ConfigError."""
+    space = spec.observation
+    if not space.is_flat:
+        try:
+            return as_batch(space, obs)
+        except Misfit as e:
+            raise ConfigError(f"{name}: {e}") from e
+    batch = np.atleast_2d(np.asarray(obs, np.float32))
+    if batch.shape[-1] != space.size:
+        raise ConfigError(f"{name} has {batch.shape[-1]} dimensions, the reward takes {space.size}")
+    return batch, np.ndim(obs) == 1

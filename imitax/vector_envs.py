@@ -14,12 +14,14 @@ from types import ModuleType
 from typing import Any
 
 import gymnasium as gym
+import jax
 import numpy as np
 from gymnasium.vector.utils import CloudpickleWrapper
 from jaxtyping import Bool, Float, Shaped
 
 from imitax.envs import Guard, SoleVectorEnv, Task, check_sendable
 from imitax.errors import ConfigError, EnvError
+from imitax.observations import host_zeros, put
 
 STEP, DONE, REFUSED = b"step", b"done", b"refused "
 """Messages to and from workers; short bytes, because pickling takes longer than a signal."""
@@ -45,19 +47,20 @@ class SerialVectorEnv:
     def __init__(self, make: Callable[[], gym.Env], num_envs: int):
         self.num_envs = num_envs
         self.envs = [Guard(make()) for _ in range(num_envs)]
-        self.obs = np.zeros((num_envs, *(self.envs[0].observation_space.shape or ())), np.float32)
-        """Latest observation of each environment, [N, O]."""
+        self.obs: Any = host_zeros(self.envs[0].space, num_envs)
+        """Latest observation of each environment, [N, ...]."""
 
     def reset(self, seeds: Mapping[int, int]) -> None:
         """Start an episode in some environments; `seeds` maps an environment's index to its seed."""
         for i, seed in seeds.items():
-            self.obs[i] = self.envs[i].reset(seed=seed)[0]
+            put(self.obs, i, self.envs[i].reset(seed=seed)[0])
 
     def step(self, actions: Shaped[np.ndarray, "N ..."], running: Bool[np.ndarray, "N"] | None = None) -> Outcome:
         """Step the environments where `running` is set (None: all). The others keep their observation; reward 0."""
         reward, terminated, truncated = _no_outcome(self.num_envs)
         for i in range(self.num_envs) if running is None else np.flatnonzero(running):
-            self.obs[i], reward[i], terminated[i], truncated[i], _ = self.envs[i].step(actions[i])
+            obs, reward[i], terminated[i], truncated[i], _ = self.envs[i].step(actions[i])
+            put(self.obs, i, obs)
         return reward, terminated, truncated
 
     def close(self) -> None:
@@ -80,11 +83,11 @@ class ParallelVectorEnv:
     def __init__(self, task: Task, num_envs: int, workers: int):
         check_sendable(task)
         self.num_envs = num_envs
-        self.obs = np.zeros((num_envs, task.spec.obs_dim), np.float32)
-        """Latest observation of each environment, [N, O]."""
+        self.obs: Any = host_zeros(task.spec.observation, num_envs)
+        """Latest observation of each environment, [N, ...]."""
         space = task.spec.action
-        fields = [("action", space.dtype, space.shape), ("running", bool)]
-        fields += [("obs", np.float32, (task.spec.obs_dim,)), ("reward", np.float64)]
+        fields = [("action", space.dtype, space.shape), ("running", bool), ("reward", np.float64)]
+        fields += [(f"obs{i}", leaf.dtype, leaf.shape) for i, leaf in enumerate(task.spec.observation.leaves)]
         layout = np.dtype([*fields, ("terminated", bool), ("truncated", bool)], align=True)
         context: Any = multiprocessing.get_context(_start_method())
         buffer = context.RawArray("B", num_envs * layout.itemsize)
@@ -134,7 +137,8 @@ class ParallelVectorEnv:
         with _if_dead(died):
             for pipe, _ in pipes:
                 _receive(pipe)
-        self.obs[:] = self.table["obs"]
+        for i, leaf in enumerate(jax.tree.leaves(self.obs)):
+            leaf[:] = self.table[f"obs{i}"]
 
     def close(self) -> None:
         """Close all environments and end the workers."""
@@ -155,7 +159,8 @@ def _execute(envs: SerialVectorEnv, table: np.ndarray, message: bytes) -> None:
         table["reward"], table["terminated"], table["truncated"] = outcome
     else:
         envs.reset(pickle.loads(message))
-    table["obs"] = envs.obs
+    for i, leaf in enumerate(jax.tree.leaves(envs.obs)):
+        table[f"obs{i}"] = leaf
 
 
 def _work(pipe: Connection, make: Callable[[], gym.Env], buffer: Any, layout: np.dtype, share: slice) -> None:

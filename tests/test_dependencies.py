@@ -24,7 +24,7 @@ NETWORKS = VALUES | {"networks", "learner", "compiled", "kernels"}
 CHOICES = NETWORKS | {"choices"}
 AGENTS = CHOICES | {"agents", "buffers"}
 ALGORITHM = AGENTS | {"algorithm"}
-HOST = VALUES | {"files", "seeding", "statistics", "envs", "vector_envs"}
+HOST = VALUES | {"files", "seeding", "statistics", "envs", "vector_envs", "observations", "observation_spaces"}
 """What runs without networks."""
 DATASETS = HOST | {"datasets", "notebooks"}
 SOURCE = DATASETS | AGENTS | {"sources", "stacking"}
@@ -39,6 +39,8 @@ ALLOWED = {
     "settings.py": {"errors"},
     "action_spaces.py": {"errors"},
     "spaces.py": {"action_spaces", "types"},
+    "observations.py": {"spaces"},
+    "observation_spaces.py": {"errors", "observations", "spaces"},
     "config.py": {"errors", "settings"},
     "files.py": {"errors"},
     "statistics.py": {"errors"},
@@ -53,9 +55,9 @@ ALLOWED = {
     "agents/": AGENTS,
     "algorithm.py": AGENTS,
     "algorithms/": ALGORITHM,
-    "envs/": {"envs", "errors", "spaces"},
-    "acting.py": {"compiled", "errors", "networks", "spaces"},
-    "vector_envs.py": {"envs", "errors"},
+    "envs/": {"envs", "errors", "observations", "observation_spaces", "spaces"},
+    "acting.py": {"compiled", "errors", "networks", "observations", "observation_spaces", "spaces", "types"},
+    "vector_envs.py": {"envs", "errors", "observations"},
     "datasets/": DATASETS,
     "sources/": SOURCE,
     "checkpoint.py": {"errors", "files", "types"},

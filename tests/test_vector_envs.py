@@ -6,7 +6,9 @@ import sys
 import threading
 
 import gymnasium as gym
+import jax
 import numpy as np
+import pictured
 import pytest
 import toy
 from gymnasium.vector import AutoresetMode, SyncVectorEnv
@@ -220,3 +222,16 @@ def test_workers_do_not_run_the_main_script_again(tmp_path):
     call = [sys.executable, str(tmp_path / "script.py")]
     done = subprocess.run(call, capture_output=True, text=True, timeout=120, env=os.environ, check=False)
     assert (done.stdout, done.stderr) == ("started\n[[3.0], [4.0], [5.0]]\n", "")
+
+
+def test_dicts_and_images_come_from_workers_as_they_are(parallel):
+    task = Task.create(pictured.ENVS["dict"])
+    ours, theirs = SerialVectorEnv(task.make, 3), parallel(pictured.ENVS["dict"], 3, 1)
+    for envs in (ours, theirs):
+        envs.reset({0: 7, 1: 3, 2: 11})
+    for actions in random_actions(task, 3, 3):
+        assert ours.obs["pixels"].dtype == theirs.obs["pixels"].dtype == np.uint8
+        for mine, other in zip(jax.tree.leaves(ours.obs), jax.tree.leaves(theirs.obs), strict=True):
+            np.testing.assert_array_equal(mine, other)
+        np.testing.assert_array_equal(ours.obs["pixels"][1], pictured.picture(ours.obs["state"]["place"][1]))
+        assert ours.step(actions)[0].tolist() == theirs.step(actions)[0].tolist()

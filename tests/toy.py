@@ -102,12 +102,8 @@ class Unbounded(Counter):
     action_space = gym.spaces.Box(-np.inf, np.inf, (1,), np.float32)
 
 
-class Picture(Counter):
-    observation_space = gym.spaces.Box(0.0, 1.0, (2, 2), np.float32)
-
-
 REGISTERED = {ENV: Point, "ImitaxCounter-v0": Counter, STEPS: Steps}
-REGISTERED |= {"ImitaxUnbounded-v0": Unbounded, "ImitaxPicture-v0": Picture}
+REGISTERED |= {"ImitaxUnbounded-v0": Unbounded}
 for name, cls in REGISTERED.items():
     if name not in gym.registry:
         gym.register(name, cls, max_episode_steps=20)

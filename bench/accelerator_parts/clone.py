@@ -78,7 +78,7 @@ def train(part: Part, data: Any, seeds: int, updates: int, scan: int) -> tuple[A
     started = time.perf_counter()
     numbers, cfg = tuple(range(seeds)), bc.PRESETS["default"]
     drawn = [select(data, episodes=12, validation_episodes=2, seed=seed) for seed in numbers]
-    normalizers = stack([Normalizer(*map(jnp.asarray, normalization(some.train))) for some in drawn])
+    normalizers = stack([Normalizer.of(harness.spec().observation, normalization(some.train)) for some in drawn])
     buffers = Buffers(episode_buffer([some.train for some in drawn], numbers, harness.spec().action))
     keys = seeding.keys(numbers, Purpose.INITIALISATION)
 

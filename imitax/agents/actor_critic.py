@@ -13,8 +13,10 @@ part in the policy's and the temperature's loss.
 
 import math
 from dataclasses import field
+from typing import TypeVar
 
 import equinox as eqx
+import jax
 import jax.numpy as jnp
 import jax.random as jr
 from jaxtyping import Array, Float, Int, PRNGKeyArray
@@ -61,6 +63,8 @@ class SoftActorCritic:
                 f"gamma=1 makes what follows the end infinite under terminal.kind={self.terminal.kind}: lower gamma, "
                 "or take mask"
             )
+        if self.policy.share_encoder and self.policy.encoder != self.critic.encoder:
+            raise ConfigError("policy.share_encoder takes the critic's encoder: give policy.encoder the same settings")
 
 
 CLEANIL = SoftActorCritic(
@@ -70,6 +74,9 @@ CLEANIL = SoftActorCritic(
     critic_optimizer=OptimizerConfig(lr=3e-4, clip=1000.0),
 )
 """Networks and rates of CleanIL, for the presets of that name."""
+
+
+Net = TypeVar("Net", bound=PolicyHead | Critic)
 
 
 class ActorCritic(eqx.Module):
@@ -89,6 +96,8 @@ def create(cfg: SoftActorCritic, start: Start, key: PRNGKeyArray) -> ActorCritic
     ka, kc = jr.split(key)
     actor = start.actor or policy_head(start.spec, cfg.policy, key=ka, precision=cfg.precision)
     critic = Critic(start.spec, cfg.critic, flagged=cfg.terminal.kind == "absorbing", key=kc, precision=cfg.precision)
+    if cfg.policy.share_encoder:
+        critic = with_encoder(critic, actor)
     return ActorCritic(
         actor=Learner.create(actor, cfg.policy_optimizer),
         critic=Learner.create(critic, cfg.critic_optimizer),
@@ -111,7 +120,7 @@ def soft_value(
 def absorbing_value(critic: Critic) -> Float[Array, ""]:
     """The critic's value of the absorbing state, at the zero action and without entropy."""
     spec = critic.spec
-    return critic(spec.observation.zeros(1), jnp.zeros((1, spec.action_dim)), jnp.ones(1)).min()
+    return critic(spec.observation.blank(1), jnp.zeros((1, spec.action_dim)), jnp.ones(1)).min()
 
 
 def next_value(
@@ -200,6 +209,8 @@ def follow(
         cfg: of the agent.
     """
     updates = agent.updates + 1
+    if cfg.policy.share_encoder:
+        actor = eqx.tree_at(lambda a: a.net, actor, with_encoder(actor.net, agent.critic.net))
     new = ActorCritic(
         actor=actor,
         critic=agent.critic,
@@ -216,6 +227,11 @@ def average_rate(cfg: SoftActorCritic, updates: Int[Array, ""]) -> float | Float
     if cfg.ema_share is None:
         return 1 - cfg.ema
     return jnp.maximum(1 - cfg.ema, 1 / jnp.maximum(cfg.ema_share * updates, 1))
+
+
+def with_encoder(net: Net, other: PolicyHead | Critic) -> Net:
+    """A network that reads images through the other's encoder, which has the same shapes."""
+    return eqx.tree_at(lambda n: n.encoder, net, other.encoder) if jax.tree.leaves(other.encoder) else net
 
 
 def masked_mean(x: Float[Array, "*N B"], mask: Float[Array, "B"]) -> Float[Array, ""]:

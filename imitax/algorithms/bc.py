@@ -19,7 +19,15 @@ from imitax.agents.start import Start
 from imitax.algorithm import Needs, Schedule
 from imitax.choices.weight_penalty import l2
 from imitax.learner import Learner, OptimizerConfig, growing_average
-from imitax.networks import Normalizer, Policy, PolicyConfig, PolicyHead, Precision, policy_head
+from imitax.networks import (
+    Normalizer,
+    Policy,
+    PolicyConfig,
+    PolicyHead,
+    Precision,
+    policy_head,
+    require_own_encoder,
+)
 from imitax.settings import Count, NonNegative, Share, settings
 from imitax.types import Batch, Metrics, Transition
 
@@ -46,6 +54,9 @@ class Config:
     optimizer: OptimizerConfig = field(default_factory=lambda: OptimizerConfig(lr=1e-3))
     precision: Precision = "float32"
     """Of matrix products: bfloat16 rounds their operands and accumulates in float32."""
+
+    def __post_init__(self):
+        require_own_encoder(self.policy)
 
 
 _CLEANIL = Config(ema=0.0, policy=CLEANIL.policy, optimizer=CLEANIL.policy_optimizer)

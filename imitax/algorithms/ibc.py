@@ -48,6 +48,7 @@ from imitax.networks import (
     implicit_actor,
     join,
     policy_head,
+    require_own_encoder,
     with_inference,
 )
 from imitax.settings import Count, NonNegative, Share, settings
@@ -89,6 +90,7 @@ class Config:
     def __post_init__(self):
         if self.loss == "contrastive" and self.negatives.corrected:
             raise ConfigError("negatives.corrected is for loss=info_nce: turn it off for loss=contrastive")
+        require_own_encoder(self.policy)
 
 
 PRESETS = {

@@ -121,6 +121,7 @@ def continue_after_end(
 
 
 def absorbing_transition(spec: Spec) -> Transition:
-    """One transition [1, ...] from the absorbing state to itself: zeros, action and reward included."""
-    obs, ended = spec.observation.zeros(1), jnp.ones(1, bool)
+    """One transition [1, ...] from the absorbing state to itself, as networks see it: zeros, in all leaves of the
+    observation, the action and the reward."""
+    obs, ended = spec.observation.blank(1), jnp.ones(1, bool)
     return Transition(obs, jnp.zeros((1, spec.action_dim)), jnp.zeros(1), obs, terminated=ended, absorbing=ended)

@@ -110,7 +110,9 @@ def _doctor(order: Datasets) -> int:
     data = _load(order, order.source)
     report = examine(data, None if order.against is None else _load(order, order.against))
     Console(width=80).print(table(report))
-    if order.out is not None:
+    if order.out is not None and not report.drawn:
+        print("no figure: there is nothing but images")
+    elif order.out is not None:
         from imitax.figures.doctor import draw
 
         draw(report.drawn, order.out)

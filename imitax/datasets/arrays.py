@@ -8,8 +8,9 @@ import numpy as np
 from imitax.datasets.episode import Episode, located
 from imitax.datasets.faults import Mend
 from imitax.datasets.flags import flags, numbers
-from imitax.datasets.jumps import STEP
+from imitax.datasets.leaves import as_observations, check_alike, check_final, grouped, is_pytree, same_rows
 from imitax.errors import DataError
+from imitax.observations import count, joined, rows
 
 NAMES = {
     "observations": ("observations", "observation", "obs"),
@@ -21,6 +22,9 @@ NAMES = {
     "timeouts": ("timeouts", "timeout", "truncations", "truncation", "truncated"),
 }
 """The field in D4RL's words, and what others call it."""
+
+OBSERVED = ("observations", "next_observations", "final_observations")
+"""Fields that may be dicts and tuples of arrays."""
 
 EPISODES = ("episode", "episodes", "episode_id", "episode_ids", "episode_index", "episode_starts")
 """Which episode a row belongs to, or flags of the rows that begin one."""
@@ -34,7 +38,8 @@ def split(
     Args:
         fields: `observations` [N, O], `terminals` [N] and one of `timeouts` [N] and `next_observations` [N, O];
             optionally `actions` [N, A], `rewards` [N] and, instead of `next_observations`, `final_observations`
-            [E, O] with one row for each episode. Instead of the flags, a name of `EPISODES` will do: all episodes are
+            [E, O] with one row for each episode. Observations may be dicts and tuples of arrays, also under names such
+            as `observations/pixels`. Instead of the flags, a name of `EPISODES` will do: all episodes are
             then truncated. The other names in `NAMES` will do; other keys are ignored.
         mend: cuts episodes where the next observation is another, whatever `timeouts` say, if repairs are wanted.
 
@@ -47,28 +52,28 @@ def split(
     cannot be known, or when `timeouts` are given and next_observations[t] is not observations[t + 1] without an end.
     """
     arrays = _canonical(fields)
-    observations = _matrix(arrays, "observations")
-    rows = len(observations)
-    if rows == 0:
+    observations = _seen(arrays, "observations")
+    total = count(observations)
+    if total == 0:
         raise DataError("the arrays are empty: they have no rows")
     for key in arrays.keys() - {"final_observations"}:
-        if (length := len(arrays[key])) != rows:
-            raise DataError(f"lengths differ: {rows} observations, {length} {key}")
+        if (length := count(arrays[key])) != total:
+            raise DataError(f"lengths differ: {total} observations, {length} {key}")
     if "terminals" not in arrays:
-        named = [name for name in EPISODES if fields.get(name) is not None]
-        if "timeouts" in arrays or not named:
+        columns = [name for name in EPISODES if fields.get(name) is not None]
+        if "timeouts" in arrays or not columns:
             raise _missing("terminals", fields)
-        arrays["timeouts"] = _ends(fields[named[0]], named[0], rows)
+        arrays["timeouts"] = _ends(fields[columns[0]], columns[0], total)
     terminals, timeouts = (
-        flags(_column(arrays, key), key) if key in arrays else np.zeros(rows, bool) for key in ("terminals", "timeouts")
+        flags(_column(arrays, key), key) if key in arrays else np.zeros(total, bool)
+        for key in ("terminals", "timeouts")
     )
     ends = terminals | timeouts
     final = None
     if "next_observations" in arrays:
-        following = _matrix(arrays, "next_observations")
-        if following.shape != observations.shape:
-            raise DataError(f"next_observations have shape {following.shape}, observations {observations.shape}")
-        jumps = ~np.isclose(following[:-1], observations[1:], **STEP).all(axis=1) & ~ends[:-1]
+        following = _seen(arrays, "next_observations")
+        check_alike(observations, following)
+        jumps = ~same_rows(rows(following, np.s_[:-1]), rows(observations, np.s_[1:])) & ~ends[:-1]
         if "timeouts" in arrays and jumps.any():
             row = int(jumps.argmax())
             (mend or Mend()).fault(
@@ -78,31 +83,30 @@ def split(
                 "cut them there too",
             )
         ends[:-1] |= jumps
-        final = following[_last_rows(ends)]
+        final = rows(following, _last_rows(ends))
     elif "timeouts" not in arrays and "final_observations" not in arrays:
         raise DataError(
             "neither timeouts nor next_observations are given, so it cannot be known where a time limit cut an "
             "episode; pass timeouts (all False if there was no time limit)"
         )
     elif "final_observations" in arrays:
-        final = _matrix(arrays, "final_observations")
+        final = _seen(arrays, "final_observations")
     last = _last_rows(ends)
-    if final is not None and final.shape != (len(last), observations.shape[1]):
-        raise DataError(
-            f"final_observations must have shape {(len(last), observations.shape[1])}, one row for each episode, "
-            f"got {final.shape}"
-        )
+    if final is not None:
+        check_final(observations, final, len(last))
     episodes = []
     for index, (first, end) in enumerate(zip(np.r_[0, last[:-1] + 1], last, strict=True)):
         # without a final observation: the last row again when the MDP ended there, else nothing
-        tail = observations[end : end + terminals[end]] if final is None else final[index : index + 1]
-        stop = end + len(tail)
+        tail = rows(observations, np.s_[end : end + terminals[end]])
+        if final is not None:
+            tail = rows(final, np.s_[index : index + 1])
+        stop = end + count(tail)
         if stop == first:
             continue  # a lone truncated row without its next observation holds no transition
         with located(f"episode {index} (rows {first} to {end})"):
             episodes.append(
                 Episode(
-                    observations=np.concatenate([observations[first : end + 1], tail]),
+                    observations=joined(rows(observations, np.s_[first : end + 1]), tail),
                     actions=_vectors(arrays["actions"])[first:stop] if "actions" in arrays else None,
                     rewards=_column(arrays, "rewards")[first:stop] if "rewards" in arrays else None,
                     terminated=bool(terminals[end]),
@@ -120,20 +124,20 @@ def episode(fields: Mapping[str, Any]) -> Episode:
     Args:
         fields: `observations` [T+1, O], or [T, O] beside `next_observations` [T, O]; `terminated`, a bool or
             flags [T]; optionally `truncated` alike, `actions` [T, A] and `rewards` [T]. The other names in `NAMES`
-            will do. T observations without their next ones are treated as in `split`.
+            will do, and dicts and tuples as there. T observations without their next ones are treated as in `split`.
 
     Raises DataError when observations or `terminated` are missing, when a flag is set before the last row,
     or when lengths differ.
     """
     arrays = _canonical(fields)
-    observations = _matrix(arrays, "observations")
-    per_step = (len(arrays[key]) for key in ("actions", "rewards", "next_observations") if key in arrays)
-    steps = next(per_step, len(observations) - 1)
+    observations = _seen(arrays, "observations")
+    per_step = (count(arrays[key]) for key in ("actions", "rewards", "next_observations") if key in arrays)
+    steps = next(per_step, count(observations) - 1)
     if "terminals" not in arrays:
         raise _missing("terminals", fields)
     terminated, truncated = (_end_flag(arrays, key, steps) for key in ("terminals", "timeouts"))
     actions = _vectors(arrays["actions"]) if "actions" in arrays else None
-    if len(observations) == steps > 0:  # the final observation is not among them
+    if count(observations) == steps > 0:  # the final observation is not among them
         at_end = np.arange(steps) == steps - 1
         (whole,) = split(arrays | {"terminals": at_end & terminated, "timeouts": at_end & truncated})
         return whole
@@ -141,16 +145,20 @@ def episode(fields: Mapping[str, Any]) -> Episode:
     return Episode(observations, actions, rewards, terminated, truncated)
 
 
-def _canonical(fields: Mapping[str, Any]) -> dict[str, np.ndarray]:
-    """The known fields as arrays, under their names in D4RL."""
+def _canonical(fields: Mapping[str, Any]) -> dict[str, Any]:
+    """The known fields as arrays, under their names in D4RL; observations may be pytrees of arrays."""
     arrays = {}
+    fields = grouped(fields)
     for key, names in NAMES.items():
         given = [name for name in names if fields.get(name) is not None]
         if len(given) > 1:
             raise DataError(f"{' and '.join(given)} are the same field; give one")
         for name in given:
+            if key in OBSERVED and is_pytree(fields[name]):
+                arrays[key] = as_observations(fields[name])
+                continue
             if isinstance(fields[name], Mapping):
-                raise DataError(f"{name} is a dict; concatenate its parts into one array [time, size]")
+                raise DataError(f"{name} is a dict; only observations may be dicts")
             flag = key in ("terminals", "timeouts")
             arrays[key] = _raw(fields[name], name) if flag else _array(fields[name], name)
             if arrays[key].ndim == 0:
@@ -175,11 +183,11 @@ def _array(value: Any, name: str) -> np.ndarray:
     return numbers(value, name)
 
 
-def _ends(value: Any, name: str, rows: int) -> np.ndarray:
+def _ends(value: Any, name: str, total: int) -> np.ndarray:
     """The last row of each episode, from a column that numbers or names the episodes, or flags where they start."""
     column = _column({name: _raw(value, name)}, name)
-    if len(column) != rows:
-        raise DataError(f"lengths differ: {rows} observations, {len(column)} {name}")
+    if len(column) != total:
+        raise DataError(f"lengths differ: {total} observations, {len(column)} {name}")
     starts = flags(column, name)[1:] if name == "episode_starts" else column[1:] != column[:-1]
     return np.r_[starts, True]
 
@@ -198,15 +206,19 @@ def _missing(key: str, fields: Mapping[str, Any]) -> DataError:
     return DataError(f"no {key}{meaning} among {', '.join(sorted(map(str, fields))) or 'no fields at all'}")
 
 
-def _matrix(arrays: Mapping[str, np.ndarray], key: str) -> np.ndarray:
+def _seen(arrays: Mapping[str, Any], key: str) -> Any:
+    """Observations: a pytree, numbers [time, ...], or classes [time]."""
     if key not in arrays:
         raise _missing(key, arrays)
-    if arrays[key].ndim != 2 or arrays[key].dtype.kind not in "fiub":
-        raise DataError(f"{key} must be numbers of shape [time, size], got {arrays[key].dtype} {arrays[key].shape}")
-    return arrays[key]
+    array = arrays[key]
+    if isinstance(array, np.ndarray):
+        classes = array.ndim == 1 and array.dtype.kind in "iu"
+        if (array.ndim < 2 and not classes) or array.dtype.kind not in "fiub":
+            raise DataError(f"{key} must be numbers of shape [time, size], got {array.dtype} {array.shape}")
+    return array
 
 
-def _column(arrays: Mapping[str, np.ndarray], key: str) -> np.ndarray:
+def _column(arrays: Mapping[str, Any], key: str) -> np.ndarray:
     """[N] from [N], or from the [N, 1] of some older D4RL files."""
     array = arrays[key]
     array = array[:, 0] if array.ndim == 2 and array.shape[1] == 1 else array
@@ -220,7 +232,7 @@ def _last_rows(ends: np.ndarray) -> np.ndarray:
     return np.union1d(np.flatnonzero(ends), len(ends) - 1)
 
 
-def _end_flag(arrays: Mapping[str, np.ndarray], key: str, steps: int) -> bool:
+def _end_flag(arrays: Mapping[str, Any], key: str, steps: int) -> bool:
     """Whether an episode ends with this flag, from one bool or from one for each step; False where it is missing."""
     set_at = flags(_column(arrays, key), key) if key in arrays else np.zeros(1, bool)
     if len(set_at) == 1:

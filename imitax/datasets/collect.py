@@ -3,12 +3,14 @@
 import itertools
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from functools import partial
 from typing import Any
 
 import gymnasium as gym
+import jax
 import numpy as np
 
-from imitax.datasets.environment import bounds, box, finite, identity
+from imitax.datasets.environment import bounds, finite, identity
 from imitax.datasets.episode import Dataset, Episode
 from imitax.envs import EPISODE_LIMIT, SoleVectorEnv, Task
 from imitax.envs.limits import time_limit, warn_of_cut
@@ -16,8 +18,9 @@ from imitax.errors import DataError
 from imitax.seeding import Purpose, environment_seed
 from imitax.vector_envs import SerialVectorEnv
 
-Policy = Callable[[np.ndarray, int], Any]
-"""From float32 observations [N, O] and the number of the step, for the policy's noise, to actions [N, ...]."""
+Policy = Callable[[Any, int], Any]
+"""From observations [N, ...] (float32, images uint8; dicts and tuples as the environment has them) and the number of
+the step, for the policy's noise, to actions [N, ...]."""
 
 
 def collect(
@@ -65,7 +68,6 @@ def collect(
         envs = _environments(make_env, min(num_envs, episodes))
         stack.callback(envs.close)
         first = envs.envs[0]
-        box(first.observation_space, "observation")
         low, high = bounds(first.action_space)
         env_id, env_kwargs = identity(first.spec)
         seeds = [environment_seed(Purpose.COLLECTION, seed, i) for i in range(attempts)]
@@ -118,7 +120,7 @@ def _wave(
     known = finite(envs.envs[0].action_space)
     dtype = np.float32 if known is None else known.dtype
     envs.reset(dict(enumerate(seeds)))
-    observations = [[obs.copy()] for obs in envs.obs[: len(seeds)]]
+    observations = [[_row(envs.obs, i)] for i in range(len(seeds))]
     actions: list[list[np.ndarray]] = [[] for _ in seeds]
     rewards: list[list[float]] = [[] for _ in seeds]
     ends: dict[int, tuple[bool, bool]] = {}
@@ -126,7 +128,7 @@ def _wave(
     limit = time_limit(first.env) or EPISODE_LIMIT
     running = np.arange(envs.num_envs) < len(seeds)
     while running.any():
-        seen = np.where(running[:, None], envs.obs, np.float32(0))
+        seen = jax.tree.map(partial(_masked, running), envs.obs)
         chosen = np.array(policy(seen, next(steps)), dtype)  # what is stored is what is executed
         if chosen.shape != shape:
             raise DataError(f"the policy must return actions of shape {shape}, got {chosen.shape}")
@@ -135,13 +137,25 @@ def _wave(
             warn_of_cut(first.name, limit)
             truncated |= running & ~terminated
         for i in np.flatnonzero(running).tolist():
-            observations[i].append(envs.obs[i].copy())
+            observations[i].append(_row(envs.obs, i))
             actions[i].append(np.ravel(chosen[i]))
             rewards[i].append(float(reward[i]))
             if terminated[i] or truncated[i]:
                 ends[i] = (bool(terminated[i]), bool(truncated[i]))
         running &= ~(terminated | truncated)
     return [
-        Episode(np.array(observations[i]), np.array(actions[i]), np.array(rewards[i]), *ends[i])
+        Episode(
+            jax.tree.map(lambda *x: np.stack(x), *observations[i]), np.array(actions[i]), np.array(rewards[i]), *ends[i]
+        )
         for i in range(len(seeds))
     ]
+
+
+def _row(obs: Any, i: int) -> Any:
+    """A copy of one environment's observation."""
+    return jax.tree.map(lambda x: x[i].copy(), obs)
+
+
+def _masked(running: np.ndarray, obs: np.ndarray) -> np.ndarray:
+    """The rows of environments that run; zeros elsewhere."""
+    return np.where(running.reshape(-1, *(1,) * (obs.ndim - 1)), obs, obs.dtype.type(0))

@@ -8,6 +8,7 @@ data may also differ from the environment for a good reason.
 import time
 import warnings
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 
@@ -15,6 +16,7 @@ from imitax.datasets.episode import Dataset, Episode
 from imitax.envs import Guard, Task
 from imitax.envs.actions import action_space
 from imitax.errors import EnvWarning
+from imitax.observations import columns, matrix, named, rows
 from imitax.seeding import Purpose, environment_seed
 
 EPISODES, STEPS, RESETS = 3, 10, 16
@@ -53,6 +55,8 @@ def compare(data: Dataset, task: Task) -> None:
 
 def shape_hint(data: Dataset, task: Task) -> str | None:
     """What explains another number of dimensions, if anything does."""
+    if not task.spec.observation.is_flat or not isinstance(data.episodes[0].observations, np.ndarray):
+        return None
     ours, theirs = data.obs_dim, task.spec.obs_dim
     for what, many, few in (("the data", ours, theirs), ("the environment", theirs, ours)):
         if many > few and many % few == 0:
@@ -92,7 +96,7 @@ def _experience(data: Dataset, guard: Guard) -> list[str]:
         for seed in _seeds(data, index):
             if time.monotonic() > until:
                 return []
-            if not _close(guard.reset(seed=seed)[0], episode.observations[0], 1e-5):
+            if not _close(_vector(guard.reset(seed=seed)[0]), _row(episode, 0), 1e-5):
                 continue
             matched = True
             if episode.actions is not None:
@@ -115,14 +119,15 @@ def _replayed(episode: Episode, index: int, guard: Guard, seed: int) -> str | No
     """Where the episode's actions lead elsewhere, in an environment that repeats itself."""
     played = _play(episode, guard, seed)
     steps = len(played[1])
-    scale = np.maximum(np.ptp(episode.observations, axis=0), np.abs(episode.observations[0])) + 1e-6
+    everything = _numbers(episode.observations)
+    scale = np.maximum(np.ptp(everything, axis=0), np.abs(everything[0])) + 1e-6
     for step, (obs, reward) in enumerate(zip(played[1], played[2], strict=True)):
-        recorded = episode.observations[step + 1]
+        recorded = everything[step + 1]
         off = np.abs(obs - recorded) / scale
         if off.max() > 0.01 and _repeats(episode, guard, seed, played):
             i = int(off.argmax())
             return (
-                f"from the start of episode {index}, its actions lead to observation {i} = {obs[i]:.4g} in step "
+                f"from the start of episode {index}, its actions lead to {_column(episode, i)} = {obs[i]:.4g} in step "
                 f"{step + 1}, recorded is {recorded[i]:.4g}"
             )
         known = None if episode.rewards is None else float(episode.rewards[step])
@@ -138,12 +143,12 @@ def _replayed(episode: Episode, index: int, guard: Guard, seed: int) -> str | No
 
 
 def _play(episode: Episode, guard: Guard, seed: int) -> Seen:
-    first, observations, rewards = guard.reset(seed=seed)[0].copy(), [], []
+    first, observations, rewards = _vector(guard.reset(seed=seed)[0]), [], []
     assert episode.actions is not None
     space = action_space(guard.action_space, guard.name)
     for action in episode.actions[:STEPS]:
         obs, reward, terminated, truncated, _ = guard.step(space.env(action)[()])
-        observations.append(obs.copy())
+        observations.append(_vector(obs))
         rewards.append(reward)
         if terminated or truncated:
             break
@@ -159,20 +164,23 @@ def _initial(data: Dataset, guard: Guard, until: float) -> Iterator[str]:
     """Initial observations far outside of all recorded ones, or spread over another range."""
     ours = []
     while len(ours) < RESETS and (len(ours) < 4 or time.monotonic() < until):
-        ours.append(guard.reset(seed=len(ours))[0].copy())
+        ours.append(matrix(rows(guard.reset(seed=len(ours))[0], None))[0].copy())
     first = np.array(ours, np.float64)
-    rows = np.concatenate([episode.observations for episode in data.episodes]).astype(np.float64)
-    low, high = rows.min(0), rows.max(0)
+    everything = np.concatenate([episode.vectors for episode in data.episodes]).astype(np.float64)
+    if not everything.shape[1]:
+        return  # images alone: their range is that of bytes
+    low, high = everything.min(0), everything.max(0)
     width = np.maximum(high - low, 1e-3 * np.maximum(np.abs(low), np.abs(high))) + 1e-6
     far = np.maximum(low - first, first - high).min(0) / width
     if (far > 1).any():
         i = int(far.argmax())
         yield (
-            f"observation {i} starts between {first[:, i].min():.4g} and {first[:, i].max():.4g} in the environment, "
+            f"{columns(data.episodes[0].observations)[i]} starts between {first[:, i].min():.4g} and "
+            f"{first[:, i].max():.4g} in the environment, "
             f"and lies between {low[i]:.4g} and {high[i]:.4g} in the data"
         )
         return
-    starts = np.array([episode.observations[0] for episode in data.episodes], np.float64)
+    starts = np.array([episode.vectors[0] for episode in data.episodes], np.float64)
     if len(starts) < 4 or len(first) < 4:
         return
     mine, recorded = first.std(0), starts.std(0)
@@ -187,3 +195,32 @@ def _initial(data: Dataset, guard: Guard, until: float) -> Iterator[str]:
 
 def _close(a: np.ndarray, b: np.ndarray, tolerance: float) -> bool:
     return bool((np.abs(a - b) <= tolerance * (1 + np.abs(b))).all())
+
+
+def _numbers(tree: Any) -> np.ndarray:
+    """All numbers of observations [B, ...], pixels from 0 to 1 among them, [B, D]."""
+    if isinstance(tree, np.ndarray) and tree.ndim == 2:
+        return tree
+    leaves = [x / np.float32(255) if x.dtype == np.uint8 else x for _, x in named(tree)]
+    return np.concatenate([x.reshape(len(x), -1) for x in leaves], axis=1)
+
+
+def _vector(obs: Any) -> np.ndarray:
+    """A copy of the numbers of one observation."""
+    return _numbers(rows(obs, None))[0].copy()
+
+
+def _row(episode: Episode, index: int) -> np.ndarray:
+    return _numbers(rows(episode.observations, np.s_[index : index + 1]))[0]
+
+
+def _column(episode: Episode, index: int) -> str:
+    """The name of a column of `_numbers`."""
+    for name, x in named(episode.observations):
+        size = int(np.prod(x.shape[1:]))
+        if index < size:
+            return (
+                f"{name} {index}" if x.ndim == 2 else f"{name} {list(map(int, np.unravel_index(index, x.shape[1:])))}"
+            )
+        index -= size
+    raise IndexError(index)

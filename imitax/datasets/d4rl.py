@@ -7,20 +7,24 @@ from typing import Any
 import h5py
 import numpy as np
 
-from imitax.datasets.arrays import NAMES, split
+from imitax.datasets.arrays import NAMES, OBSERVED, split
 from imitax.datasets.episode import Dataset, kwargs_json, located
 from imitax.datasets.faults import Mend
 from imitax.datasets.hdf5 import Hdf5, opened, text
 from imitax.datasets.limits import json_object, short
 from imitax.errors import DataError
 from imitax.files import write_atomic
+from imitax.observations import named, rows
 
 FILLED = (*NAMES["terminals"], *NAMES["timeouts"], *NAMES["rewards"])
 """Arrays that may consist of their fill value: all flags False, all rewards 0."""
 
 
 def load_d4rl(path: Path | str, mend: Mend | None = None) -> Dataset:
-    """Read an HDF5 file in D4RL's layout, as `split` describes it; groups (D4RL's infos) are ignored.
+    """Read an HDF5 file in D4RL's layout, as `split` describes it; other groups (D4RL's infos) are ignored.
+
+    Groups of observations, such as `observations/pixels`, are read as dicts, or as tuples where they are named like
+    Minari's (`_index_0`).
 
     The root attributes `env_id`, `env_kwargs` (JSON), `action_low` and `action_high` fill the dataset's fields,
     `hash` is compared with what was read, and all others become `attributes`.
@@ -41,7 +45,9 @@ def read_d4rl(file: Hdf5, name: str, mend: Mend | None = None) -> Dataset:
     known = {name for names in NAMES.values() for name in names}
     members = file.members(file.root)
     attributes = file.attributes(file.root)
-    arrays = file.arrays(file.root, [name for name in members if name in known], unwritten=FILLED)
+    arrays: dict[str, Any] = file.arrays(file.root, [name for name in members if name in known], unwritten=FILLED)
+    for name in (name for key in OBSERVED for name in NAMES[key] if name in members and name not in arrays):
+        arrays[name] = file.observations(file.root, name)
     stored_hash = attributes.pop("hash", None)
     env_id = attributes.pop("env_id", None)
     if not any(name in arrays for name in NAMES["observations"]):
@@ -70,7 +76,8 @@ def save_d4rl(dataset: Dataset, path: Path | str, *, compact: bool = False) -> N
         dataset: what to write.
         path: the file; missing folders are made, an existing file is replaced.
         compact: store the next observation only where an episode ends (`final_observations` [E, O]) instead of in
-            every row; half the size, but other libraries will not read it.
+            every row; half the size, but other libraries will not read it. Observations that are no vector are stored
+            so in any case, each leaf by its name (`observations/pixels`).
 
     Raises OSError, and leaves `path` as it was, when writing fails.
     """
@@ -83,8 +90,8 @@ def save_d4rl(dataset: Dataset, path: Path | str, *, compact: bool = False) -> N
         arrays["actions"] = dataset.actions
     if dataset.has_rewards:
         arrays["rewards"] = flat.reward
-    if compact:
-        arrays["final_observations"] = flat.next_obs[ends]
+    if compact or not isinstance(flat.obs, np.ndarray) or flat.obs.ndim != 2:
+        arrays["final_observations"] = rows(flat.next_obs, ends)
     else:
         arrays["next_observations"] = flat.next_obs
     attributes: dict[str, Any] = {
@@ -97,8 +104,9 @@ def save_d4rl(dataset: Dataset, path: Path | str, *, compact: bool = False) -> N
     }
     buffer = io.BytesIO()  # compressed in memory, so that the one atomic writer puts it on the disk
     with h5py.File(buffer, "w") as file:
-        for key, array in arrays.items():
-            file.create_dataset(key, data=array, compression="gzip", shuffle=True)
+        for key, tree in arrays.items():
+            for name, array in named(tree, key, "/"):
+                file.create_dataset(name, data=array, compression="gzip", shuffle=True)
         file.attrs.update({key: value for key, value in attributes.items() if value is not None})
     write_atomic(path, buffer.getvalue())
 

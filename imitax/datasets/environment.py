@@ -162,11 +162,10 @@ def bounds(space: gym.Space) -> tuple[tuple[float, ...] | None, tuple[float, ...
     return tuple(limits.low.tolist()), tuple(limits.high.tolist())
 
 
-def columns(space: gym.Space, what: str) -> int:
-    """Numbers in a row of what a dataset records of a space. Raises DataError where it records none of its kind."""
-    if what == "action" and (found := finite(space)) is not None:
-        return found.columns
-    return box(space, what).shape[0]
+def columns(space: gym.Space) -> int:
+    """Numbers in a row of recorded actions. Raises DataError where imitax has no such actions."""
+    found = finite(space)
+    return box(space, "action").shape[0] if found is None else found.columns
 
 
 def no_box(space: str, what: str) -> DataError:
@@ -176,8 +175,4 @@ def no_box(space: str, what: str) -> DataError:
             f"the action space is {space}; imitax learns actions in a one-dimensional Box, Discrete, MultiDiscrete and "
             "MultiBinary"
         )
-    return DataError(
-        f"the observation space is {space}, not a one-dimensional Box; flatten it (for a goal task, join observation "
-        "and desired_goal) with a Gymnasium wrapper, and pass the flattened observations as arrays; of a file with "
-        'several observations, columns={"observations": [...]} joins those that you name'
-    )
+    return DataError(f"the {what} space is {space}, not a one-dimensional Box")

@@ -1,25 +1,30 @@
 """Demonstrations in memory: whole episodes, each with its true final observation."""
 
-import hashlib
 import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
+import jax
 import numpy as np
 from jaxtyping import Float, Int, Real
 
+from imitax.datasets.leaves import as_observations, check_agreement, content_hash, summary_of
 from imitax.datasets.rows import as_rows, row_shape, shape_name
 from imitax.errors import DataError, printable
 from imitax.notebooks import html_table
+from imitax.observations import joined, matrix, rows, shape_of
 from imitax.seeding import Purpose, generator
 from imitax.types import Transition
 
 
 @dataclass(frozen=True, eq=False)
 class Episode:
-    """One whole episode of T >= 1 transitions. Arrays are copied, read-only, as float32; integer actions stay integers.
+    """One whole episode of T >= 1 transitions. Arrays are copied, read-only, as float32; images of bytes stay bytes,
+    integer actions integers.
+
+    Observations are an array, or dicts and tuples of arrays (`observations.stored` says what may be given).
 
     `observations[t + 1]` is the true next observation of transition t, also of the last one; storing them once
     leaves no room for a next observation that disagrees with the following row. Episodes stop for a reason: one
@@ -28,8 +33,8 @@ class Episode:
     Raises DataError when an array is not numeric, has the wrong number of dimensions or the wrong length.
     """
 
-    observations: np.ndarray
-    """Float32 [T+1, O], in the environment's units; the last row is what the last action led to."""
+    observations: Any
+    """[T+1, ...] of each leaf, in the environment's units; the last row is what the last action led to."""
     actions: np.ndarray | None
     """Float32 or int64 [T, k], in the environment's units; None for state-only demonstrations."""
     rewards: np.ndarray | None
@@ -40,10 +45,11 @@ class Episode:
     """The episode was cut, by a time limit or by the end of the recording."""
 
     def __post_init__(self):
-        for key, ndim in (("observations", 2), ("actions", 2), ("rewards", 1)):
+        object.__setattr__(self, "observations", as_observations(self.observations))
+        for key, ndim in (("actions", 2), ("rewards", 1)):
             if (value := getattr(self, key)) is not None:
                 object.__setattr__(self, key, as_rows(value, key, ndim))
-        steps = len(self.observations) - 1
+        steps = len(self)
         if steps < 1:
             raise DataError("the episode is empty: it needs at least one transition, so two observations")
         for key in ("actions", "rewards"):
@@ -56,7 +62,12 @@ class Episode:
         object.__setattr__(self, "truncated", bool(self.truncated) or not self.terminated)
 
     def __len__(self) -> int:
-        return len(self.observations) - 1
+        return len(jax.tree.leaves(self.observations)[0]) - 1
+
+    @property
+    def vectors(self) -> Float[np.ndarray, "N D"]:
+        """The numbers of the observations side by side, without images; flat observations as they are."""
+        return matrix(self.observations)
 
     @property
     def ret(self) -> float:
@@ -94,7 +105,8 @@ class Dataset:
         object.__setattr__(self, "attributes", shown)
         if not self.episodes:
             raise DataError("the dataset is empty: it has no episodes")
-        for key in ("observations", "actions", "rewards"):
+        check_agreement([episode.observations for episode in self.episodes])
+        for key in ("actions", "rewards"):
             first = row_shape(self.episodes[0], key)
             for index, episode in enumerate(self.episodes):
                 if (shape := row_shape(episode, key)) != first:
@@ -115,15 +127,15 @@ class Dataset:
     def _facts(self) -> dict[str, str]:
         facts = {"episodes": f"{len(self.episodes):,}", "transitions": f"{self.transition_count:,}"}
         actions = "none" if self.action_dim is None else f"[{self.action_dim}]"
-        facts |= {"observations": f"[{self.obs_dim}]", "actions": actions} | (
+        facts |= {"observations": summary_of(self.episodes[0].observations), "actions": actions} | (
             {"env": self.env_id} if self.env_id else {}
         )
         return facts | ({"mean return": f"{self.returns.mean():,.4g}"} if self.has_rewards else {})
 
     @property
     def obs_dim(self) -> int:
-        """Observation size O."""
-        return self.episodes[0].observations.shape[1]
+        """Numbers in an observation, O; pixels included."""
+        return sum(int(np.prod(shape)) for shape, _ in shape_of(self.episodes[0].observations).values())
 
     @property
     def action_dim(self) -> int | None:
@@ -166,22 +178,13 @@ class Dataset:
     def hash(self) -> str:
         """SHA-256 in hex of what the episodes hold, in their order, and of the environment's id and kwargs.
 
-        It covers type, shape and bits of every array and both flags; it does not depend on the file format, the
-        name, the action bounds or the attributes.
+        It covers type, shape and bits of every array, the names of the leaves of dicts and tuples, and both flags; it
+        does not depend on the file format, the name, the action bounds or the attributes.
         """
-        digest = hashlib.sha256(json.dumps([self.env_id, kwargs_json(self.env_kwargs)]).encode())
-        for episode in self.episodes:
-            for array in (episode.observations, episode.actions, episode.rewards):
-                if array is None:
-                    digest.update(b"null")
-                else:
-                    digest.update(json.dumps(["<f4", array.shape]).encode())
-                    digest.update(array.astype("<f4", copy=False).tobytes())
-            digest.update(bytes([episode.terminated, episode.truncated]))
-        return digest.hexdigest()
+        return content_hash([self.env_id, kwargs_json(self.env_kwargs)], self.episodes)
 
     def transitions(self, subsample: int = 1, seed: int = 0) -> Transition:
-        """All transitions as flat float32 NumPy arrays, episode after episode.
+        """All transitions as NumPy arrays, float32 but for images of bytes, episode after episode.
 
         Args:
             subsample: K keeps every K-th transition of each episode, from an offset drawn uniformly below K (below
@@ -201,20 +204,20 @@ class Dataset:
         parts = []
         for episode in self.episodes:
             steps = len(episode)
-            rows = np.arange(rng.integers(min(subsample, steps)), steps, subsample)
+            kept = np.arange(rng.integers(min(subsample, steps)), steps, subsample)
             actions = np.zeros((steps, 0)) if episode.actions is None else episode.actions
             rewards = np.zeros(steps, np.float32) if episode.rewards is None else episode.rewards
             parts.append(
                 (
-                    episode.observations[rows],
-                    actions[rows].astype(np.float32),
-                    rewards[rows],
-                    episode.observations[rows + 1],
-                    (rows == steps - 1) & episode.terminated,
-                    np.zeros(len(rows), bool),
+                    rows(episode.observations, kept),
+                    actions[kept].astype(np.float32),
+                    rewards[kept],
+                    rows(episode.observations, kept + 1),
+                    (kept == steps - 1) & episode.terminated,
+                    np.zeros(len(kept), bool),
                 )
             )
-        return Transition(*map(np.concatenate, zip(*parts, strict=True)))
+        return Transition(*joined(*parts))
 
 
 def kwargs_json(kwargs: Mapping[str, Any]) -> str:

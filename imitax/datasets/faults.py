@@ -10,6 +10,7 @@ import numpy as np
 from imitax.datasets.episode import Episode
 from imitax.datasets.jumps import FEW, Episodes, Jumps, jumps_of
 from imitax.errors import DataError, DataWarning
+from imitax.observations import joined, occupied, rows
 
 LIMITED = 3
 """Episodes that end at one and the same length before a time limit is suspected."""
@@ -83,7 +84,7 @@ def _padding(episodes: Episodes, mend: Mend) -> Episodes:
     """Rows of zeros after the end of an episode, as arrays of one fixed length have them."""
     tails = [_zero_tail(episode) for episode in episodes]
     padded = [i for i, tail in enumerate(tails) if tail > 1]
-    if not padded or not any(e.observations.any() for e in episodes):
+    if not padded or not any(occupied(e.observations).any() for e in episodes):
         return episodes
     rewarded = [e.rewards[: len(e) - t] for e, t in zip(episodes, tails, strict=True) if e.rewards is not None]
     sure = bool(rewarded) and bool(np.concatenate(rewarded).all())
@@ -100,7 +101,7 @@ def _padding(episodes: Episodes, mend: Mend) -> Episodes:
 
 def _zero_tail(episode: Episode) -> int:
     """Transitions at the end whose observations, actions and rewards are zero; 0 if zero is also met before."""
-    used = np.asarray(episode.observations.any(axis=1))
+    used = occupied(episode.observations)
     filled = int(np.flatnonzero(used)[-1]) + 1 if used.any() else 0
     if not used[:filled].all() or filled == len(used):
         return 0
@@ -120,9 +121,8 @@ def _zero_ends(episodes: Episodes, mend: Mend) -> Episodes:
 
 def zeroed_ends(episodes: Sequence[Episode]) -> tuple[int, ...]:
     """Episodes whose final observation is zero, where zero is met nowhere else: there it would be a state."""
-    if any(not episode.observations[:-1].any(axis=1).all() for episode in episodes):
-        return ()
-    return tuple(i for i, episode in enumerate(episodes) if not episode.observations[-1].any())
+    used = [occupied(episode.observations) for episode in episodes]
+    return () if any(not u[:-1].all() for u in used) else tuple(i for i, u in enumerate(used) if not u[-1])
 
 
 def _resets(episodes: Episodes, jumps: Jumps | None, mend: Mend) -> Episodes:
@@ -187,7 +187,7 @@ def _unknown_ends(episodes: Episodes, indices: Sequence[int]) -> Episodes:
     kept = []
     for i, e in enumerate(episodes):
         if i in indices and e.terminated:
-            obs = np.concatenate([e.observations[:-1], e.observations[-2:-1]])
+            obs = joined(rows(e.observations, np.s_[:-1]), rows(e.observations, np.s_[-2:-1]))
             kept.append(replace(e, observations=obs))
         elif i in indices:
             kept.extend(_without((e,), {0: (0, 1)}))
@@ -205,5 +205,5 @@ def _without(episodes: Episodes, cut: dict[int, tuple[int, int]]) -> Episodes:
         if stop <= start:
             continue
         parts = {k: None if (a := getattr(e, k)) is None else a[start:stop] for k in ("actions", "rewards")}
-        kept.append(replace(e, observations=e.observations[start : stop + 1], **parts))
+        kept.append(replace(e, observations=rows(e.observations, np.s_[start : stop + 1]), **parts))
     return tuple(kept)

@@ -19,6 +19,7 @@ from h5py import h5z  # pyright: ignore[reportAttributeAccessIssue]  an extensio
 from imitax.datasets.heaps import check_heaps, little_memory
 from imitax.datasets.limits import budget, check_size, short
 from imitax.errors import DataError
+from imitax.observations import Misfit, as_tuple
 
 FILTERS = {
     4: "SZIP",
@@ -34,6 +35,10 @@ FILTERS = {
 """Registered compression filters by their number."""
 MEMBERS = 100_000
 """Names in one group."""
+DEPTH = 8
+"""Groups in each other that hold observations."""
+LEAVES = 1000
+"""Names in a group of observations."""
 ATTRIBUTE = 2**20
 """Bytes of one attribute."""
 
@@ -97,6 +102,28 @@ class Hdf5:
         """The arrays that a group has among some names; those of `unwritten` may be their fill value."""
         found = {name: self.array(group, name, written=name not in unwritten) for name in names}
         return {name: array for name, array in found.items() if array is not None}
+
+    def observations(self, group: h5py.Group, name: str, depth: int = 0) -> Any:
+        """An array, or the pytree of arrays that a group holds: dicts by name, tuples as Minari names them.
+
+        Raises:
+            DataError: groups lie in each other too deeply, or hold something else.
+        """
+        inner = self.group(group, name)
+        if inner is None:
+            return self.array(group, name)
+        members = self.members(inner)
+        if depth >= DEPTH or len(members) > LEAVES:
+            raise DataError(
+                f"{short(name)} has {len(members)} entries, {depth} groups deep; at most {LEAVES} in {DEPTH} are read"
+            )
+        if not members:
+            raise DataError(f"no observations: the group {short(name)} is empty")
+        found = {key: self.observations(inner, key, depth + 1) for key in members}
+        try:
+            return as_tuple({key: x for key, x in found.items() if x is not None}, name)
+        except Misfit as error:
+            raise DataError(str(error)) from error
 
     def attributes(self, item: h5py.Group | h5py.Dataset) -> dict[str, Any]:
         """Attributes, without those that are empty, references or lists of text."""

@@ -6,10 +6,9 @@ from itertools import pairwise
 import numpy as np
 
 from imitax.datasets.episode import Episode
+from imitax.datasets.leaves import STEP
 
 Episodes = tuple[Episode, ...]
-STEP = {"rtol": 1e-5, "atol": 1e-6, "equal_nan": True}
-"""How closely next_observations[t] repeats observations[t + 1] within an episode; both may have been rounded."""
 FEW = 10
 """Steps within episodes below which no step can be called unusual."""
 
@@ -39,11 +38,11 @@ class Jumps:
 
 def jumps_of(episodes: Episodes) -> Jumps | None:
     """Sizes of the steps where one episode follows another; None where there are too few steps within episodes."""
-    within = [np.diff(e.observations[1:-1].astype(np.float64), axis=0) for e in episodes]
+    within = [np.diff(e.vectors[1:-1].astype(np.float64), axis=0) for e in episodes]
     inner = np.concatenate(within)
-    if len(episodes) < 2 or len(inner) < FEW or not np.isfinite(inner).all():
+    if len(episodes) < 2 or len(inner) < FEW or not inner.shape[1] or not np.isfinite(inner).all():
         return None
-    everything = np.concatenate([e.observations for e in episodes]).astype(np.float64)
+    everything = np.concatenate([e.vectors for e in episodes]).astype(np.float64)
     scale = np.maximum(inner.std(axis=0), 1e-6 * np.abs(everything).max(axis=0))
     scale = np.where(scale > 0, scale, 1.0)
 
@@ -51,10 +50,10 @@ def jumps_of(episodes: Episodes) -> Jumps | None:
         return np.linalg.norm(np.array(difference, np.float64) / scale, axis=1)
 
     pairs = list(pairwise(episodes))
-    gap = size([b.observations[0] - a.observations[-1] for a, b in pairs])
-    same = [np.isclose(b.observations[0], a.observations[-1], **STEP).all() for a, b in pairs]
-    first = size([b.observations[1] - b.observations[0] for _, b in pairs])
-    last = size([a.observations[-1] - a.observations[-2] for a, _ in pairs])
+    gap = size([b.vectors[0] - a.vectors[-1] for a, b in pairs])
+    same = [np.isclose(b.vectors[0], a.vectors[-1], **STEP).all() for a, b in pairs]
+    first = size([b.vectors[1] - b.vectors[0] for _, b in pairs])
+    last = size([a.vectors[-1] - a.vectors[-2] for a, _ in pairs])
     sizes = np.linalg.norm(inner / scale, axis=1)
     usual, largest = float(np.quantile(sizes, 0.9)), float(sizes.max())
     return Jumps(first, last, np.where(same, 0.0, np.maximum(gap, 1e-12)), usual, largest)

@@ -23,8 +23,10 @@ from imitax.datasets.environment import identity, no_box, specification, wrapper
 from imitax.datasets.episode import Dataset, Episode, located
 from imitax.datasets.hdf5 import Hdf5, opened
 from imitax.datasets.limits import inside, json_object, short, text_file
+from imitax.datasets.minari_spaces import check_observations, unbounded_space
 from imitax.datasets.tables import Columns, joined
 from imitax.errors import DataError
+from imitax.observations import images
 from imitax.statistics import REFERENCE_NAMES
 
 STRUCTURE = {
@@ -38,9 +40,10 @@ FIELDS = ("observations", "actions", "rewards", "terminations", "truncations")
 def load_minari(source: Path | str, columns: Columns | None = None) -> Dataset:
     """Read a Minari dataset from a folder (Path), or from the local store by its id (str).
 
-    Observation and action spaces must be one-dimensional Boxes; numbers become float32. The environment's id and
-    kwargs come from the dataset's env spec, the action bounds from its action space. Of a dict of observations,
-    `columns={"observations": [...]}` joins those that it names. The attribute `wrappers` says through which wrappers
+    Observations are boxes, classes, and dicts and tuples of these; actions a one-dimensional Box. Numbers become
+    float32, images stay bytes. The environment's id and kwargs come from the dataset's env spec, the action bounds from
+    its action space. Of a dict of observations, `columns={"observations": [...]}` joins those that it names into one
+    vector. The attribute `wrappers` says through which wrappers
     the set was recorded.
 
     Raises DataError when the dataset is not there, cannot be read, has other spaces, or has a flag before the end
@@ -57,7 +60,7 @@ def load_minari(source: Path | str, columns: Columns | None = None) -> Dataset:
             metadata = json_object(text_file(inside(data, "metadata.json")), "metadata.json")
             chosen = (columns or {}).get("observations")
             keys = [chosen] if isinstance(chosen, str) else list(chosen or ())
-            if not keys:
+            if not keys and check_observations(metadata):
                 _bounds(metadata, "observation")
             low, high = _bounds(metadata, "action")  # empty of a finite set
             spec = _env_spec(metadata.get("env_spec"))
@@ -151,9 +154,11 @@ def _episode(file: Hdf5, name: str, keys: list[str]) -> Episode:
         if group is None:
             raise DataError("it is no group")
         observations = file.group(group, "observations")
-        found = file.arrays(group, FIELDS)
+        found: dict[str, Any] = file.arrays(group, FIELDS)
         if keys and observations is not None:
             found["observations"] = joined(file.arrays(observations, keys), keys)
+        elif observations is not None:
+            found["observations"] = file.observations(group, "observations")
         return episode(found)
 
 
@@ -195,9 +200,10 @@ def save_minari(dataset: Dataset, dataset_id: str) -> Path:
         # not create_dataset_from_buffers: it builds the environment, which need not be installed here
         storage = MinariStorage.new(
             temporary / "data",
-            observation_space=gym.spaces.Box(-np.inf, np.inf, (dataset.obs_dim,), np.float32),
+            observation_space=unbounded_space(dataset.episodes[0].observations),
             action_space=_action_space(dataset),
             env_spec=None if dataset.env_id is None else specification(dataset.env_id, dataset.env_kwargs),
+            **_lossless(dataset),
         )
         storage.update_metadata({**metadata, **authors, "dataset_id": dataset_id, "minari_version": minari.__version__})
         storage.update_episodes(map(_buffer, dataset.episodes))
@@ -206,6 +212,11 @@ def save_minari(dataset: Dataset, dataset_id: str) -> Path:
         shutil.rmtree(temporary)
         raise
     return folder
+
+
+def _lossless(dataset: Dataset) -> dict[str, Any]:
+    """Minari compresses images with losses unless told otherwise; older versions do not, and know no such option."""
+    return {"jpeg_encoding": False} if images(dataset.episodes[0].observations) else {}
 
 
 def _action_space(dataset: Dataset) -> gym.Space:
@@ -226,8 +237,9 @@ def _buffer(episode: Episode) -> Any:
     from minari.data_collector import EpisodeBuffer
 
     at_end, actions = np.arange(len(episode)) == len(episode) - 1, np.asarray(episode.actions)
+    seen = episode.observations
     return EpisodeBuffer(
-        observations=list(episode.observations),
+        observations=list(seen) if isinstance(seen, np.ndarray) else seen,
         actions=list(actions[:, 0] if actions.dtype.kind == "i" and actions.shape[1] == 1 else actions),
         rewards=list(np.asarray(episode.rewards)),
         terminations=list(at_end & episode.terminated),

@@ -2,21 +2,25 @@
 
 import zipfile
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
-from imitax.datasets.arrays import EPISODES, NAMES, split
+from imitax.datasets.arrays import EPISODES, NAMES, OBSERVED, split
 from imitax.datasets.episode import Dataset, located
 from imitax.datasets.faults import Mend
 from imitax.datasets.limits import budget, check_size, short
 from imitax.errors import DataError
 
+OBSERVATIONS = {name for key in OBSERVED for name in NAMES[key]}
 FILES = 10_000
 """Entries of one file."""
 
 
 def load_npz(path: Path | str, mend: Mend | None = None) -> Dataset:
     """Read named arrays as `split` takes them; other entries are ignored, and not unpacked.
+
+    The leaves of dicts and tuples of observations are entries such as `observations/pixels`.
 
     Entries named `indices` beside one observation more for each episode are `imitation`'s layout, and are read too.
 
@@ -27,7 +31,7 @@ def load_npz(path: Path | str, mend: Mend | None = None) -> Dataset:
     with located(f"{path} (npz)"):
         known = {name for names in NAMES.values() for name in names} | {*EPISODES, "env_id", "indices"}
         try:
-            arrays = read_npz(path, known)
+            arrays: dict[str, Any] = read_npz(path, known)
         except DataError:
             raise
         except Exception as error:  # zipfile and NumPy raise many kinds on damaged bytes
@@ -39,7 +43,10 @@ def load_npz(path: Path | str, mend: Mend | None = None) -> Dataset:
 
 
 def read_npz(path: Path, names: set[str]) -> dict[str, np.ndarray]:
-    """The arrays of some names. Sizes are those of the headers, compared with the zip's and with the file's budget."""
+    """The arrays of some names, and leaves of observations.
+
+    Sizes are those of the headers, compared with the zip's and with the file's budget.
+    """
     allowed = budget(path)
     arrays = {}
     with zipfile.ZipFile(path) as archive:
@@ -48,7 +55,8 @@ def read_npz(path: Path, names: set[str]) -> dict[str, np.ndarray]:
             raise DataError(f"it has {len(entries)} entries; at most {FILES} are read")
         for entry in entries:
             name = entry.filename.removesuffix(".npy")
-            if name in names and name not in arrays:
+            seen = name.partition("/")[0] in OBSERVATIONS if "/" in name else name in names
+            if seen and name not in arrays:
                 arrays[name] = _read(archive, entry, name, allowed)
                 allowed -= arrays[name].nbytes
         if not arrays:

@@ -102,15 +102,15 @@ def replay_buffer(source: Any) -> dict[str, Any] | None:
     if any(part is None for part in parts):
         return None
     position, full, envs, size = parts
-    if isinstance(getattr(source, "observations", None), Mapping):
-        raise DataError("the replay buffer holds dicts of observations; flatten them with a wrapper before recording")
     rows = np.r_[position:size, 0:position] if full else np.arange(position)
     if not len(rows):
         raise DataError("the replay buffer is empty")
     flat: dict[str, Any] = {}
     for name in ("observations", "next_observations", "actions", "rewards", "dones", "timeouts"):
         if (array := getattr(source, name, None)) is not None:
-            flat[name] = np.concatenate([np.asarray(array)[rows, i] for i in range(envs)])
+            leaves = array if isinstance(array, Mapping) else {"": array}
+            each = {k: np.concatenate([np.asarray(x)[rows, i] for i in range(envs)]) for k, x in leaves.items()}
+            flat[name] = each if isinstance(array, Mapping) else each[""]
     if "dones" not in flat:
         return _rollouts(source, flat, rows)
     dones, timeouts = flat.pop("dones").astype(bool), np.asarray(flat.get("timeouts", 0)).astype(bool)

@@ -3,11 +3,13 @@
 import warnings
 from typing import Any
 
+import jax
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, Shaped
 
 from imitax.datasets.episode import Dataset
 from imitax.errors import DataError, EnvWarning
+from imitax.observations import named, shape_of
 from imitax.types import Transition
 
 CONSTANT_STD = 1e-3
@@ -21,10 +23,10 @@ STEPS = 32
 """Distinct values of 32-bit numbers that a standard deviation must span for a dimension to mean anything."""
 
 
-def normalization(
-    data: Dataset | Transition,
-) -> tuple[Float[np.ndarray, "O"], Float[np.ndarray, "O"]]:
-    """Mean and standard deviation [O] of the observations that transitions start from.
+def normalization(data: Dataset | Transition) -> tuple[Any, Any]:
+    """Mean and standard deviation of the observations that transitions start from, [O] or leaf by leaf.
+
+    Images are left alone: their mean is 0 and their deviation 255, which makes bytes numbers from 0 to 1.
 
     Both are float32, computed in float64. A dimension that varies little for its own scale gets a deviation of 1:
     demonstrations say nothing about its scale, and dividing by a small number would turn the first deviation at test
@@ -36,30 +38,44 @@ def normalization(
         DataError: a dimension lies so far from zero that 32-bit numbers do not show its variation, as time stamps do.
     """
     obs = (data.transitions() if isinstance(data, Dataset) else data).obs
-    obs = np.asarray(obs, np.float64).reshape(-1, obs.shape[-1])
+    moments = [
+        (np.zeros((1,) * (x.ndim - 1), np.float32), np.full((1,) * (x.ndim - 1), 255, np.float32))
+        if x.dtype == np.uint8
+        else _moments(x, "observation dimension" if name == "observation" else f"{name}, dimension")
+        for name, x in named(obs)
+    ]
+    mean, std = (jax.tree.unflatten(jax.tree.structure(obs), list(x)) for x in zip(*moments, strict=True))
+    return mean, std
+
+
+def _moments(leaf: Shaped[np.ndarray, "N ..."], name: str) -> tuple[Float[np.ndarray, "..."], Float[np.ndarray, "..."]]:
+    """Mean and standard deviation of a leaf's numbers; `name` is what messages call one of them."""
+    obs = np.asarray(leaf, np.float64).reshape(len(leaf), -1)
     mean, std = obs.mean(axis=0), obs.std(axis=0)
     largest = np.abs(obs).max(axis=0)
     constant = std < np.maximum(CONSTANT_STD * np.minimum(largest, 1), NOISE_STD)
-    _check_resolution(mean, std, largest)
+    _check_resolution(mean, std, largest, name)
     hidden = np.flatnonzero(constant & (std > 0) & (std > STEPS * np.spacing(largest.astype(np.float32))))
     if len(hidden):
         named = ", ".join(f"{i} ({mean[i]:.6g} +- {std[i]:.2g})" for i in hidden[:5].tolist())
         warnings.warn(
-            f"observation dimensions that vary little count as constant, so a policy hardly sees them: {named}"
+            f"{name}s that vary little count as constant, so a policy hardly sees them: {named}"
             f"{' and more' if len(hidden) > 5 else ''}; if they mean something, subtract the offset or change the "
             "unit, in the data and in the environment",
             EnvWarning,
             stacklevel=2,
         )
-    return mean.astype(np.float32), np.where(constant, 1.0, std).astype(np.float32)
+    std = np.where(constant, 1.0, std)
+    shape = leaf.shape[1:]
+    return mean.astype(np.float32).reshape(shape), std.astype(np.float32).reshape(shape)
 
 
-def _check_resolution(mean: np.ndarray, std: np.ndarray, largest: np.ndarray) -> None:
+def _check_resolution(mean: np.ndarray, std: np.ndarray, largest: np.ndarray, name: str) -> None:
     """Refuse dimensions beyond the integers of 32-bit numbers that vary by a few of their steps."""
     spacing = np.spacing(largest.astype(np.float32)).astype(np.float64)
     for i in np.flatnonzero((spacing > 1) & (std < STEPS * spacing)).tolist():
         raise DataError(
-            f"observation dimension {i} lies near {mean[i]:.4g} and varies by {std[i]:.2g}, where 32-bit numbers are "
+            f"{name} {i} lies near {mean[i]:.4g} and varies by {std[i]:.2g}, where 32-bit numbers are "
             f"{spacing[i]:g} apart (a time stamp?): subtract its offset or leave it out, in the data and in the "
             "environment"
         )
@@ -69,13 +85,16 @@ def summary(dataset: Dataset) -> dict[str, Any]:
     """What `imitax datasets show` prints; plain numbers, text, lists and None, ready for JSON.
 
     Returns are undiscounted and `return_sd` is their population standard deviation over episodes; they are None
-    without rewards, as the action's entries are without actions. Ranges are lists with one number a dimension.
+    without rewards, as the action's entries are without actions. Ranges are lists with one number a dimension;
+    `obs_min` and `obs_max` leave images out, and `observations` names the leaves of dicts and tuples.
     """
     flat = dataset.transitions()
     lengths = dataset.lengths
     returns = dataset.returns if dataset.has_rewards else None
     actions = np.asarray(flat.action) if dataset.has_actions else None
-    obs = np.concatenate([episode.observations for episode in dataset.episodes])
+    obs = np.concatenate([episode.vectors for episode in dataset.episodes])
+    first = dataset.episodes[0].observations
+    leaves = {name: list(shape) for name, (shape, _) in shape_of(first).items()}
     return {
         "name": dataset.name,
         "env_id": dataset.env_id,
@@ -92,6 +111,7 @@ def summary(dataset: Dataset) -> dict[str, Any]:
         "length_max": int(lengths.max()),
         "terminated_share": float(np.mean([episode.terminated for episode in dataset.episodes])),
         "obs_dim": dataset.obs_dim,
+        **({} if isinstance(first, np.ndarray) and first.ndim == 2 else {"observations": leaves}),
         "obs_min": obs.min(axis=0).tolist(),
         "obs_max": obs.max(axis=0).tolist(),
         "action_dim": dataset.action_dim,

@@ -10,7 +10,9 @@ from imitax.datasets.bounds import out_of_set
 from imitax.datasets.environment import bare, columns, finite
 from imitax.datasets.episode import Dataset, kwargs_json
 from imitax.datasets.faults import zeroed_ends
-from imitax.errors import DataError
+from imitax.errors import ConfigError, DataError
+from imitax.observation_spaces import checked, of_space, parts
+from imitax.observations import Misfit, kind_of, named
 
 SHOWN = 5
 """How many places of one problem a message names."""
@@ -33,7 +35,7 @@ def validate(
 
     Args:
         dataset: what to check.
-        observation_space: the environment's; its size must match.
+        observation_space: the environment's; every leaf must be there in its shape, images as bytes.
         action_space: the environment's; size, and bounds or set, must match. Without it the dataset's own bounds
             are used.
         env_id: the environment's; must match where the dataset names one.
@@ -69,22 +71,16 @@ def _environment(
     env_id: str | None,
     env_kwargs: Mapping[str, Any] | None,
 ) -> Iterator[str]:
-    for space, what, size in (
-        (observation_space, "observation", dataset.obs_dim),
-        (action_space, "action", dataset.action_dim),
-    ):
-        if space is None:
-            continue
+    origin = f"the environment's id and kwargs (the dataset says {dataset.env_id}, {kwargs_json(dataset.env_kwargs)})"
+    if observation_space is not None:
+        yield from (f"{problem}; check {origin}" for problem in _observations(dataset, observation_space))
+    if action_space is not None:
         try:
-            env_size = columns(space, what)
+            env_size = columns(action_space)
+            if dataset.action_dim not in (None, env_size):
+                yield f"its actions have {dataset.action_dim} dimensions, the environment's {env_size}; check {origin}"
         except DataError as error:
             yield str(error)
-            continue
-        if size not in (None, env_size):
-            yield (
-                f"its {what}s have {size} dimensions, the environment's {env_size}; check the "
-                f"environment's id and kwargs (the dataset says {dataset.env_id}, {kwargs_json(dataset.env_kwargs)})"
-            )
     if env_id is None or dataset.env_id is None:
         return
     if bare(env_id) != bare(dataset.env_id):
@@ -96,16 +92,46 @@ def _environment(
         )
 
 
-def _not_finite(dataset: Dataset) -> Iterator[str]:
-    for key in ("observations", "actions", "rewards"):
-        places = []
+def _observations(dataset: Dataset, observation_space: gym.Space) -> Iterator[str]:
+    """Leaves that are missing, or of another shape, or hold other values than the space."""
+    try:
+        space = of_space(observation_space)
+        first = dataset.episodes[0].observations
+        if space.is_flat and isinstance(first, np.ndarray) and first.ndim == 2:
+            if first.shape[1] != space.size:
+                yield f"its observations have {first.shape[1]} dimensions, the environment's {space.size}"
+            return
         for index, episode in enumerate(dataset.episodes):
-            array = getattr(episode, key)
+            for name, leaf, x in parts(space.tree, episode.observations):
+                if not isinstance(x, np.ndarray):
+                    raise Misfit(name, f"is {kind_of(x)}, the environment's an array of shape {list(leaf.shape)}")
+                if x.shape[1:] != leaf.shape:
+                    raise Misfit(name, f"has shape {list(x.shape[1:])}, the environment's {list(leaf.shape)}")
+                if leaf.kind != "vector":
+                    with_episode = f" (episode {index})"
+                    try:
+                        checked(leaf, x, name)
+                    except Misfit as error:
+                        raise Misfit(name, error.what + with_episode) from error
+                elif x.dtype == np.uint8:
+                    raise Misfit(name, f"holds bytes, the environment's numbers of type {observation_space.dtype}")
+    except Misfit as error:
+        yield f"its {error}"
+    except ConfigError as error:
+        yield str(error)
+
+
+def _not_finite(dataset: Dataset) -> Iterator[str]:
+    places: dict[str, list[str]] = {}
+    for index, episode in enumerate(dataset.episodes):
+        arrays = [*named(episode.observations), ("actions", episode.actions), ("rewards", episode.rewards)]
+        for name, array in arrays:
             if array is not None and not np.isfinite(array).all():
                 rows = np.flatnonzero(~np.isfinite(array).reshape(len(array), -1).all(axis=1))
-                places.append(f"episode {index} row {rows[0]}" + (f" ({len(rows)} rows)" if len(rows) > 1 else ""))
-        if places:
-            yield f"{key} hold NaN or infinity: {_list(places)}; repair or drop these episodes"
+                place = f"episode {index} row {rows[0]}" + (f" ({len(rows)} rows)" if len(rows) > 1 else "")
+                places.setdefault("observations" if name == "observation" else name, []).append(place)
+    for name, found in places.items():
+        yield f"{name} hold NaN or infinity: {_list(found)}; repair or drop these episodes"
 
 
 def _zeroed_ends(dataset: Dataset) -> Iterator[str]:

@@ -7,10 +7,12 @@ from typing import Any
 from weakref import WeakValueDictionary
 
 import gymnasium as gym
+import jax
 import numpy as np
-from jaxtyping import Float
 
 from imitax.errors import EnvError
+from imitax.observation_spaces import checked, of_space, parts
+from imitax.observations import Misfit, kind_of
 
 FIRST_USE = (AssertionError, AttributeError, TypeError, ValueError, gym.error.Error)
 """What Gymnasium's checkers and wrappers raise in the first reset or step of an environment with another interface."""
@@ -28,8 +30,9 @@ def name_of(env: Any) -> str:
 class Guard:
     """An environment whose answers are checked at every reset and step.
 
-    Observations come out as float32 arrays of the space's shape without NaN or infinity, rewards as finite numbers,
-    ends as booleans. The environment gets an action array of its own, which it may change or keep.
+    Observations come out as the pytrees of arrays that the space describes, float32 without NaN or infinity, and
+    images of bytes; rewards as finite numbers, ends as booleans. The environment gets an action array of its own, which
+    it may change or keep.
 
     Args:
         env: the environment.
@@ -37,13 +40,16 @@ class Guard:
 
     Raises:
         EnvError: another guard holds this environment: a function that is to make environments returned one twice.
+        ConfigError: its observations cannot be made arrays of.
     """
 
     def __init__(self, env: Any, owned: bool = True):
         self.env, self.owned, self.name = env, owned, name_of(env)
         self.observation_space: gym.Space = env.observation_space
         self.action_space: gym.Space = env.action_space
-        self.shape = tuple(self.observation_space.shape or ())
+        self.space = of_space(self.observation_space, f"{self.name}: observation")
+        self.leaves = self.space.tree
+        self.shape = self.space.leaves[0].shape if self.space.is_array else ()
         zeros = np.zeros(self.shape, np.float32)
         self.product = zeros.dot if len(self.shape) == 1 else partial(np.vdot, zeros)
         """With finite numbers zero, with others NaN: the cheapest check."""
@@ -72,7 +78,7 @@ class Guard:
         """As registered in Gymnasium; None when it is not."""
         return getattr(self.env, "spec", None)
 
-    def reset(self, *, seed: int | None = None) -> tuple[Float[np.ndarray, "O"], dict[str, Any]]:
+    def reset(self, *, seed: int | None = None) -> tuple[Any, dict[str, Any]]:
         """Start an episode.
 
         Raises:
@@ -86,12 +92,12 @@ class Guard:
         self.episodes += 1
         if not (isinstance(result, tuple | list) and len(result) == 2 and isinstance(result[1], Mapping | None)):
             raise self.problem(
-                f"reset returned {_kind(result)} in place of the two values obs, info of Gymnasium's interface",
+                f"reset returned {kind_of(result)} in place of the two values obs, info of Gymnasium's interface",
                 "return obs, {}",
             )
         return self._observation(result[0]), dict(result[1] or {})
 
-    def step(self, action: Any) -> tuple[Float[np.ndarray, "O"], float, bool, bool, Any]:
+    def step(self, action: Any) -> tuple[Any, float, bool, bool, Any]:
         """One step, as of Gymnasium, for an array or a NumPy scalar, which stays as it is.
 
         Raises:
@@ -130,8 +136,10 @@ class Guard:
             self.episodes = max(self.episodes, 1)
             raise self.problem(f"{type(e).__name__}: {' '.join(str(e).split())}", wanted) from e
 
-    def _observation(self, obs: Any) -> Float[np.ndarray, "O"]:
-        """The observation as float32; its type is looked at in a reset and a first step."""
+    def _observation(self, obs: Any) -> Any:
+        """The observation as float32; the type of an array is looked at in a reset and a first step."""
+        if not self.space.is_array:
+            return self._pytree(obs)
         try:
             row = np.asarray(obs, np.float32)
             known = self.steps > 1 or row is obs or np.asarray(obs).dtype.kind in "biuf"
@@ -141,15 +149,27 @@ class Guard:
             pass
         raise self._wrong_observation(obs)
 
+    def _pytree(self, obs: Any) -> Any:
+        try:
+            found = []
+            for name, leaf, value in parts(self.leaves, obs):
+                x = checked(leaf, value, name)
+                if x.shape != leaf.shape:
+                    raise Misfit(name, f"has shape {x.shape}, its space {leaf.shape}")
+                found.append(x)
+        except Misfit as e:
+            raise self.problem(str(e), EXPECTED) from e
+        return jax.tree.unflatten(self.space.structure, found)
+
     def _wrong_observation(self, obs: Any) -> EnvError:
-        expected = "make reset and step return what observation_space describes"
+        expected = EXPECTED
         try:
             array = np.asarray(obs)
             numeric = array.dtype.kind in "biuf"
         except Exception:  # any class, as above
             numeric, array = False, np.zeros(0)
         if not numeric:
-            return self.problem(f"the observation is {_kind(obs)}, not an array of numbers", expected)
+            return self.problem(f"the observation is {kind_of(obs)}, not an array of numbers", expected)
         if array.shape != self.shape:
             return self.problem(
                 f"the observation has shape {array.shape}, the observation space {self.shape}", expected
@@ -170,7 +190,7 @@ class Guard:
         if isinstance(result, tuple | list) and len(result) == 4:
             what = "step returned the four values obs, reward, done, info of the interface before Gymnasium"
         else:
-            what = f"step returned {_kind(result)}"
+            what = f"step returned {kind_of(result)}"
         raise self.problem(what, FIVE)
 
     def _reward(self, reward: Any) -> float:
@@ -183,7 +203,7 @@ class Guard:
         except Exception:  # any class: the object decides what its conversion raises
             fits, value = False, math.nan
         if not fits:
-            raise self.problem(f"the reward is {_kind(reward)}, not one number", "return a float")
+            raise self.problem(f"the reward is {kind_of(reward)}, not one number", "return a float")
         if not math.isfinite(value):
             raise self.problem(f"the reward is {value:g}", "repair the environment; nothing is learned from it")
         return value
@@ -191,19 +211,9 @@ class Guard:
     def _flag(self, flag: Any, name: str) -> bool:
         array = np.asarray(flag)
         if array.size != 1 or array.dtype.kind not in "biuf" or float(array.reshape(-1)[0]) not in (0, 1):
-            raise self.problem(f"{name} is {_kind(flag)}, not True or False", FIVE)
+            raise self.problem(f"{name} is {kind_of(flag)}, not True or False", FIVE)
         return bool(array.reshape(-1)[0])
 
 
+EXPECTED = "make reset and step return what observation_space describes"
 FIVE = "step must return obs, reward, terminated, truncated, info (shimmy's GymV21CompatibilityV0 wraps older ones)"
-
-
-def _kind(value: Any) -> str:
-    """A value in a few words."""
-    if isinstance(value, np.ndarray):
-        return f"an array of shape {value.shape} and type {value.dtype}"
-    if isinstance(value, tuple | list):
-        return f"a {type(value).__name__} of {len(value)} values"
-    if isinstance(value, str | int | float | bool | None):
-        return repr(value)[:40]
-    return f"a {type(value).__name__}"

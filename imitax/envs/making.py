@@ -21,7 +21,8 @@ from imitax.envs.running import settle
 from imitax.envs.sole import Sole
 from imitax.envs.trial import differ, share_state, trace
 from imitax.errors import ConfigError, EnvError, EnvWarning
-from imitax.spaces import Leaf, ObservationSpace, Spec
+from imitax.observation_spaces import of_space
+from imitax.spaces import Spec
 
 EnvLike = str | gym.Env | Callable[[], gym.Env]
 
@@ -37,7 +38,7 @@ class Task:
     env_id: str
     env_kwargs: dict[str, Any]
     spec: Spec
-    observation_space: gym.spaces.Box
+    observation_space: gym.Space
     action_space: gym.Space
     max_episode_steps: int | None
     sole: Sole | None = None
@@ -182,7 +183,7 @@ def describe(env: Any, name: str, make: Callable[[], gym.Env], sole: Sole | None
     obs, act, registered, kwargs = env.observation_space, env.action_space, getattr(env, "spec", None), {}
     if registered is not None:
         name, kwargs = registered.id, dict(registered.kwargs)
-    spec = Spec(ObservationSpace((Leaf(obs.shape),)), action_space(act, name))
+    spec = Spec(of_space(obs), action_space(act, name))
     return Task(make, name, kwargs, spec, obs, act, time_limit(env), sole)
 
 
@@ -191,7 +192,7 @@ def _has_interface(env: Any) -> bool:
 
 
 def check_spaces(env: Any, name: str) -> None:
-    """Refuse what is no single environment with a flat box of observations and a known kind of actions.
+    """Refuse what is no single environment with observations of arrays and a known kind of actions.
 
     Raises:
         ConfigError: with what to do.
@@ -211,8 +212,7 @@ def check_spaces(env: Any, name: str) -> None:
             f"{name}: its spaces are of {type(obs).__module__.split('.')[0]}, not of gymnasium; wrap it in "
             "shimmy's GymV26CompatibilityV0(env=env), or GymV21CompatibilityV0 where step returns four values"
         )
-    if not isinstance(obs, gym.spaces.Box) or len(obs.shape) != 1:
-        raise ConfigError(f"{name}: observations must be a flat Box, got {obs}; wrap it in FlattenObservation")
+    of_space(obs, f"{name}: observation")
     action_space(act, name)
 
 

@@ -7,6 +7,7 @@ import numpy as np
 from jaxtyping import Bool, Float, Shaped
 
 from imitax.envs.guard import Guard
+from imitax.observations import host_zeros, put
 
 
 class Sole:
@@ -27,8 +28,8 @@ class SoleVectorEnv:
 
     def __init__(self, sole: Sole, num_envs: int):
         self.sole, self.num_envs, self.envs = sole, num_envs, [sole.guard]
-        self.obs = np.zeros((num_envs, *sole.guard.shape), np.float32)
-        """Latest observation of each member, [N, O]."""
+        self.obs: Any = host_zeros(sole.guard.space, num_envs)
+        """Latest observation of each member, [N, ...]."""
 
     @property
     def taken(self) -> bool:
@@ -39,7 +40,7 @@ class SoleVectorEnv:
         """Start an episode in one member; `seeds` maps its index to its seed."""
         ((i, seed),) = seeds.items()
         self.sole.holder = self
-        self.obs[i] = self.sole.guard.reset(seed=seed)[0]
+        put(self.obs, i, self.sole.guard.reset(seed=seed)[0])
 
     def step(
         self, actions: Shaped[np.ndarray, "N ..."], running: Bool[np.ndarray, "N"] | None = None
@@ -48,7 +49,8 @@ class SoleVectorEnv:
         n = self.num_envs
         reward, terminated, truncated = np.zeros(n), np.zeros(n, bool), np.zeros(n, bool)
         (i,) = range(n) if running is None else np.flatnonzero(running).tolist()
-        self.obs[i], reward[i], terminated[i], truncated[i], _ = self.sole.guard.step(actions[i])
+        obs, reward[i], terminated[i], truncated[i], _ = self.sole.guard.step(actions[i])
+        put(self.obs, i, obs)
         return reward, terminated, truncated
 
     def close(self) -> None:

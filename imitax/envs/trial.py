@@ -1,5 +1,8 @@
 """A few steps in environments before training: whether they keep to the interface, and whether copies are separate."""
 
+from typing import Any
+
+import jax
 import numpy as np
 
 from imitax.envs.actions import action_space
@@ -19,12 +22,12 @@ def trace(env: Guard, beside: Guard | None = None) -> Trace:
     """
     space = action_space(env.action_space, env.name)
     shares = np.linspace(0.25, 0.75, STEPS * space.size).reshape(STEPS, space.size)
-    seen, other = [env.reset(seed=SEED)[0].copy()], beside
+    seen, other = [_vector(env.reset(seed=SEED)[0])], beside
     if other is not None:
         other.reset(seed=SEED + 1)
     for share in shares:
         obs, reward, terminated, truncated, _ = env.step(space.env(space.at(share))[()])
-        seen.append(np.r_[obs, reward, terminated, truncated])
+        seen.append(np.r_[_vector(obs), reward, terminated, truncated])
         if terminated or truncated:
             break
         if other is not None:
@@ -32,6 +35,11 @@ def trace(env: Guard, beside: Guard | None = None) -> Trace:
             if any(ends):
                 other.reset(seed=SEED + 1)
     return seen
+
+
+def _vector(obs: Any) -> np.ndarray:
+    """A copy of all numbers of an observation."""
+    return np.concatenate([np.ravel(x) for x in jax.tree.leaves(obs)])
 
 
 def same(first: Trace, second: Trace) -> bool:

@@ -2,9 +2,10 @@
 
 from imitax.networks.action_range import ActionRange
 from imitax.networks.categorical import Categorical, PolicyHead, policy_head
+from imitax.networks.convolution import CNN
 from imitax.networks.critic import Critic, CriticConfig, CriticInput
 from imitax.networks.dynamics import Dynamics, DynamicsConfig, ModelStep, Prediction
-from imitax.networks.encoder import FlatEncoder
+from imitax.networks.encoder import CombinedEncoder, Encoder, EncoderConfig, FlatEncoder, make_encoder
 from imitax.networks.energy import (
     Energy,
     EnergyActor,
@@ -25,23 +26,27 @@ from imitax.networks.implicit import (
 from imitax.networks.inference import Inference, InferenceKind, Langevin
 from imitax.networks.mlp import MLP, Activation, Precision
 from imitax.networks.normalizer import Normalizer
-from imitax.networks.policy import Actor, Choices, Policy, PolicyConfig, TanhGaussian
+from imitax.networks.policy import Actor, Choices, Policy, PolicyConfig, TanhGaussian, require_own_encoder
 from imitax.networks.reward import Reward, RewardConfig
 from imitax.networks.termination import Termination, known_termination
 from imitax.networks.value import Value
 
 __all__ = [
+    "CNN",
     "MLP",
     "ActionRange",
     "Activation",
     "Actor",
     "Categorical",
     "Choices",
+    "CombinedEncoder",
     "Critic",
     "CriticConfig",
     "CriticInput",
     "Dynamics",
     "DynamicsConfig",
+    "Encoder",
+    "EncoderConfig",
     "Energy",
     "EnergyActor",
     "EnergyConfig",
@@ -71,6 +76,8 @@ __all__ = [
     "join",
     "known_termination",
     "log_probs",
+    "make_encoder",
     "policy_head",
+    "require_own_encoder",
     "with_inference",
 ]

@@ -6,7 +6,7 @@ import jax.numpy as jnp
 import jax.random as jr
 from jaxtyping import Array, Float, PRNGKeyArray
 
-from imitax.networks.encoder import FlatEncoder
+from imitax.networks.encoder import Encoder, make_encoder
 from imitax.networks.mlp import MLP, Precision
 from imitax.networks.policy import Choices, PolicyConfig, TanhGaussian
 from imitax.spaces import Spec
@@ -23,17 +23,19 @@ class Categorical(eqx.Module):
 
     mlp: MLP
     spec: Spec
-    encoder: FlatEncoder
+    encoder: Encoder
     cfg: PolicyConfig = eqx.field(static=True)
 
     def __init__(self, spec: Spec, cfg: PolicyConfig, *, key: PRNGKeyArray, precision: Precision = "float32"):
-        self.spec, self.cfg, self.encoder = spec, cfg, FlatEncoder(spec.observation)
+        self.spec, self.cfg, self.encoder = spec, cfg, make_encoder(spec.observation, cfg.encoder, key)
         sizes = (self.encoder.size, *cfg.hidden, spec.action_dim)
         self.mlp = MLP(sizes, key=key, activation=cfg.activation, precision=precision)
 
     def log_probs(self, obs: Obs) -> Float[Array, "B A"]:
         """Log-probability of each value of each factor."""
-        factors = self.spec.finite.factors(self.mlp(self.encoder(obs)))
+        x = self.encoder(obs)
+        x = jax.lax.stop_gradient(x) if self.cfg.share_encoder else x
+        factors = self.spec.finite.factors(self.mlp(x))
         return jnp.concatenate([jax.nn.log_softmax(x, axis=-1) for x in factors], axis=-1)
 
     def sample(self, obs: Obs, key: PRNGKeyArray) -> tuple[Float[Array, "B A"], Float[Array, "B"]]:

@@ -1,5 +1,6 @@
 """Action-value critics: an ensemble of networks on observation and action."""
 
+from dataclasses import field
 from typing import NamedTuple
 
 import equinox as eqx
@@ -7,7 +8,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, PRNGKeyArray
 
-from imitax.networks.encoder import FlatEncoder
+from imitax.networks.encoder import Encoder, EncoderConfig, make_encoder
 from imitax.networks.mlp import MLP, Activation, Precision
 from imitax.networks.policy import Choices
 from imitax.settings import Count, settings
@@ -29,6 +30,8 @@ class CriticConfig:
     """Normalise the hidden layers (Ball et al. 2023): bounds how far Q extrapolates off the data."""
     zero_head: bool = False
     """Weights and biases of the last layers are zeros at the start, so that all values are."""
+    encoder: EncoderConfig = field(default_factory=EncoderConfig)
+    """One for all members."""
 
 
 class CriticInput(NamedTuple):
@@ -52,7 +55,7 @@ class Critic(eqx.Module):
 
     mlp: MLP
     spec: Spec
-    encoder: FlatEncoder
+    encoder: Encoder
     flagged: bool = eqx.field(static=True)
 
     def __init__(
@@ -64,7 +67,7 @@ class Critic(eqx.Module):
         key: PRNGKeyArray,
         precision: Precision = "float32",
     ):
-        self.spec, self.flagged, self.encoder = spec, flagged, FlatEncoder(spec.observation)
+        self.spec, self.flagged, self.encoder = spec, flagged, make_encoder(spec.observation, cfg.encoder, key)
         actions, outputs = (0, spec.finite.joint_count) if spec.is_finite else (spec.action_dim, 1)
         mlp = MLP(
             (self.encoder.size + actions + flagged, *cfg.hidden, outputs),

@@ -6,6 +6,7 @@ Actions enter f in unit coordinates, [-1, 1] over the range that is searched.
 
 import math
 from collections.abc import Callable
+from dataclasses import field
 from typing import Literal, NamedTuple
 
 import equinox as eqx
@@ -16,7 +17,7 @@ from jaxtyping import Array, Float, Key, PRNGKeyArray
 
 from imitax.compiled import filter_jit
 from imitax.networks.action_range import ActionRange
-from imitax.networks.encoder import FlatEncoder
+from imitax.networks.encoder import Encoder, EncoderConfig, make_encoder
 from imitax.networks.inference import Inference
 from imitax.networks.mlp import MLP, Activation, Precision, bounded
 from imitax.networks.policy import TanhGaussian
@@ -45,6 +46,7 @@ class EnergyConfig:
     """tanh: bound * tanh(x / bound). clip (CleanIL): outputs beyond the bound have no gradient."""
     spectral_norm: bool = False
     """Divide every weight matrix by its largest singular value (Miyato et al. 2018)."""
+    encoder: EncoderConfig = field(default_factory=EncoderConfig)
 
 
 class EnergyInput(NamedTuple):
@@ -60,11 +62,11 @@ class Energy(eqx.Module):
     """`f`, `EnergyInput -> [B]`."""
 
     mlp: MLP
-    encoder: FlatEncoder
+    encoder: Encoder
     cfg: EnergyConfig = eqx.field(static=True)
 
     def __init__(self, spec: Spec, cfg: EnergyConfig, *, key: PRNGKeyArray, precision: Precision = "float32"):
-        self.cfg, self.encoder = cfg, FlatEncoder(spec.observation)
+        self.cfg, self.encoder = cfg, make_encoder(spec.observation, cfg.encoder, key)
         self.mlp = MLP(
             (self.encoder.size + spec.action_dim, *cfg.hidden, 1),
             key=key,
@@ -75,16 +77,21 @@ class Energy(eqx.Module):
 
     def __call__(self, x: EnergyInput) -> Float[Array, "B"]:
         """f; high for the expert's actions."""
-        columns = jnp.concatenate([self.encoder(x.obs), x.action], axis=-1)
-        return bounded(self.mlp(columns)[:, 0], self.cfg.bound, self.cfg.bound_kind)
+        return self._of(EnergyInput(self.encoder(x.obs), x.action))
 
     def at(self, obs: Obs) -> Callable[[Array], Array]:
         """f of several unit actions in each of these states, `[B, N, A] -> [B, N]`."""
+        encoded = self.encoder(obs)  # once a state, not once an action
 
         def f(unit: Float[Array, "B N A"]) -> Float[Array, "B N"]:
-            return self(join(obs, unit)).reshape(unit.shape[:-1])
+            return self._of(join(encoded, unit)).reshape(unit.shape[:-1])
 
         return f
+
+    def _of(self, x: EnergyInput) -> Float[Array, "B"]:
+        """f of observations that are encoded already."""
+        columns = jnp.concatenate([x.obs, x.action], axis=-1)
+        return bounded(self.mlp(columns)[:, 0], self.cfg.bound, self.cfg.bound_kind)
 
     def at_one(self, obs: Obs) -> Callable[[Array], Array]:
         """f of several unit actions in one state, `[N, A] -> [N]`."""

@@ -1,6 +1,7 @@
 """The tanh-Gaussian policy, and the policy object that a run saves and a user calls."""
 
 import math
+from dataclasses import field
 from typing import Literal, NamedTuple, Protocol, runtime_checkable
 
 import equinox as eqx
@@ -9,7 +10,8 @@ import jax.numpy as jnp
 import jax.random as jr
 from jaxtyping import Array, Bool, Float, PRNGKeyArray, Shaped
 
-from imitax.networks.encoder import FlatEncoder
+from imitax.errors import ConfigError
+from imitax.networks.encoder import Encoder, EncoderConfig, make_encoder
 from imitax.networks.mlp import MLP, Activation, Precision
 from imitax.networks.normalizer import Normalizer
 from imitax.settings import settings
@@ -36,6 +38,16 @@ class PolicyConfig:
     action_clip: float = 1e-6
     """Data actions are pulled into the open box by this share of its half-width before their log-probability is taken;
     at 1e-6 a saturated action becomes the regression target |u| = 7.25, at 1e-3 it is 3.8."""
+    encoder: EncoderConfig = field(default_factory=EncoderConfig)
+    share_encoder: bool = False
+    """Images are read through the critic's encoder, as it was after the last update; the policy's loss leaves it alone
+    (SAC-AE, Yarats et al. 2021; DrQ). For methods with a critic."""
+
+
+def require_own_encoder(cfg: PolicyConfig) -> None:
+    """Refuse the critic's encoder where there is no critic. Raises ConfigError."""
+    if cfg.share_encoder:
+        raise ConfigError("policy.share_encoder is for methods with a critic, and this one has none: leave it out")
 
 
 class Choices(NamedTuple):
@@ -88,17 +100,19 @@ class TanhGaussian(eqx.Module):
 
     mlp: MLP
     spec: Spec
-    encoder: FlatEncoder
+    encoder: Encoder
     cfg: PolicyConfig = eqx.field(static=True)
 
     def __init__(self, spec: Spec, cfg: PolicyConfig, *, key: PRNGKeyArray, precision: Precision = "float32"):
-        self.spec, self.cfg, self.encoder = spec, cfg, FlatEncoder(spec.observation)
+        self.spec, self.cfg, self.encoder = spec, cfg, make_encoder(spec.observation, cfg.encoder, key)
         sizes = (self.encoder.size, *cfg.hidden, 2 * spec.action_dim)
         self.mlp = MLP(sizes, key=key, activation=cfg.activation, precision=precision)
 
     def gaussian(self, obs: Obs) -> tuple[Float[Array, "B A"], Float[Array, "B A"]]:
         """Mean and log standard deviation before the tanh."""
-        loc, raw = jnp.split(self.mlp(self.encoder(obs)), 2, axis=-1)
+        x = self.encoder(obs)
+        x = jax.lax.stop_gradient(x) if self.cfg.share_encoder else x
+        loc, raw = jnp.split(self.mlp(x), 2, axis=-1)
         low, high = self.cfg.log_std_min, self.cfg.log_std_max
         return jnp.clip(loc, -LOC_LIMIT, LOC_LIMIT), low + (high - low) * (jnp.tanh(raw) + 1) / 2
 

@@ -1,5 +1,6 @@
 """Reward and discriminator networks: a function of what a transition shows of itself."""
 
+from dataclasses import field
 from typing import Any, Literal
 
 import equinox as eqx
@@ -8,7 +9,7 @@ import jax.numpy as jnp
 import jax.random as jr
 from jaxtyping import Array, Float, PRNGKeyArray
 
-from imitax.networks.encoder import FlatEncoder
+from imitax.networks.encoder import Encoder, EncoderConfig, make_encoder
 from imitax.networks.mlp import MLP, Activation, Precision, bounded
 from imitax.settings import Positive, ShareBelowOne, settings
 from imitax.spaces import Spec
@@ -40,6 +41,8 @@ class RewardConfig:
     """Share of inputs dropped in the discriminator's loss."""
     spectral_norm: bool = False
     """Divide every weight matrix by its largest singular value (Miyato et al. 2018)."""
+    encoder: EncoderConfig = field(default_factory=EncoderConfig)
+    """One for the reward and its shaping term. Units of it are never dropped, nor divided by singular values."""
 
 
 class Reward(eqx.Module):
@@ -56,7 +59,7 @@ class Reward(eqx.Module):
     mlp: MLP
     potential: MLP | None
     spec: Spec
-    encoder: FlatEncoder
+    encoder: Encoder
     cfg: RewardConfig = eqx.field(static=True)
     gamma: float = eqx.field(static=True)
     flagged: bool = eqx.field(static=True)
@@ -73,7 +76,7 @@ class Reward(eqx.Module):
         key: PRNGKeyArray,
         precision: Precision = "float32",
     ):  # the keywords are what its file says of a saved reward
-        self.spec, self.encoder, self.cfg = spec, FlatEncoder(spec.observation), cfg
+        self.spec, self.encoder, self.cfg = spec, make_encoder(spec.observation, cfg.encoder, key), cfg
         self.gamma, self.flagged, self.absorbing = gamma, flagged, absorbing
         state = self.encoder.size + flagged
         sizes = {"state_action": state + spec.action_dim, "state": state, "state_next": 2 * state}

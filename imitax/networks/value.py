@@ -5,7 +5,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, PRNGKeyArray
 
 from imitax.networks.critic import CriticConfig
-from imitax.networks.encoder import FlatEncoder
+from imitax.networks.encoder import Encoder, make_encoder
 from imitax.networks.mlp import MLP, Precision
 from imitax.spaces import Spec
 from imitax.types import Obs
@@ -19,7 +19,7 @@ class Value(eqx.Module):
 
     mlp: MLP
     spec: Spec
-    encoder: FlatEncoder
+    encoder: Encoder
     flagged: bool = eqx.field(static=True)
 
     def __init__(
@@ -31,7 +31,7 @@ class Value(eqx.Module):
         key: PRNGKeyArray,
         precision: Precision = "float32",
     ):
-        self.spec, self.flagged, self.encoder = spec, flagged, FlatEncoder(spec.observation)
+        self.spec, self.flagged, self.encoder = spec, flagged, make_encoder(spec.observation, cfg.encoder, key)
         sizes = (self.encoder.size + flagged, *cfg.hidden, 1)
         self.mlp = MLP(sizes, key=key, activation=cfg.activation, layer_norm=cfg.layer_norm, precision=precision)
 

@@ -47,11 +47,11 @@ def initial_buffer(demonstrations: list[Dataset], space: ActionSpace) -> Buffer:
 
 
 def host_data(t: Transition, space: ActionSpace) -> Stored:
-    """Host transitions as a buffer stores them; floats become float32."""
+    """Host transitions as a buffer stores them: numbers become float32, images stay bytes."""
     known = t.action.shape[1] == space.columns
     action = space.encode(np.asarray(t.action)) if known else np.zeros((len(t), space.size))
     data = Stored.of(t)._replace(action=action)
-    return jax.tree.map(lambda x: np.asarray(x, np.float32 if np.issubdtype(x.dtype, np.floating) else x.dtype), data)
+    return jax.tree.map(lambda x: np.asarray(x, x.dtype if x.dtype in (bool, np.uint8) else np.float32), data)
 
 
 def _subsample_seed(seed: int) -> int:

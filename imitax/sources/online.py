@@ -4,7 +4,7 @@ import itertools
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -16,28 +16,19 @@ from imitax.buffers import Buffer, Stored
 from imitax.datasets import Episode
 from imitax.envs import SoleVectorEnv
 from imitax.errors import CheckpointError
-from imitax.files import load_arrays, save_arrays
+from imitax.files import save_arrays
+from imitax.observations import named, put, rows
 from imitax.seeding import Purpose
+from imitax.sources.chunks import Chunk, empty_chunk, read_shard, transitions
 from imitax.spaces import Spec
 from imitax.types import Transition
 from imitax.vector_envs import VectorEnv
 
-Act = Callable[[np.ndarray, int], np.ndarray]
-"""`(obs [S, N, O], step) -> actions [S, N, k]`, as data have them: N environments of each of S seeds."""
+Act = Callable[[Any, int], np.ndarray]
+"""`(obs [S, N, ...], step) -> actions [S, N, k]`, as data have them: N environments of each of S seeds."""
 
 Reward = Callable[[Transition], np.ndarray]
 """Rewards [N] of transitions, in place of the environment's."""
-
-
-class Chunk(NamedTuple):
-    """K consecutive steps of every seed, [S, K, ...]; `ends` marks the last of an episode, actions are as in data."""
-
-    obs: np.ndarray
-    action: np.ndarray
-    reward: np.ndarray
-    next_obs: np.ndarray
-    terminated: np.ndarray
-    ends: np.ndarray
 
 
 class OnlineSource:
@@ -95,7 +86,7 @@ class OnlineSource:
 
     def advance(self, act: Act, step: int, count: int) -> None:
         """Take `count` steps of every seed (a multiple of N), numbered from `step`, and write them to the replay."""
-        s, n, o, space = len(self.seeds), self.num_envs, self.spec.obs_dim, self.spec.action
+        s, n, space = len(self.seeds), self.num_envs, self.spec.action
         if isinstance(self.envs, SoleVectorEnv) and self.envs.taken:  # an evaluation has cut the running episode
             if self.fresh:
                 self.fresh[-1].ends[:, -1] = True
@@ -103,21 +94,28 @@ class OnlineSource:
         draws = [seeding.generator(seed, Purpose.WARMUP, step) for seed in self.seeds]
         noise = np.stack([d.random((count, space.size), np.float32) for d in draws]).reshape(s, -1, n, space.size)
         chunk = empty_chunk(s, count, self.spec)
-        by_env = Chunk(*(x.reshape(s, -1, n, *x.shape[2:]) for x in chunk))  # views: [S, K / N, N, ...]
+        by_env = jax.tree.map(lambda x: x.reshape(s, -1, n, *x.shape[2:]), chunk)  # views: [S, K / N, N, ...]
         for i in range(count // n):
             number = step + i * n
-            obs = self.envs.obs.reshape(s, n, o)
+            obs = self._by_seed()
             action = space.at(noise[:, i]) if number < self.warmup else act(obs, number)
-            by_env.obs[:, i], by_env.action[:, i] = obs, action
+            put(by_env.obs, np.s_[:, i], obs)
+            by_env.action[:, i] = action
             reward, terminated, truncated = self.envs.step(space.env(by_env.action[:, i].reshape(s * n, -1)))
             ended = terminated | truncated
-            by_env.reward[:, i], by_env.next_obs[:, i] = reward.reshape(s, n), self.envs.obs.reshape(s, n, o)
+            by_env.reward[:, i] = reward.reshape(s, n)
+            put(by_env.next_obs, np.s_[:, i], self._by_seed())
             by_env.terminated[:, i], by_env.ends[:, i] = terminated.reshape(s, n), ended.reshape(s, n)
             self.returns += reward
             if ended.any():
                 self._finish(np.flatnonzero(ended), terminated, number + n)
         self.fresh.append(chunk)
         self._remember(chunk, step)
+
+    def _by_seed(self) -> Any:
+        """The latest observations, [S, N, ...]."""
+        lead = (len(self.seeds), self.num_envs)
+        return jax.tree.map(lambda x: x.reshape(*lead, *x.shape[1:]), self.envs.obs)
 
     def _finish(self, indices: np.ndarray, terminated: np.ndarray, step: int) -> None:
         """Report the episodes that ended in some environments and start new ones."""
@@ -151,12 +149,13 @@ class OnlineSource:
         Returns the names of all shards, oldest first; they are the same for every seed's folder.
         """
         if self.fresh:
-            chunk = Chunk(*(np.concatenate(parts, axis=1) for parts in zip(*self.fresh, strict=True)))
+            chunk: Chunk = jax.tree.map(lambda *parts: np.concatenate(parts, axis=1), *self.fresh)
             chunk.ends[:, -self.num_envs :] = True  # the cut ends every episode, without terminating it
             name = f"{self.saved_to:09d}-{step:09d}.safetensors"
             about = {} if self.num_envs == 1 else {"num_envs": str(self.num_envs)}
             for i, folder in enumerate(folders):
-                save_arrays(folder / name, {field: x[i] for field, x in chunk._asdict().items()}, about)
+                own = {n: x[i] for field, tree in chunk._asdict().items() for n, x in named(tree, field, "/")}
+                save_arrays(folder / name, own, about)
             self.shards.append(name)
             self.fresh, self.saved_to = [], step
         self.finished = [[] for _ in self.seeds]  # not saved, so forgotten whether or not the run is interrupted here
@@ -172,10 +171,10 @@ class OnlineSource:
         start = 0
         for name in shards:
             parts = [read_shard(folder / name)[0] for folder in folders]
-            chunk = Chunk(*(np.stack(x) for x in zip(*parts, strict=True)))
+            chunk: Chunk = jax.tree.map(lambda *x: np.stack(x), *parts)
             count, capacity = chunk.reward.shape[1], self.buffer.capacity
             skip = max(0, count - capacity)
-            self._remember(Chunk(*(x[:, skip:] for x in chunk)), start + skip)
+            self._remember(rows(chunk, np.s_[:, skip:]), start + skip)
             start += count
         if start != step:
             raise CheckpointError(f"the replay's shards hold {start} steps where the checkpoint has {step}")
@@ -185,32 +184,6 @@ class OnlineSource:
     def close(self) -> None:
         """Close the environments."""
         self.envs.close()
-
-
-def empty_chunk(seeds: int, count: int, spec: Spec) -> Chunk:
-    """Zeros for `count` steps of every seed."""
-    shape = (seeds, count)
-    obs = np.zeros((*shape, spec.obs_dim), np.float32)
-    action = np.zeros((*shape, spec.action.columns), spec.action.dtype)
-    return Chunk(obs, action, np.zeros(shape, np.float32), obs.copy(), np.zeros(shape, bool), np.zeros(shape, bool))
-
-
-def transitions(chunk: Chunk) -> Transition:
-    """The steps of all seeds, [S * K, ...]."""
-    flat = (x.reshape(-1, *x.shape[2:]) for x in chunk[:5])
-    return Transition(*flat, absorbing=np.zeros(chunk.reward.size, bool))
-
-
-def read_shard(path: Path) -> tuple[Chunk, int]:
-    """One seed's steps [K, ...] in a shard, and how many environments took them in turn.
-
-    Raises:
-        CheckpointError: the shard is missing or damaged, or an older imitax wrote it.
-    """
-    arrays, about = load_arrays(path)
-    if set(arrays) != set(Chunk._fields):
-        raise CheckpointError(f"{path} is not a replay of this version: it holds {', '.join(sorted(arrays))}")
-    return Chunk(**arrays), int(about.get("num_envs", 1))
 
 
 @partial(jax.jit, donate_argnums=0)  # noqa: TID251  copies and counts, multiplies nothing
@@ -234,7 +207,7 @@ def read_replay(folder: Path) -> tuple[Episode, ...]:
         chunk, num_envs = read_shard(path)
         started = []
         for env in range(num_envs):
-            own = Chunk(*(x[env::num_envs] for x in chunk))
+            own: Chunk = rows(chunk, np.s_[env::num_envs])
             bounds = itertools.pairwise([0, *(np.flatnonzero(own.ends) + 1).tolist()])
             started += [(first, env, _episode(own, first, stop)) for first, stop in bounds]
         episodes += [episode for *_, episode in sorted(started, key=lambda entry: entry[:2])]
@@ -244,7 +217,8 @@ def read_replay(folder: Path) -> tuple[Episode, ...]:
 def _episode(chunk: Chunk, first: int, stop: int) -> Episode:
     """The steps `first` to `stop` of one environment."""
     terminated = bool(chunk.terminated[stop - 1])
-    observations = np.concatenate([chunk.obs[first:stop], chunk.next_obs[stop - 1 : stop]])
+    last = rows(chunk.next_obs, np.s_[stop - 1 : stop])
+    observations = jax.tree.map(lambda *x: np.concatenate(x), rows(chunk.obs, np.s_[first:stop]), last)
     return Episode(
         observations, chunk.action[first:stop], chunk.reward[first:stop], terminated, truncated=not terminated
     )

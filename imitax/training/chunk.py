@@ -14,12 +14,21 @@ from imitax.algorithm import Algorithm, Turn
 from imitax.buffers import Buffers
 from imitax.compiled import jit
 from imitax.stacking import over_seeds
-from imitax.types import Metrics
+from imitax.types import Batch, Metrics
+
+AUGMENTATION = 2**31 - 1
+"""Folded into an update's key for its augmentation."""
 
 Run = Callable[..., tuple[Any, Metrics]]
 
 
-def make_chunk(algorithm: Algorithm, cfg: Any, static: Any, seeds: int, devices: int = 1) -> Run:
+Augment = Callable[[Batch, PRNGKeyArray], Batch]
+"""What is done to a batch before an update learns from it."""
+
+
+def make_chunk(
+    algorithm: Algorithm, cfg: Any, static: Any, seeds: int, devices: int = 1, augment: Augment | None = None
+) -> Run:
     """One jitted, donated scan over `count` updates that samples its batches on the device.
 
     `(arrays, buffers, keys [S], step, count) -> (arrays, metrics [S])`, metrics averaged over the updates.
@@ -38,7 +47,10 @@ def make_chunk(algorithm: Algorithm, cfg: Any, static: Any, seeds: int, devices:
 
             def body(arrays: Any, x: tuple[Any, PRNGKeyArray]) -> tuple[Any, Metrics]:
                 index, k_update = x
-                state, metrics = algorithm.update(eqx.combine(arrays, static), buffers.take(index), cfg, k_update)
+                batch = buffers.take(index)
+                if augment is not None:
+                    batch = augment(batch, jr.fold_in(k_update, AUGMENTATION))
+                state, metrics = algorithm.update(eqx.combine(arrays, static), batch, cfg, k_update)
                 return eqx.filter(state, eqx.is_array), metrics
 
             arrays, metrics = jax.lax.scan(body, arrays, (index, key_pairs[:, 1]))

@@ -3,8 +3,6 @@
 from dataclasses import dataclass
 from typing import Any
 
-import jax.numpy as jnp
-
 from imitax.algorithm import Needs
 from imitax.config import Training
 from imitax.datasets import Dataset, Selection, load, normalization, pool, select
@@ -97,7 +95,8 @@ def gather(needs: Needs, sources: Sources, options: Training, task: Task) -> Dat
         )
         beside = offline if needs.model is not None else None
         pooled = [s.train if beside is None else pool(beside, s.train) for s in selections]
-    normalizers = [Normalizer.identity(task.spec.obs_dim)] * len(seeds)
+    space = task.spec.observation
+    normalizers = [Normalizer.identity(space)] * len(seeds)
     if needs.normalize_obs:
-        normalizers = [Normalizer(*map(jnp.asarray, normalization(data))) for data in pooled if data is not None]
+        normalizers = [Normalizer.of(space, normalization(data)) for data in pooled if data is not None]
     return Data(demos, offline, selections, tuple(normalizers), parts)

@@ -75,7 +75,7 @@ def rollout_errors(
     if not long:
         return []
     starts = [(long[i], int(rng.integers(len(long[i]) - horizon + 1))) for i in rng.integers(len(long), size=count)]
-    obs = np.stack([e.observations[s : s + horizon + 1] for e, s in starts]).astype(np.float32)
+    obs = np.stack([e.vectors[s : s + horizon + 1] for e, s in starts]).astype(np.float32)
     actions = np.stack([e.actions[s : s + horizon] for e, s in starts if e.actions is not None]).astype(np.float32)
     return np.asarray(_rollout_errors(dynamics, jnp.asarray(obs), jnp.asarray(actions))).tolist()
 

@@ -164,6 +164,7 @@ def describe_run(setup: Setup, preset: str) -> dict[str, Any]:
         "training": options,
         "devices": setup.devices,
         "env": describe_task(setup.task),
+        "observation_space": setup.task.spec.observation.describe(),
         "data": describe_demonstrations(setup.data, options.seeds),
         "offline_data": describe_offline(setup.data, options.seeds),
         "expert_return": setup.data.expert_return,

@@ -19,9 +19,10 @@ from imitax.evaluate import Evaluator
 from imitax.record import Recorder, seed_folder
 from imitax.seeding import Purpose
 from imitax.sources import Streams
+from imitax.sources.random_shift import shift_batch
 from imitax.stacking import gathered, spread
 from imitax.training.begin import continue_from, fit_recorded, initial_state, make_streams, unaliased
-from imitax.training.chunk import make_chunk, make_turn
+from imitax.training.chunk import Augment, make_chunk, make_turn
 from imitax.training.evaluation import evaluation_records, improves
 from imitax.training.progress import Progress, recorder, save
 from imitax.training.schedule import Timeline
@@ -51,7 +52,7 @@ def train_loop(setup: Setup, checkpoint: Checkpoint | None, callbacks: Sequence[
     timeline = Timeline(options, schedule, None if model is None else model.model_rollouts.every)
     arrays, static = eqx.partition(unaliased(state, setup.devices), eqx.is_array)
     shape = (len(seeds), setup.devices)
-    run_chunk = make_chunk(setup.algorithm, setup.cfg, static, *shape)
+    run_chunk = make_chunk(setup.algorithm, setup.cfg, static, *shape, augmentation(setup))
     turns = [(every, make_turn(turn, i, setup.cfg, static, *shape)) for i, (every, turn) in enumerate(schedule.turns)]
     keys = (seeding.keys(seeds, purpose) for purpose in (Purpose.UPDATES, Purpose.TURNS))
     update_keys, turn_keys = spread(tuple(keys), setup.devices)
@@ -87,6 +88,12 @@ def train_loop(setup: Setup, checkpoint: Checkpoint | None, callbacks: Sequence[
             if stop:
                 break
     return progress
+
+
+def augmentation(setup: Setup) -> Augment | None:
+    """What is done to the batches of updates."""
+    space, pad = setup.task.spec.observation, setup.training.random_shift
+    return (lambda batch, key: shift_batch(space, batch, pad, key)) if pad else None
 
 
 def new_evaluator(setup: Setup) -> Evaluator:

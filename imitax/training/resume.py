@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import gymnasium as gym
 import jax
 
 from imitax import trust
@@ -101,6 +102,7 @@ def resume(
 def spaces_of(config: dict[str, Any]) -> Spaces:
     """The spaces of a run without an environment."""
     task = task_of(config["env"])
+    assert isinstance(task.observation_space, gym.spaces.Box)  # as `recorded_task` makes it
     return Spaces(task.observation_space, task.action_space)
 
 

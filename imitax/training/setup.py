@@ -16,6 +16,7 @@ from imitax.stacking import device_count
 from imitax.training.action_check import check_actions
 from imitax.training.data import Data, Sources, gather, load_sources
 from imitax.training.given import Given, load_given, termination_of
+from imitax.training.observed import check_observations
 from imitax.training.task import hold_out, make_task, with_termination
 
 
@@ -95,6 +96,7 @@ def prepare(
     needs = algorithm.needs(cfg)
     sources = load_sources(algorithm.name, needs, options, *source)
     task, options = make_task(env, options, [d for d in (sources.demos, sources.offline) if d is not None], needs)
+    check_observations(algorithm.name, needs, cfg, options, task.spec.observation)
     options = hold_out(options, sources.demos or sources.offline, task.recorded is not None)
     check_actions(algorithm, cfg, task)
     cfg = with_termination(cfg, needs, task, options)

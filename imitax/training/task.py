@@ -4,6 +4,8 @@ import sys
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
+
 from imitax.algorithm import Needs
 from imitax.config import Training, override
 from imitax.datasets import Dataset, bounds
@@ -12,6 +14,7 @@ from imitax.datasets.episode import kwargs_json
 from imitax.envs import EnvLike, Origin, Recorded, Spaces, Task, recorded_task
 from imitax.errors import ConfigError, DataError
 from imitax.networks import known_termination
+from imitax.observations import shape_of
 from imitax.spaces import ActionSpace, BoxActions, FiniteActions
 
 HELD_OUT = 0.1
@@ -80,6 +83,10 @@ def without_environment(
     if options.env_kwargs or options.env_workers:
         raise ConfigError("env_kwargs and env_workers are for an environment, and there is none: leave them out")
     for dataset in data:
+        if odd := [name for name, (shape, _) in shape_of(dataset.episodes[0].observations).items() if len(shape) != 1]:
+            raise DataError(f"{dataset.name}: {odd[0]} is no vector; images and the like need an environment (--env)")
+        if not isinstance(dataset.episodes[0].observations, np.ndarray):
+            raise DataError(f"{dataset.name}: dicts and tuples of observations need an environment (--env)")
         sizes = {one.name: one.obs_dim for one in (data[0], dataset)}
         if len(set(sizes.values())) > 1:
             raise DataError(f"observations differ in size: {', '.join(f'{n} has {s}' for n, s in sizes.items())}")

@@ -9,7 +9,9 @@ import pytest
 
 from imitax.choices.gradient_penalty import GradientPenalty, gradient_norm
 from imitax.errors import ConfigError
-from imitax.networks import MLP
+from imitax.networks import MLP, Normalizer
+from imitax.spaces import Leaf, ObservationSpace
+from imitax.types import RewardInput
 
 
 class Points(NamedTuple):
@@ -200,3 +202,21 @@ def test_examples_of_weight_zero_do_not_count(at):
     penalty, metrics = choice(members, EXPERT, LEARNER, KEY, weights)
     assert float(penalty) == pytest.approx(2 * 5 * (points**2).mean(), rel=1e-5)
     assert float(metrics["gradient_norm"]) == pytest.approx(2 * points.mean(), rel=1e-5)
+
+
+def test_of_images_is_that_of_their_scaled_pixels():
+    """For f = sum of pixels from 0 to 1 + 3 x, the norm is that of as many ones as there are pixels, and a three."""
+    space = ObservationSpace.of({"eye": Leaf((2, 2), "image"), "x": Leaf((1,))})
+    eye = jnp.array([[[0, 255], [51, 0]]], jnp.uint8)
+    obs = Normalizer.identity(space)({"eye": eye, "x": jnp.ones((1, 1))})
+    points = [RewardInput(x, jnp.zeros((1, 1)), jnp.zeros(1), x, jnp.zeros(1)) for x in (obs, obs)]
+    seen = []
+
+    def f(x):
+        seen.append(x.obs["eye"])
+        return x.obs["eye"].sum((1, 2)) + 3 * x.obs["x"][:, 0]
+
+    penalty, _ = GradientPenalty("zero", weight=1.0, at="mix")(f, *points, jr.key(0))
+    np.testing.assert_allclose(penalty, 4 + 9, rtol=1e-5)
+    np.testing.assert_allclose(f(points[0]), 1 + 0.2 + 3, rtol=1e-6)
+    assert {x.dtype for x in seen} == {jnp.float32.dtype}

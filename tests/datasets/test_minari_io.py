@@ -131,7 +131,6 @@ def test_both_formats_carry_the_flags_of_the_real_hopper(minari_store, tmp_path)
 @pytest.mark.parametrize(
     ("spaces", "message"),
     [
-        ({"observation_space": gym.spaces.Dict({"observation": gym.spaces.Box(0, 1, (2,))})}, "join observation and"),
         ({"action_space": gym.spaces.Text(3)}, "the action space is Text"),
     ],
 )

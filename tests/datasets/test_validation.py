@@ -42,7 +42,11 @@ ACTIONS = gym.spaces.Box(-1, 1, (2,))
         (lambda d: d, {"observation_space": gym.spaces.Box(-1, 1, (5,))}, "4 dimensions, the environment's 5"),
         (lambda d: d, {"action_space": gym.spaces.Box(-1, 1, (3,))}, "actions have 2 dimensions, the environment's 3"),
         (lambda d: d, {"action_space": gym.spaces.Text(2)}, "the action space is Text"),
-        (lambda d: d, {"observation_space": gym.spaces.Box(0, 1, (4, 4))}, "flatten it"),
+        (
+            lambda d: d,
+            {"observation_space": gym.spaces.Box(0, 1, (4, 4))},
+            r"its observation has shape \[4\], the environment's \[4, 4\]",
+        ),
         (lambda d: d, {"env_id": "Walker2d-v5"}, "recorded in Hopper-v5, not in Walker2d-v5"),
         (lambda d: d, {"env_id": "Hopper-v5", "env_kwargs": {}}, "the environment has {}"),
         (

@@ -1,5 +1,6 @@
 import gymnasium as gym
 import numpy as np
+import pictured
 import pytest
 import toy
 
@@ -145,3 +146,24 @@ def test_one_object_has_one_guard():
 def test_names():
     assert name_of(gym.make("ImitaxCounter-v0")) == "ImitaxCounter-v0"
     assert name_of(gym.wrappers.TimeLimit(toy.Point(), 3)) == "Point"
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (
+            lambda obs: obs | {"state": 3},
+            "observation.state is 3, not a dict with place, quadrant; make",
+        ),
+        (lambda obs: obs | {"pixels": obs["pixels"] / 255}, "observation.pixels is float64 from 0 to 1, not bytes"),
+        (lambda obs: obs | {"pixels": obs["pixels"][..., 0]}, r"observation.pixels has shape \(12, 12\), its space"),
+        (lambda obs: obs | {"state": obs["state"] | {"quadrant": 5}}, "observation.state.quadrant is 5, which is none"),
+    ],
+)
+def test_wrong_parts_of_an_observation_are_named(change, words):
+    class Env(pictured.Pictured):
+        def observe(self):
+            return change(super().observe())
+
+    with pytest.raises(EnvError, match=f"^Env, reset of episode 1: {words}"):
+        Guard(Env()).reset(seed=0)

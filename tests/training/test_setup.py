@@ -3,6 +3,7 @@
 import dataclasses
 
 import numpy as np
+import pictured
 import pytest
 import toy
 
@@ -65,7 +66,9 @@ CASES = {
     "env kwargs of a wrong type": ((SAC, {"env_kwargs": "wall"}), "env_kwargs must be a mapping"),
     "a model of discrete actions": ((MBPO, {"env": "ImitaxSteps-v0"}), "because its learned model takes"),
     "unbounded actions": ((SAC, {"env": "ImitaxUnbounded-v0"}), "action bounds must be finite"),
-    "observations that are not flat": ((SAC, {"env": "ImitaxPicture-v0"}), "observations must be a flat Box"),
+    "a model of a tuple": (("mbpo", {"env": pictured.ENVS["tuple"]}), r"mbpo learns a model .*observation.0 \(vector"),
+    "convolutions without images": ((override(SAC, **{"critic.encoder.kind": "cnn"}), {}), "there are none among"),
+    "shifts without images": ((SAC, {"random_shift": 4}), "random_shift is for images"),
     "no demonstrations": ((BC, {}), "bc learns from demonstrations"),
     "demonstrations for sac": ((SAC, {"demos": DEMOS, "steps": 40}), "takes no demonstrations"),
     "episodes for sac": ((SAC, {"episodes": 3, "steps": 40}), "are for demonstrations"),

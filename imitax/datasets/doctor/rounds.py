@@ -1,10 +1,12 @@
 """All checks of one dataset."""
 
+from typing import Any
+
 import numpy as np
 
-from imitax.datasets.doctor import episodes, policy, values
-from imitax.datasets.doctor.report import Report
-from imitax.datasets.doctor.samples import rows_of
+from imitax.datasets.doctor import episodes, pictures, policy, values
+from imitax.datasets.doctor.report import Finding, Report
+from imitax.datasets.doctor.samples import Rows, rows_of
 from imitax.datasets.episode import Dataset
 from imitax.errors import DataError
 
@@ -16,10 +18,16 @@ def examine(data: Dataset, against: Dataset | None = None) -> Report:
         data: the demonstrations.
         against: data that should share no episode with them, such as a test set.
 
+    Images are looked at by themselves; of observations that are nothing else, the checks of numbers are left out, and
+    there is no figure.
+
     Raises DataError when there are fewer than two rows of finite numbers, or when the two differ in their sizes.
     """
     if against is not None and against.obs_dim != data.obs_dim:
         raise DataError(f"{data.name} and {against.name} have {data.obs_dim} and {against.obs_dim} observations")
+    shown = pictures.findings(data)
+    if not data.episodes[0].vectors.shape[1]:
+        return _of_images_alone(data, against, shown)
     rows = rows_of(data)
     if len(rows.obs) < 2:
         raise DataError(f"{data.name} has fewer than two rows of finite numbers; see imitax datasets validate")
@@ -34,6 +42,7 @@ def examine(data: Dataset, against: Dataset | None = None) -> Report:
         values.constant(rows),
         values.duplicated(rows),
         values.jumps(data, rows),
+        *shown,
         episodes.copies(data),
         episodes.time_limits(data),
         delay,
@@ -42,9 +51,19 @@ def examine(data: Dataset, against: Dataset | None = None) -> Report:
         episodes.leakage(data, against),
         enough,
     )
+    return Report(data.name, findings, _drawn(data, rows, lags, curve))
+
+
+def _of_images_alone(data: Dataset, against: Dataset | None, shown: tuple[Finding, ...]) -> Report:
+    whole = (episodes.returns(data), episodes.lengths(data), *shown, episodes.copies(data))
+    return Report(data.name, (*whole, episodes.time_limits(data), episodes.leakage(data, against)), {})
+
+
+def _drawn(data: Dataset, rows: Rows, lags: np.ndarray, curve: np.ndarray) -> dict[str, Any]:
+    """What the figure shows."""
     centred = rows.scaled_obs()
     plane = np.linalg.svd(centred[:: max(1, len(centred) // 5000)], full_matrices=False)[2][:2]
-    drawn = {
+    return {
         "name": data.name,
         "lengths": data.lengths,
         "returns": data.returns if data.has_rewards else None,
@@ -56,4 +75,3 @@ def examine(data: Dataset, against: Dataset | None = None) -> Report:
         "episode": rows.episode,
         "steps": np.linalg.norm((rows.next_obs - rows.obs), axis=1),
     }
-    return Report(data.name, findings, drawn)

@@ -6,6 +6,7 @@ import numpy as np
 from jaxtyping import Float64, Int
 
 from imitax.datasets.episode import Dataset
+from imitax.observations import columns
 
 ROWS = 50_000
 """At most; longer data are cut to their first episodes' worth, drawn evenly."""
@@ -16,7 +17,7 @@ VALUES = 64
 
 @dataclass(frozen=True)
 class Rows:
-    """Transitions of whole episodes, episode after episode."""
+    """Transitions of whole episodes, episode after episode, without images."""
 
     obs: Float64[np.ndarray, "N O"]
     action: Float64[np.ndarray, "N A"]
@@ -26,6 +27,12 @@ class Rows:
     """Position of the row's episode in the dataset."""
     step: Int[np.ndarray, "N"]
     """Position in its episode."""
+    leaves: tuple[str, ...] = ()
+    """Names of the observation's columns where it is no single vector, such as "goal 0"."""
+
+    def obs_column(self, d: int) -> str:
+        """How messages call a column of the observations: its number, in the leaf of its name."""
+        return self.leaves[d] if self.leaves else str(d)
 
     def named(self) -> dict[str, np.ndarray]:
         """Observations and actions by their name."""
@@ -51,8 +58,8 @@ def rows_of(data: Dataset) -> Rows:
     keep = max(1, int(len(data.episodes) * min(1.0, ROWS / data.transition_count)))
     chosen = np.unique(np.linspace(0, len(data.episodes) - 1, keep).astype(int))
     episodes = [(int(i), data.episodes[i]) for i in chosen]
-    obs = np.concatenate([e.observations[:-1] for _, e in episodes]).astype(np.float64)
-    following = np.concatenate([e.observations[1:] for _, e in episodes]).astype(np.float64)
+    obs = np.concatenate([e.vectors[:-1] for _, e in episodes]).astype(np.float64)
+    following = np.concatenate([e.vectors[1:] for _, e in episodes]).astype(np.float64)
     none = [np.zeros((len(e), 0)) if e.actions is None else e.actions for _, e in episodes]
     action = np.concatenate(none).astype(np.float64)
     number = np.concatenate([np.full(len(e), i) for i, e in episodes])
@@ -60,7 +67,10 @@ def rows_of(data: Dataset) -> Rows:
     fine = np.isfinite(obs).all(axis=1) & np.isfinite(following).all(axis=1) & np.isfinite(action).all(axis=1)
     if data.has_actions and np.issubdtype(data.actions.dtype, np.integer):
         action = coded(action)
-    return Rows(obs[fine], action[fine], following[fine], number[fine], step[fine])
+    first = data.episodes[0].observations
+    flat = isinstance(first, np.ndarray) and first.ndim == 2
+    leaves = () if flat else tuple(name.removeprefix("observation.") for name in columns(first))
+    return Rows(obs[fine], action[fine], following[fine], number[fine], step[fine], leaves)
 
 
 def coded(action: Float64[np.ndarray, "N k"]) -> Float64[np.ndarray, "N A"]:

@@ -30,7 +30,8 @@ SHOWN = 5
 def constant(rows: Rows) -> Finding:
     """Dimensions that never change."""
     found = {what: _constant(array) for what, array in rows.named().items()}
-    said = [f"{what} {_list(dims)}" for what, dims in found.items() if dims]
+    names = {"observations": rows.obs_column, "actions": str}
+    said = [f"{what} {_list([names[what](d) for d in dims])}" for what, dims in found.items() if dims]
     if not said:
         return Finding("constant", "good", "every dimension varies", found)
     text = f"{'; '.join(said)} never change: nothing is learned from them, and at test time they are unknown ground"
@@ -46,7 +47,7 @@ def duplicated(rows: Rows) -> Finding:
         return Finding("duplicated", "unknown", "too few dimensions or rows to compare")
     scaled = (columns - columns.mean(axis=0)) / columns.std(axis=0)
     alike = np.argwhere(np.triu(np.abs(scaled.T @ scaled / len(scaled)) > SAME, 1))
-    names = [f"obs {d}" for d in obs] + [f"action {d}" for d in actions]
+    names = [f"obs {rows.obs_column(d)}" for d in obs] + [f"action {d}" for d in actions]
     pairs = [(names[i], names[j]) for i, j in alike]
     leaks = [pair for pair in pairs if pair[0][0] != pair[1][0]]
     if not pairs:
@@ -152,6 +153,6 @@ def _constant(array: np.ndarray) -> list[int]:
     return [int(d) for d in np.flatnonzero(np.ptp(array, axis=0) <= CONSTANT * size)]
 
 
-def _list(dims: Sequence[int]) -> str:
+def _list(dims: Sequence[str]) -> str:
     more = len(dims) - 10
-    return ", ".join(map(str, dims[:10])) + (f" and {more} more" if more > 0 else "")
+    return ", ".join(dims[:10]) + (f" and {more} more" if more > 0 else "")
