@@ -217,7 +217,7 @@ class Run:
         size, given = spec.action.columns, np.asarray(action)
         taken = given.reshape(count(seen), -1) if given.size and given.size % count(seen) == 0 else given
         if taken.shape != (count(seen), size):
-            raise ConfigError(f"action has {np.shape(taken)[-1:]} dimensions, the reward takes {size}")
+            raise ConfigError(f"action has {given.shape[-1] if given.ndim else 1} dimensions, the reward takes {size}")
         ended = np.broadcast_to(np.asarray(terminated, bool), count(seen))
         values = np.asarray(reward(seen, spec.action.encode(taken), following, ended))
         return np.asarray(values[0]) if alone else values

@@ -49,7 +49,7 @@ class Episode:
         for key, ndim in (("actions", 2), ("rewards", 1)):
             if (value := getattr(self, key)) is not None:
                 object.__setattr__(self, key, as_rows(value, key, ndim))
-        steps = len(self)
+        steps = len(jax.tree.leaves(self.observations)[0]) - 1  # len() would refuse to be negative
         if steps < 1:
             raise DataError("the episode is empty: it needs at least one transition, so two observations")
         for key in ("actions", "rewards"):
