@@ -8,9 +8,10 @@ converted here and nowhere else.
 
 import itertools
 import math
+import operator
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import jax.numpy as jnp
 import numpy as np
@@ -26,8 +27,14 @@ JOINT_LIMIT = 1024
 class BoxActions:
     """A box [low, high] in every dimension."""
 
+    error_of: ClassVar = "the action range"
+    """What errors are shares of, in words."""
+
     low: tuple[float, ...]
     high: tuple[float, ...]
+
+    def __str__(self) -> str:
+        return f"Box({', '.join(str([float(f'{x:g}') for x in side]) for side in (self.low, self.high))})"
 
     @property
     def size(self) -> int:
@@ -66,9 +73,18 @@ class BoxActions:
         low, high = np.asarray(self.low, np.float32), np.asarray(self.high, np.float32)
         return low + (high - low) * share
 
+    @property
+    def widths(self) -> tuple[float, ...]:
+        """The largest difference of two actions in each column [k]."""
+        return tuple((np.asarray(self.high) - np.asarray(self.low)).tolist())
+
+    def differences(self, first: Float[Array, "B A"], second: Float[Array, "B A"]) -> Float[Array, "B k"]:
+        """Absolute differences of two actions in each column."""
+        return jnp.abs(first - second)
+
     def error(self, first: Float[Array, "B A"], second: Float[Array, "B A"]) -> Float[Array, ""]:
         """Mean absolute difference."""
-        return jnp.abs(first - second).mean()
+        return self.differences(first, second).mean()
 
 
 @dataclass(frozen=True)
@@ -85,6 +101,9 @@ class FiniteActions:
         ConfigError: there is only one action.
     """
 
+    error_of: ClassVar = "the actions"
+    """What errors are shares of, in words."""
+
     sizes: tuple[int, ...]
     starts: tuple[int, ...]
     shape: tuple[int, ...] = ()
@@ -92,7 +111,12 @@ class FiniteActions:
 
     def __post_init__(self):
         if self.joint_count < 2:
-            raise ConfigError("the environment has only one action, so that there is nothing to learn")
+            raise ConfigError("there is only one action, so that there is nothing to learn")
+
+    def __str__(self) -> str:
+        if self.shape == ():
+            return f"Discrete({self.sizes[0]}{f', start={self.starts[0]}' * (self.starts[0] != 0)})"
+        return f"MultiDiscrete({list(self.sizes)}{f', start={list(self.starts)}' * any(self.starts)})"
 
     @property
     def size(self) -> int:
@@ -153,9 +177,19 @@ class FiniteActions:
         index = np.minimum((share[..., : self.columns] * sizes).astype(np.int64), sizes - 1)
         return index + np.asarray(self.starts)
 
+    @property
+    def widths(self) -> tuple[float, ...]:
+        """The largest of `differences` in each column [k]."""
+        return (1.0,) * self.columns
+
+    def differences(self, first: Float[Array, "B A"], second: Float[Array, "B A"]) -> Float[Array, "B k"]:
+        """For each factor, 1 where two actions differ and 0 where they do not."""
+        parts = (jnp.abs(x).sum(-1) / 2 for x in self.factors(first - second))
+        return jnp.stack(list(parts), axis=-1)
+
     def error(self, first: Float[Array, "B A"], second: Float[Array, "B A"]) -> Float[Array, ""]:
         """Share of the factors in which two actions differ."""
-        return jnp.abs(first - second).sum() / (2 * self.columns * len(first))
+        return self.differences(first, second).mean()
 
     def factors(self, x: Shaped[Array, "*B A"]) -> list[Array]:
         """The parts [*B, n] of a vector that belong to the factors."""
@@ -178,28 +212,6 @@ class FiniteActions:
 ActionSpace = BoxActions | FiniteActions
 
 
-def infer_action_space(actions: Shaped[np.ndarray, "N k"]) -> ActionSpace:
-    """The action space of data that come without an environment.
-
-    Integers are members of a finite set, from the least to the largest value of each column, or from 0 where the least
-    is not negative. Other numbers are points of a box, the range of each column.
-
-    Raises:
-        DataError: a column never changes, is not finite, or there are no actions.
-    """
-    if actions.size == 0:
-        raise DataError("there are no actions to tell the action space from")
-    low, high = actions.min(axis=0), actions.max(axis=0)
-    if np.issubdtype(actions.dtype, np.integer):
-        starts = np.minimum(low, 0)
-        sizes = high - starts + 1
-        shape = () if len(low) == 1 else (len(low),)
-        return FiniteActions(tuple(sizes.tolist()), tuple(starts.tolist()), shape)
-    if not (np.isfinite([low, high]).all() and (low < high).all()):
-        raise DataError("a box of actions cannot be told from data that are not finite, or in which an action is still")
-    return BoxActions(tuple(low.astype(float).tolist()), tuple(high.astype(float).tolist()))
-
-
 def described(space: ActionSpace) -> dict[str, Any]:
     """An action space as plain data, for files."""
     if isinstance(space, BoxActions):
@@ -214,8 +226,17 @@ def described(space: ActionSpace) -> dict[str, Any]:
 
 
 def from_described(about: dict[str, Any]) -> ActionSpace:
-    """The inverse of `described`."""
+    """The inverse of `described`.
+
+    Raises:
+        ConfigError, KeyError, TypeError, ValueError: it describes none.
+    """
     if "action_sizes" not in about:
-        return BoxActions(tuple(about["action_low"]), tuple(about["action_high"]))
-    sizes, starts, shape = (tuple(map(int, about[f"action_{name}"])) for name in ("sizes", "starts", "shape"))
-    return FiniteActions(sizes, starts, shape, np.dtype(about["action_dtype"]).name)
+        return BoxActions(*(tuple(map(float, about[f"action_{name}"])) for name in ("low", "high")))
+    sizes, starts, shape = (
+        tuple(map(operator.index, about[f"action_{name}"])) for name in ("sizes", "starts", "shape")
+    )
+    dtype = np.dtype(about["action_dtype"])
+    if not sizes or min(sizes) < 1 or not len(sizes) == len(starts) == math.prod(shape) or dtype.kind not in "iu":
+        raise ValueError(f"sizes {sizes}, starts {starts}, shape {shape} and type {dtype.name} are no set of actions")
+    return FiniteActions(sizes, starts, shape, dtype.name)

@@ -25,7 +25,8 @@ class Training:
     env_kwargs: dict[str, Any] = dataclasses.field(default_factory=dict)
     """Keyword arguments of the environment; empty takes those that the demonstrations carry."""
     action_low: tuple[float, ...] | None = None
-    """Least value of each action, where no --env is used. One number is for all; None takes the data's or infers it."""
+    """Least value of each action, where no --env is used. One number is for all; None takes the data's or infers it.
+    Integers are amounts if it is given, and otherwise choices."""
     action_high: tuple[float, ...] | None = None
     """Largest value of each action, where no --env is used. As `action_low`."""
     demos: str | None = None

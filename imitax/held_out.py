@@ -2,7 +2,7 @@
 
 The deterministic action (the mode) is compared with the recorded one in every step of whole episodes, best of episodes
 that the policy has not learned from. `error` has no unit: the mean absolute difference as a share of the range of each
-action, so that actions in other units count alike.
+action, so that actions in other units count alike; of a finite set, the share of actions that are others.
 """
 
 from collections.abc import Mapping
@@ -17,6 +17,7 @@ from jaxtyping import Array, Float, PRNGKeyArray
 from imitax import trust
 from imitax.compiled import filter_jit
 from imitax.datasets import Dataset, load
+from imitax.datasets.bounds import check_inside
 from imitax.datasets.loading import named
 from imitax.errors import ConfigError, DataError
 from imitax.networks import Policy, compared_transitions
@@ -42,9 +43,10 @@ SCORES = ("return_mean", "expert_fraction", "d4rl")
 @filter_jit
 def _compare(
     policy: Policy, obs: Obs, action: Float[Array, "N A"], key: PRNGKeyArray
-) -> tuple[Float[Array, "N A"], Float[Array, ""], Float[Array, "N"]]:
+) -> tuple[Float[Array, "N k"], Float[Array, ""], Float[Array, "N"]]:
     mode, sample = policy.act(obs, key, "mode"), policy.act(obs, key, "sample")
-    return jnp.abs(mode - action), jnp.abs(sample - action).mean(), policy.log_prob(obs, action)
+    space = policy.actor.spec.action
+    return space.differences(mode, action), space.error(sample, action), policy.log_prob(obs, action)
 
 
 def measure(policy: Policy, data: Dataset, key: PRNGKeyArray) -> dict[str, Any]:
@@ -58,17 +60,21 @@ def measure(policy: Policy, data: Dataset, key: PRNGKeyArray) -> dict[str, Any]:
     Returns:
         `error` (a share of the action range, as all of `error_by_time`: one number for each tenth of an episode, NaN
         for a part without a step), `action_error_mode`, `action_error_sample` and `action_error_by_dimension` [A] in
-        the action's units, and `log_likelihood`, the mean log-density of recorded actions in nats.
+        the action's units, and `log_likelihood`, the mean log-density of recorded actions in nats. Of a finite set
+        with k factors all errors are shares of factors with another value, [k] by dimension.
 
     Raises:
-        DataError: the data have other sizes than the policy, or no actions.
+        DataError: the data have other sizes than the policy, no actions, or actions that are not in its finite set.
     """
     spec = policy.actor.spec
-    if (data.obs_dim, data.action_dim) != (spec.obs_dim, spec.action_dim):
+    space = spec.action
+    if (data.obs_dim, data.action_dim) != (spec.obs_dim, space.columns):
         raise DataError(
             f"{data.name} has {data.obs_dim} observations and {data.action_dim or 'no'} actions, the policy takes "
-            f"{spec.obs_dim} and gives {spec.action_dim}"
+            f"{spec.obs_dim} and gives {space.columns}"
         )
+    if spec.is_finite:
+        check_inside(data, space, "policy's")
     flat = data.transitions()
     part = np.concatenate([np.arange(n) * PARTS // n for n in data.lengths.tolist()])
     count = compared_transitions(policy)
@@ -76,9 +82,9 @@ def measure(policy: Policy, data: Dataset, key: PRNGKeyArray) -> dict[str, Any]:
     if count is not None and count < len(flat):
         rows = np.linspace(0, len(flat) - 1, count).astype(int)
     obs = jax.tree.map(lambda x: jnp.asarray(x[rows]), flat.obs)
-    off, sampled, log_prob = _compare(policy, obs, jnp.asarray(flat.action[rows]), key)
+    off, sampled, log_prob = _compare(policy, obs, jnp.asarray(space.encode(flat.action[rows])), key)
     off, part = np.asarray(off, np.float64), part[rows]
-    share = (off / (np.asarray(spec.action_high) - np.asarray(spec.action_low))).mean(1)
+    share = (off / np.asarray(space.widths)).mean(1)
     return {
         "error": float(share.mean()),
         "action_error_mode": float(off.mean()),

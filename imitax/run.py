@@ -313,12 +313,14 @@ class Run:
             trusted = self._trust_env or trust.is_own(self.folder, self.config)
             found = episodes_of(self.config, demos, str(self.folder), trusted)
         data, kind = found
-        errors = {}
+        errors, of = {}, ""
         for seed in self.seeds:
             policy = self.load_policy(seed, which)
+            of = policy.actor.spec.action.error_of
             policy = policy if inference is None else with_inference(policy, inference)
             errors[seed] = measure(policy, data[seed], seeding.key(seed, Purpose.EVALUATION))
         about = {"policy": which, "episodes": len(data[self.seeds[0]].episodes), "measured_on": kind}
+        about |= {"error_of": of}
         return summarise_errors(errors) | about | ({} if inference is None else {"inference": inference})
 
 

@@ -6,9 +6,10 @@ from pathlib import Path
 from typing import Any
 
 from imitax.envs import Recorded, Task, recorded_task
-from imitax.errors import CheckpointError, ImitaxError, printable
+from imitax.errors import CheckpointError, ConfigError, ImitaxError, printable
 from imitax.files import read_json
 from imitax.record.scores import format_error, format_return
+from imitax.spaces import from_described
 
 
 def short(value: Any) -> str:
@@ -37,11 +38,11 @@ def read_config(folder: Path) -> dict[str, Any]:
 
 
 def task_of(env: Mapping[str, Any]) -> Task:
-    """The task of a run without an environment, from the part `env` of its config."""
+    """The task of a run without an environment, from the part `env` of its config. CheckpointError if it is damaged."""
     recorded = Recorded(str(env.get("data")), "recorded")
     try:
-        return recorded_task(recorded, int(env["observations"]), env["action_low"], env["action_high"])
-    except (KeyError, TypeError, ValueError) as e:
+        return recorded_task(recorded, int(env["observations"]), from_described(dict(env)))
+    except (ConfigError, KeyError, TypeError, ValueError, OverflowError) as e:
         raise CheckpointError(f"the config of the run is damaged: its env does not say the spaces ({e})") from e
 
 

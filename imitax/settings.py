@@ -134,6 +134,4 @@ def number(value: Any, kind: Any, name: str) -> Any:
         array = np.asarray(value)
         if array.ndim == 0 and array.dtype.kind in ("iu" if kind is int else "iuf"):
             return kind(array.item())
-        if kind is int and array.ndim == 0 and array.dtype.kind == "f" and float(array).is_integer():
-            return int(array)  # 1e5
     raise ConfigError(f"{name} must be {kind.__name__}, got {value!r}")

@@ -16,7 +16,6 @@ from imitax.action_spaces import (
     FiniteActions,
     described,
     from_described,
-    infer_action_space,
 )
 from imitax.types import AnyArray, Obs
 
@@ -31,7 +30,6 @@ __all__ = [
     "Spec",
     "described",
     "from_described",
-    "infer_action_space",
 ]
 
 IMAGE_DIMENSIONS = (2, 3, 4)

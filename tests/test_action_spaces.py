@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from imitax.errors import ConfigError, DataError
-from imitax.spaces import BoxActions, FiniteActions, described, from_described, infer_action_space
+from imitax.spaces import BoxActions, FiniteActions, described, from_described
 
 THREE = FiniteActions((3,), (-1,))
 TWO = FiniteActions((3, 2), (0, 5), (2,), "int32")
@@ -59,6 +59,8 @@ def test_joint_actions_and_values_made_of_factors_have_one_order():
 def test_distance_of_actions():
     first, second = (jnp.asarray(TWO.encode(np.array(x))) for x in ([[0, 5], [1, 6]], [[0, 6], [1, 6]]))
     assert float(TWO.error(first, second)) == 0.25  # one factor of four
+    np.testing.assert_array_equal(TWO.differences(first, second), [[0, 1], [0, 0]])
+    assert (TWO.widths, BOX.widths) == ((1.0, 1.0), (2.0, 4.0))
     assert float(BOX.error(jnp.array([[1.0, 2.0]]), jnp.array([[0.0, 5.0]]))) == 2.0
 
 
@@ -67,16 +69,30 @@ def test_files_describe_a_space(space):
     assert from_described(described(space)) == space
 
 
+@pytest.mark.parametrize(
+    "damage",
+    [
+        {"action_sizes": []},
+        {"action_sizes": [0, 2]},
+        {"action_sizes": [3, "two"]},
+        {"action_starts": [0]},
+        {"action_shape": [3]},
+        {"action_dtype": "float32"},
+        {"action_dtype": "none"},
+        {"action_sizes": None},
+    ],
+)
+def test_damaged_descriptions(damage):
+    with pytest.raises((TypeError, ValueError)):
+        from_described(described(TWO) | damage)
+
+
+def test_spaces_in_words():
+    assert (str(THREE), str(FiniteActions((4,), (0,)))) == ("Discrete(3, start=-1)", "Discrete(4)")
+    assert str(TWO) == "MultiDiscrete([3, 2], start=[0, 5])"
+    assert str(BOX) == "Box([-0.5, 0.0], [1.5, 4.0])"
+
+
 def test_one_action_is_nothing_to_learn():
     with pytest.raises(ConfigError, match="only one action"):
         FiniteActions((1,), (0,))
-
-
-def test_the_space_of_data():
-    assert infer_action_space(np.array([[1], [3]])) == FiniteActions((4,), (0,))
-    assert infer_action_space(np.array([[-1, 0], [1, 1]])) == FiniteActions((3, 2), (-1, 0), (2,))
-    assert infer_action_space(np.array([[1.0], [3.0]], np.float32)) == BoxActions((1.0,), (3.0,))
-    with pytest.raises(DataError, match="not finite, or in which an action is still"):
-        infer_action_space(np.array([[1.0], [1.0]]))
-    with pytest.raises(DataError, match="no actions"):
-        infer_action_space(np.zeros((0, 1)))

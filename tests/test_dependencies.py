@@ -66,7 +66,7 @@ ALLOWED = {
     "figures/": HOST | {"figures"},
     "evaluate.py": HOST | {"networks", "compiled", "stacking"},
     "held_out.py": DATASETS | {"networks", "compiled", "trust"},
-    "run_config.py": {"envs", "errors", "files", "record"},
+    "run_config.py": {"envs", "errors", "files", "record", "spaces"},
     "run.py": SOURCE | {"acting", "artifacts", "evaluate", "held_out", "record", "run_config", "trust"},
     "training/": SOURCE
     | {

@@ -10,8 +10,8 @@ import pytest
 from imitax.datasets import Dataset, Episode
 from imitax.errors import DataError
 from imitax.held_out import measure, summarise_errors
-from imitax.networks import Normalizer, Policy, PolicyConfig, TanhGaussian
-from imitax.spaces import Spec
+from imitax.networks import Categorical, Normalizer, Policy, PolicyConfig, TanhGaussian
+from imitax.spaces import FiniteActions, Leaf, ObservationSpace, Spec
 
 
 @pytest.fixture(scope="module")
@@ -38,6 +38,27 @@ def test_errors_by_dimension_by_time_and_as_a_share_of_the_range(policy):
     by_time = np.zeros(10)
     by_time[1], by_time[2], by_time[3] = 0.2 / 3, 0.1 / 3, 0.1 / 3
     assert found["error_by_time"] == pytest.approx(by_time, abs=1e-6)
+
+
+def test_errors_of_a_finite_set_are_shares_of_wrong_factors():
+    spec = Spec(ObservationSpace((Leaf((3,)),)), FiniteActions((3, 2), (-1, 0), (2,)))
+    actor = Categorical(spec, PolicyConfig(hidden=(4,)), key=jr.key(0))
+    zero = jax.tree.map(lambda x: jnp.zeros_like(x) if eqx.is_array(x) else x, actor)  # its mode is the first, [-1, 0]
+    actions = np.tile([-1, 0], (10, 1))
+    actions[3] = [1, 1]
+    actions[7, 1] = 1
+    data = Dataset((Episode(np.zeros((11, 3)), actions, None, False, True),), name="log")
+    found = measure(Policy(Normalizer.identity(3), zero), data, jr.key(1))
+    assert found["action_error_by_dimension"] == pytest.approx([0.1, 0.2])
+    assert found["error"] == found["action_error_mode"] == pytest.approx(0.15)
+    by_time = np.zeros(10)
+    by_time[3], by_time[7] = 1, 0.5
+    assert found["error_by_time"] == pytest.approx(by_time)
+    assert found["log_likelihood"] == pytest.approx(-np.log(6))
+    actions[4, 0] = 2
+    wrong = Dataset((Episode(np.zeros((11, 3)), actions, None, False, True),), name="log")
+    with pytest.raises(DataError, match=r"log: actions are not in the policy's set: dimension 0: .* episode 0 row 4"):
+        measure(Policy(Normalizer.identity(3), zero), wrong, jr.key(1))
 
 
 def test_a_part_without_a_step_is_not_a_number(policy):

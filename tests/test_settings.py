@@ -5,7 +5,6 @@ import math
 from dataclasses import FrozenInstanceError, replace
 from typing import Annotated, Literal
 
-import numpy as np
 import pytest
 
 from imitax.algorithms import ALGORITHMS
@@ -13,7 +12,7 @@ from imitax.choices.gradient_penalty import GradientPenalty
 from imitax.choices.td_loss import TdLoss
 from imitax.config import override
 from imitax.errors import ConfigError
-from imitax.settings import Count, NonNegative, Positive, Range, Share, ShareBelowOne, number, settings
+from imitax.settings import Count, NonNegative, Positive, Range, Share, ShareBelowOne, settings
 
 
 @pytest.mark.parametrize(
@@ -76,15 +75,6 @@ def test_values_inside_are_kept():
     assert (made.clip, made.kind, made.gamma) == (2.0, "b", 0.0)
     with pytest.raises(FrozenInstanceError):
         made.rate = 2.0
-
-
-@pytest.mark.parametrize("whole", [3.0, np.float32(3.0)])
-def test_whole_numbers_are_counts(whole):
-    assert number(whole, int, "steps") == 3
-    assert type(number(whole, int, "steps")) is int
-    for broken in (3.5, math.nan, math.inf, True, "3"):
-        with pytest.raises(ConfigError, match="steps must be int"):
-            number(broken, int, "steps")
 
 
 def forced(cfg, **values):

@@ -51,7 +51,7 @@ class Config:
     """The floor of the standard deviation is high on purpose. With a low one the likelihood is won on the states where
     the expert is most predictable, its limit cycle, at the cost of those that are passed once, as after a start: on
     Walker2d such policies fell within a second although their likelihood was the higher one."""
-    optimizer: OptimizerConfig = field(default_factory=OptimizerConfig)
+    optimizer: OptimizerConfig = field(default_factory=lambda: OptimizerConfig(lr=1e-3))
     precision: Precision = "float32"
     """Of matrix products: bfloat16 rounds their operands and accumulates in float32."""
 

@@ -71,7 +71,7 @@ def run(args: Sequence[str]) -> int:
         from imitax.record import error_table
 
         title = f"{run.config['algorithm']}, {result['episodes']} {result['measured_on']}"
-        Console().print(error_table({order.which: result}, escape(title), {}))
+        Console().print(error_table({order.which: result}, escape(title), {}, result["error_of"]))
     elif not order.json:
         rows = [entry | {"label": order.which} for entry in result["per_seed"]]
         Console().print(score_table(rows, title=escape(f"{run.config['algorithm']} {run.config['env']['id']}")))

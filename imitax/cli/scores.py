@@ -37,4 +37,5 @@ def print_errors(summary: dict[str, Any]) -> None:
     title = escape(f"{summary['algorithm']} {summary['data']}, {episodes}")
     best = summary["best_steps"] and ", ".join(sorted({str(step) for step in summary["best_steps"].values()}))
     scores = {which: summary[which] for which in ("last", "best")}
-    Console().print(error_table(scores, title, {"last": str(summary["steps"]), "best": best or ""}))
+    steps = {"last": str(summary["steps"]), "best": best or ""}
+    Console().print(error_table(scores, title, steps, summary["error_of"]))

@@ -12,7 +12,7 @@ from gymnasium.envs.registration import EnvSpec
 
 from imitax.datasets.episode import kwargs_json
 from imitax.datasets.limits import depth, short
-from imitax.envs.actions import action_space
+from imitax.envs.actions import FINITE, action_space
 from imitax.errors import ConfigError, DataError
 from imitax.spaces import FiniteActions
 
@@ -147,7 +147,7 @@ def box(space: gym.Space, what: str) -> gym.spaces.Box:
 
 def finite(space: gym.Space) -> FiniteActions | None:
     """The finite set of actions that a space is, None of others."""
-    if not isinstance(space, gym.spaces.Discrete | gym.spaces.MultiDiscrete | gym.spaces.MultiBinary):
+    if not isinstance(space, FINITE):
         return None
     found = action_space(space, "the environment")
     assert isinstance(found, FiniteActions)

@@ -49,7 +49,7 @@ class Episode:
         for key, ndim in (("actions", 2), ("rewards", 1)):
             if (value := getattr(self, key)) is not None:
                 object.__setattr__(self, key, as_rows(value, key, ndim))
-        steps = len(self)
+        steps = len(jax.tree.leaves(self.observations)[0]) - 1  # len() would refuse to be negative
         if steps < 1:
             raise DataError("the episode is empty: it needs at least one transition, so two observations")
         for key in ("actions", "rewards"):
@@ -154,11 +154,6 @@ class Dataset:
     def has_actions(self) -> bool:
         """Whether the episodes record actions."""
         return self.episodes[0].actions is not None
-
-    @property
-    def integer_actions(self) -> bool:
-        """Whether the actions of all episodes were given as integers or truth values, so that they may be choices."""
-        return all(e.actions is not None and e.actions.dtype.kind == "i" for e in self.episodes)
 
     @property
     def has_rewards(self) -> bool:

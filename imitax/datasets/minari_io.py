@@ -18,6 +18,7 @@ from gymnasium.envs.registration import EnvSpec, WrapperSpec
 from imitax.catalogue import minari_path
 from imitax.datasets import minari_arrow
 from imitax.datasets.arrays import episode
+from imitax.datasets.bounds import spans
 from imitax.datasets.environment import identity, no_box, specification, wrappers
 from imitax.datasets.episode import Dataset, Episode, located
 from imitax.datasets.hdf5 import Hdf5, opened
@@ -222,11 +223,10 @@ def _action_space(dataset: Dataset) -> gym.Space:
     """The space that Minari is told: of integers, as large as the data show."""
     actions = dataset.actions
     if np.issubdtype(actions.dtype, np.integer):
-        starts = np.minimum(actions.min(axis=0), 0)
-        sizes = actions.max(axis=0) - starts + 1
+        sizes, starts = spans(actions)
         if len(sizes) == 1:
-            return gym.spaces.Discrete(int(sizes[0]), start=int(starts[0]))
-        return gym.spaces.MultiDiscrete(sizes, start=starts)
+            return gym.spaces.Discrete(sizes[0], start=starts[0])
+        return gym.spaces.MultiDiscrete(list(sizes), start=list(starts))
     unbounded = (np.inf,) * actions.shape[1]
     low = np.array(dataset.action_low or np.negative(unbounded), np.float32)
     high = np.array(dataset.action_high or unbounded, np.float32)

@@ -6,13 +6,13 @@ from typing import Any
 import gymnasium as gym
 import numpy as np
 
+from imitax.datasets.bounds import out_of_set
 from imitax.datasets.environment import bare, columns, finite
 from imitax.datasets.episode import Dataset, kwargs_json
 from imitax.datasets.faults import zeroed_ends
 from imitax.errors import ConfigError, DataError
 from imitax.observation_spaces import checked, of_space, parts
 from imitax.observations import Misfit, kind_of, named
-from imitax.spaces import FiniteActions
 
 SHOWN = 5
 """How many places of one problem a message names."""
@@ -147,27 +147,12 @@ def _zeroed_ends(dataset: Dataset) -> Iterator[str]:
         )
 
 
-def _out_of_set(dataset: Dataset, space: FiniteActions) -> Iterator[str]:
-    """Actions that a finite set does not have."""
-    actions = dataset.actions
-    if actions.shape[1] != space.columns:
-        return
-    outside = space.outside(actions)
-    first_rows = np.r_[0, np.cumsum(dataset.lengths)]
-    for dim in np.flatnonzero(outside.any(axis=0)).tolist():
-        row = int(outside[:, dim].argmax())
-        index = int(np.searchsorted(first_rows, row, side="right")) - 1
-        start, stop = space.starts[dim], space.starts[dim] + space.sizes[dim] - 1
-        yield (
-            f"actions are not in the environment's set in dimension {dim}: {outside[:, dim].sum()} rows, the first "
-            f"{actions[row, dim]:g} at episode {index} row {row - first_rows[index]}, the set is the integers {start} "
-            f"to {stop}; record the integers that the environment takes"
-        )
-
-
 def _out_of_bounds(dataset: Dataset, action_space: gym.Space | None, tolerance: float) -> Iterator[str]:
     if dataset.has_actions and action_space is not None and (space := finite(action_space)) is not None:
-        yield from _out_of_set(dataset, space)
+        for problem in out_of_set(dataset, space) if dataset.action_dim == space.columns else ():
+            yield (
+                f"actions are not in the environment's set in {problem}; record the integers that the environment takes"
+            )
         return
     if isinstance(action_space, gym.spaces.Box) and action_space.shape == (dataset.action_dim,):
         low, high = action_space.low, action_space.high

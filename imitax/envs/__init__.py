@@ -3,7 +3,7 @@
 from imitax.envs.guard import Guard
 from imitax.envs.limits import EPISODE_LIMIT
 from imitax.envs.making import EnvLike, Task, check_sendable
-from imitax.envs.recorded import Recorded, Spaces
+from imitax.envs.recorded import Origin, Recorded, Spaces
 from imitax.envs.registered import make_env
 from imitax.envs.sole import Sole, SoleVectorEnv
 from imitax.envs.without import recorded_task
@@ -12,6 +12,7 @@ __all__ = [
     "EPISODE_LIMIT",
     "EnvLike",
     "Guard",
+    "Origin",
     "Recorded",
     "Sole",
     "SoleVectorEnv",

@@ -11,6 +11,9 @@ from imitax.spaces import ActionSpace, BoxActions, FiniteActions
 LARGEST_BOUND = 1e9
 """Action bounds beyond this mean "none": some simulators declare the largest number of float32."""
 
+FINITE = gym.spaces.Discrete | gym.spaces.MultiDiscrete | gym.spaces.MultiBinary
+"""Spaces that are finite sets."""
+
 
 def action_space(space: gym.Space, name: str) -> ActionSpace:
     """The actions of an environment.
@@ -40,6 +43,17 @@ def action_space(space: gym.Space, name: str) -> ActionSpace:
             "range that is used: gymnasium.wrappers.TransformAction(env, lambda a: a, gymnasium.spaces.Box(low, high))"
         )
     return BoxActions(tuple(map(float, low)), tuple(map(float, high)))
+
+
+def gym_space(space: ActionSpace) -> gym.Space:
+    """Gymnasium's space of actions; of a finite set with several factors, a MultiDiscrete."""
+    if isinstance(space, BoxActions):
+        return gym.spaces.Box(np.asarray(space.low, np.float32), np.asarray(space.high, np.float32))
+    dtype = np.dtype(space.dtype).type
+    if space.shape == ():
+        return gym.spaces.Discrete(space.sizes[0], start=space.starts[0], dtype=dtype)
+    sizes, starts = (np.reshape(x, space.shape) for x in (space.sizes, space.starts))
+    return gym.spaces.MultiDiscrete(sizes, start=starts, dtype=dtype)
 
 
 def _dtype(space: gym.Space) -> str:

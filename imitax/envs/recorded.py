@@ -5,10 +5,12 @@ from typing import Any, Literal
 
 import gymnasium as gym
 
+from imitax.envs.actions import FINITE, action_space
 from imitax.errors import ConfigError
+from imitax.spaces import ActionSpace, BoxActions
 
 Origin = Literal["given", "recorded", "inferred"]
-"""Of action bounds: the user's, the data's own, or found from the actions."""
+"""Of action bounds or a set of actions: the user's, the data's own, or found from the actions."""
 
 
 @dataclass(frozen=True)
@@ -18,7 +20,7 @@ class Recorded:
     data: str
     """Their name."""
     bounds: Origin
-    """Where the action bounds come from."""
+    """Where the action bounds, or the set of actions, come from."""
     env_id: str = ""
     """The environment that the data name, if any. It is not made; where it ends may be known all the same."""
     env_kwargs: dict[str, Any] = field(default_factory=dict)
@@ -30,21 +32,31 @@ class Spaces:
     """The spaces that a user gives in place of an environment."""
 
     observation: gym.spaces.Box
-    action: gym.spaces.Box
+    action: gym.Space
 
     @classmethod
     def of(cls, given: Any) -> "Spaces":
         """From the pair (observation space, action space).
 
         Raises:
-            ConfigError: it is no such pair, or one of them is no flat Box.
+            ConfigError: it is no such pair, the observations are no flat Box, or the actions neither one nor finite.
         """
         pair = tuple(given) if isinstance(given, tuple | list) else ()
         if len(pair) != 2 or not all(isinstance(space, gym.Space) for space in pair):
             raise ConfigError("spaces must be the pair (observation_space, action_space) of Gymnasium's spaces")
         for space, what in zip(pair, ("observation", "action"), strict=True):
-            if not isinstance(space, gym.spaces.Box) or len(space.shape) != 1:
+            flat = isinstance(space, gym.spaces.Box) and len(space.shape) == 1
+            if not flat and (what == "observation" or not isinstance(space, FINITE)):
+                other = "" if what == "observation" else ", Discrete, MultiDiscrete or MultiBinary"
                 raise ConfigError(
                     f"spaces: the {what} space is {space}; without an environment it must be a Box of one dimension"
+                    f"{other}"
                 )
         return cls(*pair)
+
+    @property
+    def actions(self) -> ActionSpace:
+        """The actions. Bounds of a box may be infinite yet."""
+        if isinstance(self.action, gym.spaces.Box):
+            return BoxActions(*(tuple(map(float, bound)) for bound in (self.action.low, self.action.high)))
+        return action_space(self.action, "spaces")

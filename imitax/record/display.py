@@ -106,7 +106,8 @@ def _error(records: Sequence[Mapping[str, Any]], prefix: str, what: str) -> str:
     error, likelihood = (
         float(np.mean([record[prefix + name] for record in records])) for name in ("error", "log_likelihood")
     )
-    return f"{what} error {format_error(error)} of the action range, log-likelihood {likelihood:.3g}"
+    whole = records[0].get("error_of", "the action range")
+    return f"{what} error {format_error(error)} of {whole}, log-likelihood {likelihood:.3g}"
 
 
 def _clock(seconds: float) -> str:

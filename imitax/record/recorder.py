@@ -73,7 +73,8 @@ class Recorder:
 
         `record` holds `return_mean` and whatever else is known: `returns` and `lengths` by episode, `expert_fraction`,
         `d4rl`; where `return_mean` is None, `validation_error` or `train_error`, and `log_likelihood` with the same
-        prefix. The terminal shows the mean over seeds once all seeds have reported.
+        prefix, and `error_of`, what the error is a share of. The terminal shows the mean over seeds once all seeds
+        have reported.
         """
         self._write("eval", step, seed, wall_s, record)
         self.evaluated[seed] = record

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 from rich.table import Table
 
+from imitax.spaces import FiniteActions
 from imitax.statistics import interval, iqm
 
 DIMENSIONS = 20
@@ -69,37 +70,45 @@ def format_error(value: float | None) -> str:
     return "not finite" if value is None or not np.isfinite(value) else f"{100 * value:.3g} %"
 
 
-def error_table(scores: Mapping[str, Mapping[str, Any] | None], title: str, steps: Mapping[str, str]) -> Table:
+def error_table(
+    scores: Mapping[str, Mapping[str, Any] | None], title: str, steps: Mapping[str, str], error_of: str
+) -> Table:
     """A table of errors on recorded episodes, means over seeds: a row for each evaluation, then parts of the last.
 
     Args:
         scores: what `held_out.summarise_errors` returns, by the name of the evaluation; None is left out.
         title: of the table.
         steps: of the evaluations, where known.
+        error_of: what errors are shares of, as `ActionSpace.error_of`: those of the actions have no unit.
     """
     table = Table(title=title, title_justify="left", title_style="bold")
-    for column in ("", "share of range", "action units", "log-likelihood"):
+    discrete = error_of == FiniteActions.error_of
+    names = ("share of wrong actions",) if discrete else ("share of range", "action units")
+    for column in ("", *names, "log-likelihood"):
         table.add_column(column, justify="right" if column else "left")
+
+    def add(label: str, share: str, units: str = "", likelihood: str = "") -> None:
+        table.add_row(label, share, *([] if discrete else [units]), likelihood)
+
     known = {name: score for name, score in scores.items() if score is not None}
     for name, score in known.items():
         label = name + (f" (step {steps[name]})" if steps.get(name) else "")
-        table.add_row(
-            label, format_error(score["error"]), _plain(score["action_error_mode"]), _plain(score["log_likelihood"])
-        )
+        units, likelihood = (_plain(score[measure]) for measure in ("action_error_mode", "log_likelihood"))
+        add(label, format_error(score["error"]), units, likelihood)
     last = next(iter(known.values()), None)
     if last is None:
         return table
     table.add_section()
     by_dimension = last["action_error_by_dimension"]
     for i, error in enumerate(by_dimension[:DIMENSIONS]):
-        table.add_row(f"action {i}", "", _plain(error), "")
+        add(f"action {i}", format_error(error) if discrete else "", _plain(error))
     if len(by_dimension) > DIMENSIONS:
-        table.add_row(f"... {len(by_dimension) - DIMENSIONS} more in the files", "", "", "")
+        add(f"... {len(by_dimension) - DIMENSIONS} more in the files", "")
     table.add_section()
     parts = last["error_by_time"]
     for i, error in enumerate(parts):
         span = f"{100 * i // len(parts)} to {100 * (i + 1) // len(parts)} % of time"
-        table.add_row(span, "-" if error is None or np.isnan(error) else format_error(error), "", "")
+        add(span, "-" if error is None or np.isnan(error) else format_error(error))
     return table
 
 

@@ -17,14 +17,18 @@ def check_actions(algorithm: Algorithm, cfg: Any, task: Task) -> None:
     needs, space = algorithm.needs(cfg), task.spec.action
     if not isinstance(space, FiniteActions):
         return
+    amounts, fewer = "", "an environment with fewer actions"
+    if task.recorded is not None:
+        amounts = "; if they are amounts, give their limits: action_low and action_high (--action-low, --action-high)"
+        fewer = f"fewer actions{amounts}"
     why = "its learned model takes actions as numbers" if needs.model is not None else needs.box_only
     if why:
         raise ConfigError(
-            f"{algorithm.name} cannot learn the actions of {task.env_id}, {task.action_space}, because {why}; "
-            "docs/spaces.md has a table of what each algorithm takes"
+            f"{algorithm.name} cannot learn the actions of {task.label}, {task.action_space}, because {why}; "
+            f"docs/spaces.md has a table of what each algorithm takes{amounts}"
         )
     if needs.enumerates and space.joint_count > JOINT_LIMIT:
         raise ConfigError(
-            f"{algorithm.name} goes through all joint actions, and {task.env_id} has {space.joint_count:,}, more than "
-            f"{JOINT_LIMIT:,}: take bc, whose policy has a part for each factor, or an environment with fewer actions"
+            f"{algorithm.name} goes through all joint actions, and {task.label} has {space.joint_count:,}, more than "
+            f"{JOINT_LIMIT:,}: take bc, whose policy has a part for each factor, or {fewer}"
         )

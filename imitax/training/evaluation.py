@@ -54,7 +54,8 @@ def error_records(setup: Setup, state: Any) -> dict[int, dict[str, Any]]:
         data, prefix = setup.data.held_out(i), "validation_"
         if data is None:
             data, prefix = setup.data.learned(i), "train_"
-        record = dict.fromkeys((*SCORES, "returns", "lengths")) | explanation(setup, policies, i, ("train",))
+        record = dict.fromkeys((*SCORES, "returns", "lengths")) | {"error_of": setup.task.spec.action.error_of}
+        record |= explanation(setup, policies, i, ("train",))
         record |= {prefix + name: value for name, value in measure(unstack(policies, i), data, key).items()}
         for name, alternative in setup.algorithm.alternatives(state).items():
             record[f"{prefix}error_{name}"] = measure(unstack(alternative, i), data, key)["error"]

@@ -114,6 +114,11 @@ def found(option: str, path: Path, name: str, why: str = "") -> Path:
 def check_fit(option: str, path: Path, what: str, origin: tuple[Spec, dict[str, Any]], task: Task) -> None:
     """Refuse what was learned for other shapes or bounds."""
     spec, about = origin
+    if spec != task.spec and task.recorded is not None and (spec.is_finite or task.spec.is_finite):
+        raise ConfigError(
+            f"{option} {path}: its {what} is for {spec.obs_dim} observations and the actions {spec.action}, this run's "
+            f"data have {task.spec.obs_dim} and {task.spec.action}; give spaces with its actions"
+        )
     if spec != task.spec and task.recorded is not None:
         low, high = (" ".join(f"{x:.9g}" for x in bound) for bound in (spec.action_low, spec.action_high))
         raise ConfigError(

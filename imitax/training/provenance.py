@@ -8,6 +8,7 @@ from typing import Any
 
 from imitax.datasets import Dataset, Selection
 from imitax.envs import Task
+from imitax.spaces import described
 from imitax.training.data import Data
 
 PACKAGES = ("imitax", "jax", "jaxlib", "equinox", "optax", "numpy", "gymnasium", "mujoco", "minari")
@@ -77,10 +78,8 @@ def describe_task(task: Task) -> dict[str, Any]:
         "kwargs": {},
         "data": origin.data,
         "observations": spec.obs_dim,
-        "action_low": spec.action_low,
-        "action_high": spec.action_high,
         "bounds": origin.bounds,
-    }
+    } | described(spec.action)
 
 
 def _chosen(selections: dict[int, Selection]) -> dict[str, Any]:

@@ -49,7 +49,8 @@ def draw_curve(setup: Setup, curves: dict[str, Curve]) -> None:
     if setup.task.recorded is not None:
         prefix, what, _ = measured_on(setup)
         title = f"{setup.task.label}, {what}"
-        figures.error_curve(curves, f"{prefix}error", path, title=title, y_label="error, share of the action range")
+        y_label = f"error, share of {setup.task.spec.action.error_of}"
+        figures.error_curve(curves, f"{prefix}error", path, title=title, y_label=y_label)
         return
     figures.learning_curve(
         curves,
@@ -84,6 +85,7 @@ def errors_of(setup: Setup, progress: Progress, curves: list[Curve]) -> dict[str
         "steps": progress.step,
         "eval_episodes": count,
         "measured_on": kind,
+        "error_of": setup.task.spec.action.error_of,
         "expert_return": setup.data.expert_return,
         "last": scores({seed: curve[-1]["step"] for seed, curve in zip(seeds, curves, strict=True)}),
         "best": scores(best) if len(best) == len(seeds) else None,

@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import gymnasium as gym
 import jax
 
 from imitax import trust
@@ -16,12 +17,12 @@ from imitax.checkpoint import Checkpoint, checkpoints, load_checkpoint
 from imitax.compiled import guarded
 from imitax.config import Training, from_flat
 from imitax.datasets.loading import expanded, named
-from imitax.envs import EnvLike
+from imitax.envs import EnvLike, Spaces
 from imitax.errors import CheckpointError, ConfigError, DataError
 from imitax.files import load_arrays, write_json
 from imitax.record import seed_folder
 from imitax.run import Run
-from imitax.run_config import as_written, read_config
+from imitax.run_config import as_written, read_config, task_of
 from imitax.stacking import reserve_cpus
 from imitax.training.entry import FORMAT, finish
 from imitax.training.folder import CONFIG
@@ -86,13 +87,23 @@ def resume(
     if options.env == "" and env is None:
         raise ConfigError(f"{folder} was started with an environment in memory; pass it again: resume(folder, env=...)")
     source = tuple(_again(folder, config, name, given.get(name)) for name in ("demos", "offline_data"))
-    setup = prepare(algorithm, cfg, options, options.env if env is None else env, source, folder)
+    place = options.env if env is None else env
+    if config["env"]["id"] is None:
+        place, options = spaces_of(config), replace(options, action_low=None, action_high=None)
+    setup = prepare(algorithm, cfg, options, place, source, folder)
     check_unchanged(setup, config)
     checkpoint = newest(folder)
     if checkpoint is None and not options.quiet:
         print(f"imitax: {folder} has no checkpoint yet: the run starts again at step 0", file=sys.stderr)
     update_config(folder, config, steps, given)
     return finish(setup, checkpoint, callbacks)
+
+
+def spaces_of(config: dict[str, Any]) -> Spaces:
+    """The spaces of a run without an environment."""
+    task = task_of(config["env"])
+    assert isinstance(task.observation_space, gym.spaces.Box)  # as `recorded_task` makes it
+    return Spaces(task.observation_space, task.action_space)
 
 
 def same_devices(options: Training, config: dict[str, Any]) -> int | None:

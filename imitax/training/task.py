@@ -11,21 +11,22 @@ from imitax.config import Training, override
 from imitax.datasets import Dataset, bounds
 from imitax.datasets.environment import bare, from_file
 from imitax.datasets.episode import kwargs_json
-from imitax.envs import EnvLike, Recorded, Spaces, Task, recorded_task
+from imitax.envs import EnvLike, Origin, Recorded, Spaces, Task, recorded_task
 from imitax.errors import ConfigError, DataError
 from imitax.networks import known_termination
 from imitax.observations import shape_of
+from imitax.spaces import ActionSpace, BoxActions, FiniteActions
 
 HELD_OUT = 0.1
 """Share of the episodes that are held out where there is no environment to evaluate in."""
 SHOWN = 12
-"""Dimensions whose bounds are printed."""
+"""Actions whose bounds are printed."""
 
 
 def make_task(
     env: EnvLike | Spaces | None, options: Training, data: list[Dataset], needs: Needs
 ) -> tuple[Task, Training]:
-    """The task, and the options with what was found out: an environment and its arguments, or bounds.
+    """The task, and the options with what was found out: an environment and its arguments, or bounds of actions.
 
     Args:
         env: an environment; "" is the one that the data name, if they name one, and otherwise none; None is none,
@@ -78,7 +79,7 @@ def registered_task(env: str, options: Training, data: list[Dataset], named: Dat
 def without_environment(
     spaces: Spaces | None, options: Training, data: list[Dataset], named: Dataset | None
 ) -> tuple[Task, Training]:
-    """The task that the data show, and the options with its bounds."""
+    """The task that the data show, and the options with its bounds; a finite set of actions is in the task alone."""
     if options.env_kwargs or options.env_workers:
         raise ConfigError("env_kwargs and env_workers are for an environment, and there is none: leave them out")
     for dataset in data:
@@ -92,48 +93,64 @@ def without_environment(
     obs_dim = data[0].obs_dim
     if spaces is not None and spaces.observation.shape != (obs_dim,):
         raise DataError(f"{data[0].name} has {obs_dim} observations, the given space {spaces.observation.shape[0]}")
-    low, high, origin = action_bounds(spaces, options, data)
+    actions, origin = action_space(spaces, options, data)
     whose = {} if named is None else {"env_id": bare(named.env_id), "env_kwargs": named.env_kwargs}
-    task = recorded_task(Recorded(data[0].name, origin, **whose), obs_dim, low, high)
+    task = recorded_task(Recorded(data[0].name, origin, **whose), obs_dim, actions)
     for dataset in data:
-        bounds.check_inside(dataset, (task.spec.action_low, task.spec.action_high), origin)
+        bounds.check_inside(dataset, task.spec.action, origin)
     unused = "" if named is None else f" ({named.name} names {named.env_id}, which is not used)"
-    source = {"given": "bounds as given", "recorded": "bounds of the data", "inferred": "bounds inferred from the data"}
-    shown = ", ".join(f"{a:g} to {b:g}" for a, b in list(zip(low, high, strict=True))[:SHOWN])
-    advice = "; others with --action-low, --action-high" if origin == "inferred" else ""
-    say(
-        options,
-        f"no environment{unused}: {obs_dim} observations, {len(low)} actions, {source[origin]}: {shown}"
-        f"{', ...' if len(low) > SHOWN else ''}{advice}",
-    )
+    say(options, f"no environment{unused}: {obs_dim} observations, {shown(actions, origin)}")
+    low, high = (None, None) if isinstance(actions, FiniteActions) else (actions.low, actions.high)
     return task, replace(options, env=None, action_low=low, action_high=high)
 
 
-def action_bounds(
-    spaces: Spaces | None, options: Training, data: list[Dataset]
-) -> tuple[tuple[float, ...], tuple[float, ...], Any]:
-    """Low, high and where they come from: given ones count before those that the data name, these before inferred."""
+def shown(actions: ActionSpace, origin: Origin) -> str:
+    """The actions of a run without an environment, for the log: what they are, and where that comes from."""
+    source = {"given": "as given", "recorded": "of the data", "inferred": "inferred from the data"}[origin]
+    if isinstance(actions, FiniteActions):
+        ranges = [f"{start} to {start + n - 1}" for start, n in zip(actions.starts, actions.sizes, strict=True)]
+        advice = "; if they are amounts, give --action-low, --action-high; for a larger set, spaces"
+        text = f"discrete actions {_some(ranges)}, {source}"
+    else:
+        ranges = [f"{a:g} to {b:g}" for a, b in zip(actions.low, actions.high, strict=True)]
+        advice = "; others with --action-low, --action-high"
+        text = f"{actions.size} actions, bounds {source}: {_some(ranges)}"
+    return text + (advice if origin == "inferred" else "")
+
+
+def _some(texts: list[str]) -> str:
+    return ", ".join(texts[:SHOWN] + ["..."] * (len(texts) > SHOWN))
+
+
+def action_space(spaces: Spaces | None, options: Training, data: list[Dataset]) -> tuple[ActionSpace, Origin]:
+    """The actions and where they come from: given ones count before those that the data name, these before inferred."""
     low, high = options.action_low, options.action_high
     if spaces is not None:
         if low is not None or high is not None:
             raise ConfigError("spaces have the action bounds: leave action_low and action_high out")
-        low, high = tuple(map(float, spaces.action.low)), tuple(map(float, spaces.action.high))
-    if low is None and high is None:
-        bounds.refuse_integers(data)
-    actions = bounds.recorded_actions(data)
-    size = actions.shape[1]
-    if spaces is not None and spaces.action.shape != (size,):
-        raise DataError(f"{data[0].name} has {size} actions, the given space {spaces.action.shape[0]}")
+        for dataset in data:
+            if dataset.action_dim not in (None, spaces.actions.columns):
+                raise DataError(
+                    f"{dataset.name} has {dataset.action_dim} actions, the given space {spaces.actions.columns}"
+                )
+        return spaces.actions, "given"
+    recorded = bounds.recorded_actions(data)
+    size = recorded.shape[1]
     given = [_of_size(bound, size, name) for bound, name in ((low, "action_low"), (high, "action_high"))]
     if given[0] is not None and given[1] is not None:
-        return given[0], given[1], "given"
-    found, origin = bounds.inferred(actions), "inferred"
+        return BoxActions(given[0], given[1]), "given"
     named = bounds.declared(data, size)
     if all(abs(x) < float("inf") for bound in named for x in bound):
         found, origin = named, "recorded"
+    elif given == [None, None]:
+        if (mixed := bounds.mixture(data)) is not None:
+            say(options, mixed)
+        return bounds.infer_action_space(recorded), "inferred"
+    else:
+        found, origin = bounds.inferred(recorded.astype(float)), "inferred"
     if given != [None, None]:
         origin = "given"
-    return given[0] or found[0], given[1] or found[1], origin
+    return BoxActions(given[0] or found[0], given[1] or found[1]), origin
 
 
 def _of_size(bound: tuple[float, ...] | None, size: int, name: str) -> tuple[float, ...] | None:

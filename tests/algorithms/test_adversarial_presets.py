@@ -19,7 +19,7 @@ from imitax.networks import Normalizer, Reward
 
 def test_presets_are_their_methods():
     p = SimpleNamespace(**adversarial.PRESETS)
-    assert (p.default.agent.terminal.kind, p.default.expert_share, p.default.agent.ema) == ("absorbing", 0.5, 0.9998)
+    assert (p.default.agent.terminal.kind, p.default.expert_share, p.default.agent.ema) == ("absorbing", 0.5, 0.99999)
     assert p.default.agent.temperature == Temperature("fixed", initial=0.01)
     assert (p.cleanil.agent.terminal.kind, p.cleanil.expert_share) == ("reward_flag", 0.5)
     assert p.cleanil.discriminator.discrimination.kind == "linear"

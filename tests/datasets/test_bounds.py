@@ -7,6 +7,7 @@ import pytest
 
 from imitax.datasets import Dataset, Episode, bounds, load
 from imitax.errors import DataError
+from imitax.spaces import BoxActions, FiniteActions
 
 
 def dataset(actions, **fields):
@@ -52,8 +53,18 @@ def test_the_widest_declared_bounds_count():
 def test_actions_outside_are_named():
     data = Dataset((*dataset([[0.1, 0.0]] * 3).episodes, *dataset([[0.0, 0.5], [0.0, 2.5], [0.0, 3.0]]).episodes))
     with pytest.raises(DataError, match=r"action 1 is 3 at episode 1 row 2, outside of -1 to 2 \(2 such rows\)"):
-        bounds.check_inside(data, ((-1.0, -1.0), (1.0, 2.0)), "given")
-    bounds.check_inside(data, ((0.0, 0.0), (0.1, 3.0)), "given")  # 0.1 is more in 32 bits than in 64
+        bounds.check_inside(data, BoxActions((-1.0, -1.0), (1.0, 2.0)), "given")
+    bounds.check_inside(data, BoxActions((0.0, 0.0), (0.1, 3.0)), "given")  # 0.1 is more in 32 bits than in 64
+
+
+@pytest.mark.parametrize("kind", [int, float])
+def test_choices_outside_are_named(kind):
+    rows = [[0, 1], [2, 1], [0, 2]], [[0, 1], [5, 1], [-1, 1]]
+    data = Dataset(tuple(e for part in rows for e in dataset(np.array(part, kind)).episodes), name="log")
+    problem = r"log: actions are not in the given set: dimension 0: 2 rows, the first 5 at episode 1 row 1, the set is "
+    with pytest.raises(DataError, match=problem + "the integers 0 to 2. Repair"):
+        bounds.check_inside(data, FiniteActions((3, 2), (0, 1), (2,)), "given")
+    bounds.check_inside(data, FiniteActions((7, 2), (-1, 1), (2,)), "given")
 
 
 @pytest.mark.parametrize("dtype", [np.int64, np.uint8, bool])
@@ -64,8 +75,7 @@ def test_integers_are_noticed_however_they_come(dtype, tmp_path):
     (tmp_path / "log.csv").write_text("episode,obs_0,action\n0,0.5,1\n0,0.5,0\n1,0.1,1\n1,0.1,1\n")
     for source in (flat, episodes, tmp_path / "log.csv"):
         data = load(source)
-        with pytest.raises(DataError, match="whole numbers by type"):
-            bounds.refuse_integers([data])
+        assert bounds.infer_action_space(bounds.recorded_actions([data])) == FiniteActions((2,), (0,))
         repaired = dataclasses.replace(data.episodes[0], rewards=None)
         assert repaired.actions is not None
         assert repaired.actions.dtype.kind == "i"
@@ -73,4 +83,31 @@ def test_integers_are_noticed_however_they_come(dtype, tmp_path):
 
 def test_floats_are_amounts(tmp_path):
     (tmp_path / "log.csv").write_text("episode,obs_0,action_0,action_1\n0,1,1,0.5\n0,2,0,1\n0,2,0,1\n")
-    bounds.refuse_integers([dataset([[1.0], [0.0]]), load(tmp_path / "log.csv")])
+    for data in (dataset([[1.0, 0.5], [0.0, 1.0]]), load(tmp_path / "log.csv")):
+        found = bounds.infer_action_space(bounds.recorded_actions([data]))
+        assert found == BoxActions((-0.1, 0.47), (1.1, 1.03))
+
+
+def test_the_set_of_integers():
+    assert bounds.infer_action_space(np.array([[1], [3]])) == FiniteActions((4,), (0,))
+    assert bounds.infer_action_space(np.array([[-1, 0], [1, 1]])) == FiniteActions((3, 2), (-1, 0), (2,))
+    assert bounds.infer_action_space(np.array([[0, 0], [0, 1]])) == FiniteActions((1, 2), (0, 0), (2,))
+    with pytest.raises(DataError, match="all actions are 0"):
+        bounds.infer_action_space(np.zeros((3, 1), np.int64))
+    with pytest.raises(DataError, match="there are no actions"):
+        bounds.infer_action_space(np.zeros((0, 1), np.int64))
+    extremes = np.array([[0, -(2**62)], [1, 2**62]])
+    with pytest.raises(DataError, match=f"action 1 is an integer by type, from -{2**62} to {2**62}: so many look like"):
+        bounds.infer_action_space(extremes)
+
+
+def test_integers_and_floats_in_one_set_of_data():
+    whole, half = dataset(np.array([[1], [0]]), name="a"), dataset([[0.5], [1.0]], name="b")
+    assert bounds.mixture([whole, whole]) is None
+    assert bounds.mixture([half]) is None
+    found = bounds.mixture([whole, half])
+    assert found is not None
+    assert found.startswith("actions are floats in 1 of 2 episodes, such as episode 0 of b, and integers in the others")
+    assert bounds.recorded_actions([whole, half]).tolist() == [[1], [0], [0.5], [1]]
+    with pytest.raises(DataError, match=r"floats by type in 1 of 2 episodes, such as episode 0 of c, .* whole numbers"):
+        bounds.mixture([whole, dataset([[1.0], [2.0]], name="c")])

@@ -15,7 +15,7 @@ SECONDS = float(os.environ.get("IMITAX_FUZZ_SECONDS", 600 / len(KINDS)))
 NEEDED = {
     "pyarrow": ("parquet", "arrow", "lerobot", "huggingface", "feather"),
     "pandas": ("parquet", "lerobot"),
-    "av": ("video",),
+    "av": ("video", "lerobot_episodes"),
 }
 """Packages that the kinds of these names need."""
 

@@ -2,7 +2,7 @@ import gymnasium as gym
 import numpy as np
 import pytest
 
-from imitax.envs.actions import action_space
+from imitax.envs.actions import action_space, gym_space
 from imitax.errors import ConfigError
 from imitax.spaces import BoxActions, FiniteActions
 
@@ -19,7 +19,7 @@ from imitax.spaces import BoxActions, FiniteActions
 )
 def test_known_spaces(space, expected):
     found = action_space(space, "Task")
-    assert found == expected
+    assert found == action_space(gym_space(found), "Task") == expected
     share = np.linspace(0, 0.99, 3 * found.size, dtype=np.float32).reshape(3, -1)
     assert all(space.contains(found.env(row)[()]) for row in found.at(share))
 

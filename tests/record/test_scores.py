@@ -4,7 +4,7 @@ import io
 
 from rich.console import Console
 
-from imitax.record import score_table
+from imitax.record import error_table, score_table
 
 
 def render(table):
@@ -34,3 +34,24 @@ def test_score_table_of_one_seed_has_no_iqm():
         score_table([{"seed": 5, "returns": [0.51], "lengths": [7], "expert_fraction": None, "d4rl": 101.25}])
     )
     assert table == [["seed", "return ± sd", "length", "of demonstrations", "D4RL"], ["5", "0.51", "7", "-", "101.2"]]
+
+
+def test_error_table():
+    score = {"error": 0.05, "action_error_mode": 0.25, "log_likelihood": -1.5}
+    score |= {"action_error_by_dimension": [0.5, 0.0], "error_by_time": [0.1, None]}
+    boxed = render(error_table({"last": score, "best": None}, "bc", {"last": "100"}, "the action range"))
+    assert boxed == [
+        ["", "share of range", "action units", "log-likelihood"],
+        ["last (step 100)", "5 %", "0.25", "-1.5"],
+        ["action 0", "", "0.5", ""],
+        ["action 1", "", "0", ""],
+        ["0 to 50 % of time", "10 %", "", ""],
+        ["50 to 100 % of time", "-", "", ""],
+    ]
+    discrete = render(error_table({"last": score}, "bc", {}, "the actions"))
+    assert discrete[:3] == [
+        ["", "share of wrong actions", "log-likelihood"],
+        ["last", "5 %", "-1.5"],
+        ["action 0", "50 %", ""],
+    ]
+    assert discrete[-1] == ["50 to 100 % of time", "-", ""]

@@ -17,6 +17,7 @@ from imitax.datasets import Dataset, Episode, save_d4rl
 from imitax.envs import Recorded, recorded_task
 from imitax.errors import CheckpointError, ConfigError, DataError, ImitaxError
 from imitax.files import load_arrays, read_json, read_lines
+from imitax.spaces import BoxActions
 from imitax.training.given import termination_of
 from imitax.training.task import with_termination
 
@@ -103,7 +104,13 @@ CASES = {
     "spaces beside an environment": ({"env": toy.ENV, "spaces": BOX}, "stand for an environment"),
     "spaces and bounds": ({"spaces": BOX, "action_low": -1}, "spaces have the action bounds"),
     "no pair": ({"spaces": BOX[0]}, "must be the pair"),
-    "a discrete space": ({"spaces": (BOX[0], gym.spaces.Discrete(2))}, r"the action space is Discrete\(2\)"),
+    "a discrete space": ({"spaces": (BOX[0], gym.spaces.Discrete(2))}, "has 2 actions, the given space 1"),
+    "amounts in a discrete space": (
+        {"spaces": (BOX[0], gym.spaces.MultiBinary(2))},
+        r"not in the given set: dimension 0",
+    ),
+    "text for actions": ({"spaces": (BOX[0], gym.spaces.Text(3))}, r"must be a Box of one dimension, Discrete, Multi"),
+    "discrete observations": ({"spaces": (gym.spaces.Discrete(2), BOX[1])}, "observation space is Discrete"),
     "a space of another size": ({"spaces": (BOX[0], gym.spaces.Box(-9, 9, (3,)))}, "has 2 actions, the given space 3"),
     "other observations": ({"spaces": (gym.spaces.Box(-9, 9, (3,)), BOX[1])}, "has 2 observations, the given space 3"),
     "too few bounds": ({"action_low": [-1, -1, -1]}, "action_low has 3 numbers, the actions 2 dimensions"),
@@ -123,17 +130,6 @@ def test_what_is_refused(name, tmp_path, plain):
     with pytest.raises(ImitaxError, match=message):
         imitax.train(given.pop("algorithm"), out=tmp_path / "run", **given)
     assert not (tmp_path / "run").exists()
-
-
-def choices(count=4):
-    episode = Episode(np.random.default_rng(0).normal(size=(9, 2)), np.arange(8)[:, None] % 3, None, False, True)
-    return Dataset((episode,) * count, name="choices")
-
-
-def test_choices_are_refused_and_amounts_are_not(train):
-    with pytest.raises(DataError, match="choices: the actions are whole numbers by type"):
-        train(demos=choices())
-    assert train(demos=choices(), action_low=0, action_high=2).config["env"]["bounds"] == "given"
 
 
 def test_what_is_measured(run):
@@ -261,7 +257,7 @@ def test_offline_reinforcement_learning(train, plain, capsys):
 def test_where_a_task_ends_is_known_by_its_name_or_learned(module):
     cfg, options = module.Config(), Training(quiet=True)
     for env_id, dims, kind in (("Hopper-v5", 11, "known"), ("", 11, "learned"), ("Mine-v0", 3, "learned")):
-        task = recorded_task(Recorded("log", "inferred", env_id), dims, [-1.0], [1.0])
+        task = recorded_task(Recorded("log", "inferred", env_id), dims, BoxActions((-1.0,), (1.0,)))
         found = module.needs(with_termination(cfg, module.needs(cfg), task, options))
         assert found.model.dynamics.termination == kind
         assert (termination_of(found, task) is None) == (kind == "learned")
