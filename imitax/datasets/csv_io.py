@@ -22,7 +22,7 @@ PIECE = 10_000
 """Rows that are converted together."""
 GAPS = {"", "na", "n/a", "nan", "null", "none"}
 """Words for a missing number."""
-WHOLE = re.compile(r"\s*[+-]?[0-9]{1,18}\s*")
+WHOLE = re.compile(r"[ \t]*[+-]?[0-9]{1,18}[ \t]*")
 """An integer, which a column of choices holds."""
 
 

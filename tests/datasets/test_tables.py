@@ -133,3 +133,11 @@ def test_whole_numbers_of_a_csv_file_stay_whole(tmp_path):
         "gear": "float64",
     }
     assert found["gear"][[5, 12_000]].tolist() == [2.0, 2.5]
+
+
+def test_only_blanks_may_surround_a_whole_number(tmp_path):
+    (tmp_path / "log.csv").write_bytes(b"t, gear,odd\n0, 1 ,\x1f0\n1,\t2,3\n")
+    found = read_csv(tmp_path / "log.csv")
+    assert found["gear"].dtype == np.int64
+    assert found["gear"].tolist() == [1, 2]
+    assert found["odd"].dtype.kind != "i"  # a control character: never an exception of Python's own
