@@ -171,11 +171,12 @@ def explain(policy: Policy, data: Transition, key: PRNGKeyArray) -> dict[str, Fl
         action in the action's units, averaged over dimensions (of a finite set, the share of other actions), and
         `log_likelihood` in nats.
     """
-    return _explain(policy, replace(data, action=policy.actor.spec.action.encode(np.asarray(data.action))), key)
+    return explain_encoded(policy, replace(data, action=policy.actor.spec.action.encode(np.asarray(data.action))), key)
 
 
 @filter_jit
-def _explain(policy: Policy, data: Transition, key: PRNGKeyArray) -> dict[str, Float[Array, ""]]:
+def explain_encoded(policy: Policy, data: Transition, key: PRNGKeyArray) -> dict[str, Float[Array, ""]]:
+    """The same of actions as imitax has them, also inside of a vmap."""
     count = compared_transitions(policy)
     if count is not None and count < len(data):
         spaced = np.linspace(0, len(data) - 1, count).astype(int)

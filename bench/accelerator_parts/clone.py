@@ -27,7 +27,7 @@ from imitax.artifacts import load_policy, save_policy
 from imitax.buffers import Buffers
 from imitax.datasets import load, normalization, select
 from imitax.envs import Task
-from imitax.evaluate import Evaluator, explain
+from imitax.evaluate import Evaluator, explain_encoded
 from imitax.networks import Normalizer, Policy
 from imitax.processes import cores
 from imitax.seeding import Purpose
@@ -103,7 +103,7 @@ def train(part: Part, data: Any, seeds: int, updates: int, scan: int) -> tuple[A
     held_out = [some.validation.transitions() for some in drawn if some.validation is not None]
     rows = min(len(t.obs) for t in held_out)
     held_out = jax.tree.map(lambda *x: jnp.stack([one[:rows] for one in x]), *held_out)
-    measure = eqx.filter_jit(eqx.filter_vmap(explain))
+    measure = eqx.filter_jit(eqx.filter_vmap(explain_encoded))
     measures = measure(bc.policy(state), held_out, seeding.keys(numbers, Purpose.EVALUATION))
     line = {"updates": done, "wall_s": round(wall, 2), "start_s": round(ready - started, 2)}
     line |= {"ms": round(wall / max(done, 1) * 1e3, 4), "updates_per_s": round(seeds * done / wall, 1)}
