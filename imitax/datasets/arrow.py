@@ -70,12 +70,13 @@ def columns(table: Any) -> dict[str, np.ndarray]:
     with readable("table"):
         for _ in range(DEPTH):
             table = table.flatten()
-        _check_names(table)
+        check_names(table)
         kept = [field.name for field in table.schema if is_plain(arrow, field.type)]
         return {name: _column(arrow, table.column(name), name) for name in kept}
 
 
-def _check_names(table: Any) -> None:
+def check_names(table: Any) -> None:
+    """Raise DataError where two columns have one name."""
     if repeated := sorted({name for name in table.column_names if table.column_names.count(name) > 1}):
         raise DataError(f"the columns {short(', '.join(repeated))} appear twice")
 

@@ -111,7 +111,7 @@ def same_rows(first: Any, second: Any) -> np.ndarray:
     """Which rows of two observations are equal up to rounding; images exactly."""
     pairs = zip(named(first), named(second), strict=True)
     same = [a == b if a.dtype == np.uint8 else np.isclose(a, b, **STEP) for (_, a), (_, b) in pairs]
-    return np.all([x.reshape(len(x), -1).all(axis=1) for x in same], axis=0)
+    return np.all([x.all(axis=tuple(range(1, x.ndim))) for x in same], axis=0)
 
 
 def check_alike(observations: Any, following: Any) -> None:

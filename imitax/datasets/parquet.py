@@ -29,6 +29,7 @@ def load_arrow(path: Path | str, columns: Columns | None = None, mend: Mend | No
 
 def from_arrow(table: Any, name: str, columns: Columns | None = None, mend: Mend | None = None) -> Dataset:
     """Episodes from a table of pyarrow: as `read_table`, or with one row an episode, as `imitation` writes them."""
+    arrow.check_names(table)
     found = {key: next((n for n in NAMES[key] if n in table.column_names), None) for key in NAMES}
     observations, actions = found["observations"], found["actions"]
     if columns or observations is None or not _are_episodes(table, observations, actions):

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from imitax.datasets import load
+from imitax.datasets.parquet import from_arrow
 from imitax.errors import DataError
 
 arrow = pytest.importorskip("pyarrow")
@@ -92,3 +93,9 @@ def test_several_datasets_in_one_folder(tmp_path):
     (tmp_path / "dataset_dict.json").write_text("{}")
     with pytest.raises(DataError, match="holds several datasets: name one of train"):
         load(tmp_path)
+
+
+def test_two_columns_of_one_name():
+    table = arrow.table([[[[0.0], [1.0]]], [[[0.5]]], [[[0.5]]]], names=["obs", "acts", "acts"])
+    with pytest.raises(DataError, match="acts appear twice"):
+        from_arrow(table, "set")

@@ -13,6 +13,7 @@ from toy_datasets import assert_same as assert_same_arrays
 from imitax.datasets import Dataset, Episode, load, normalization, save_d4rl, save_minari, select, summary, validate
 from imitax.datasets.comparison import compare
 from imitax.datasets.doctor import examine
+from imitax.datasets.leaves import same_rows
 from imitax.datasets.minari_spaces import check_observations
 from imitax.envs import Task
 from imitax.errors import DataError
@@ -226,3 +227,8 @@ def test_flat_data_are_what_they_were(tmp_path):
     save_d4rl(flat, tmp_path / "flat.hdf5")
     assert_same_arrays(dataclasses.replace(load(tmp_path / "flat.hdf5"), name="x"), flat)
     assert flat.hash() == "0fd5174105d2d455f3d30f70502fe387c6d88fee39bf07ca3706b9f71ed25c68"
+
+
+def test_no_rows_are_equal():
+    assert same_rows(np.zeros((0, 3)), np.zeros((0, 3))).tolist() == []
+    assert same_rows(np.array([[1.0, 2.0], [1.0, 3.0]]), np.array([[1.0, 2.0], [1.0, 2.0]])).tolist() == [True, False]
