@@ -99,4 +99,9 @@ def polyak(target: Net, online: Net, rate: float | Float[Array, ""]) -> Net:
 
 def growing_average(average: Net, online: Net, share: float, updates: Int[Array, ""]) -> Net:
     """Moving average over about this share of the updates so far; with share 0 the parameters as they are."""
-    return polyak(average, online, 1 / jnp.maximum(share * updates, 1)) if share else online
+    return polyak(average, online, growing_rate(share, updates)) if share else online
+
+
+def growing_rate(share: float, updates: Int[Array, ""]) -> Float[Array, ""]:
+    """Weight of the newest parameters in an average over about this share of the updates so far."""
+    return 1 / jnp.maximum(share * updates, 1)

@@ -26,7 +26,7 @@ from imitax.choices.td_loss import TdLoss
 from imitax.choices.temperature import LogScalar, Temperature
 from imitax.choices.terminal import Terminal
 from imitax.errors import ConfigError
-from imitax.learner import Learner, OptimizerConfig, polyak
+from imitax.learner import Learner, OptimizerConfig, growing_rate, polyak
 from imitax.networks import Critic, CriticConfig, PolicyConfig, PolicyHead, Precision, policy_head
 from imitax.settings import Positive, Share, ShareBelowOne, settings
 from imitax.types import Metrics, Obs, Transition
@@ -226,7 +226,7 @@ def average_rate(cfg: SoftActorCritic, updates: Int[Array, ""]) -> float | Float
     """Weight of the newest policy in the moving average."""
     if cfg.ema_share is None:
         return 1 - cfg.ema
-    return jnp.maximum(1 - cfg.ema, 1 / jnp.maximum(cfg.ema_share * updates, 1))
+    return jnp.maximum(1 - cfg.ema, growing_rate(cfg.ema_share, updates))
 
 
 def with_encoder(net: Net, other: PolicyHead | Critic) -> Net:

@@ -6,7 +6,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
-import jax
 import numpy as np
 from jaxtyping import Float, Int, Real
 
@@ -14,7 +13,7 @@ from imitax.datasets.leaves import as_observations, check_agreement, content_has
 from imitax.datasets.rows import as_rows, row_shape, shape_name
 from imitax.errors import DataError, printable
 from imitax.notebooks import html_table
-from imitax.observations import joined, matrix, rows, shape_of
+from imitax.observations import count, joined, matrix, rows, shape_of
 from imitax.seeding import Purpose, generator
 from imitax.types import Transition
 
@@ -49,7 +48,7 @@ class Episode:
         for key, ndim in (("actions", 2), ("rewards", 1)):
             if (value := getattr(self, key)) is not None:
                 object.__setattr__(self, key, as_rows(value, key, ndim))
-        steps = len(jax.tree.leaves(self.observations)[0]) - 1  # len() would refuse to be negative
+        steps = count(self.observations) - 1  # len() would refuse to be negative
         if steps < 1:
             raise DataError("the episode is empty: it needs at least one transition, so two observations")
         for key in ("actions", "rewards"):
@@ -62,7 +61,7 @@ class Episode:
         object.__setattr__(self, "truncated", bool(self.truncated) or not self.terminated)
 
     def __len__(self) -> int:
-        return len(jax.tree.leaves(self.observations)[0]) - 1
+        return count(self.observations) - 1
 
     @property
     def vectors(self) -> Float[np.ndarray, "N D"]:

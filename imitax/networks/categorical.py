@@ -8,7 +8,7 @@ from jaxtyping import Array, Float, PRNGKeyArray
 
 from imitax.networks.encoder import Encoder, make_encoder
 from imitax.networks.mlp import MLP, Precision
-from imitax.networks.policy import Choices, PolicyConfig, TanhGaussian
+from imitax.networks.policy import Choices, PolicyConfig, TanhGaussian, encoded
 from imitax.spaces import Spec
 from imitax.types import Obs
 
@@ -33,9 +33,7 @@ class Categorical(eqx.Module):
 
     def log_probs(self, obs: Obs) -> Float[Array, "B A"]:
         """Log-probability of each value of each factor."""
-        x = self.encoder(obs)
-        x = jax.lax.stop_gradient(x) if self.cfg.share_encoder else x
-        factors = self.spec.finite.factors(self.mlp(x))
+        factors = self.spec.finite.factors(self.mlp(encoded(self.encoder, obs, self.cfg)))
         return jnp.concatenate([jax.nn.log_softmax(x, axis=-1) for x in factors], axis=-1)
 
     def sample(self, obs: Obs, key: PRNGKeyArray) -> tuple[Float[Array, "B A"], Float[Array, "B"]]:

@@ -50,6 +50,12 @@ def require_own_encoder(cfg: PolicyConfig) -> None:
         raise ConfigError("policy.share_encoder is for methods with a critic, and this one has none: leave it out")
 
 
+def encoded(encoder: Encoder, obs: Obs, cfg: PolicyConfig) -> Float[Array, "B D"]:
+    """What a policy's layers see of observations; the gradient ends there where the encoder is the critic's."""
+    x = encoder(obs)
+    return jax.lax.stop_gradient(x) if cfg.share_encoder else x
+
+
 class Choices(NamedTuple):
     """Actions over which an expectation under a policy is taken, M in each state."""
 
@@ -110,9 +116,7 @@ class TanhGaussian(eqx.Module):
 
     def gaussian(self, obs: Obs) -> tuple[Float[Array, "B A"], Float[Array, "B A"]]:
         """Mean and log standard deviation before the tanh."""
-        x = self.encoder(obs)
-        x = jax.lax.stop_gradient(x) if self.cfg.share_encoder else x
-        loc, raw = jnp.split(self.mlp(x), 2, axis=-1)
+        loc, raw = jnp.split(self.mlp(encoded(self.encoder, obs, self.cfg)), 2, axis=-1)
         low, high = self.cfg.log_std_min, self.cfg.log_std_max
         return jnp.clip(loc, -LOC_LIMIT, LOC_LIMIT), low + (high - low) * (jnp.tanh(raw) + 1) / 2
 
