@@ -137,18 +137,17 @@ class Hdf5:
             text = h5py.check_string_dtype(attribute.dtype)
             plain = attribute.dtype.kind in "biufS" or (text is not None and attribute.shape in ((), (1,)))
             if plain and attribute.shape is not None:
-                if text is not None:
-                    self._check_heaps()
-                with little_memory():
-                    found[str(name)] = item.attrs[name]
+                found[str(name)] = item.attrs[name] if text is None else self._text(item, name)
         return found
 
-    def _check_heaps(self) -> None:
+    def _text(self, item: h5py.Group | h5py.Dataset, name: str) -> Any:
         if not self.has_whole_heaps:
             if self.root.id.get_create_plist().get_sizes() != (8, 8):
                 raise DataError("its addresses or lengths have not 64 bits, so its text is not read")
             check_heaps(self.path)
             self.has_whole_heaps = True
+        with little_memory():
+            return item.attrs[name]
 
 
 @contextmanager

@@ -23,30 +23,33 @@ HEADER = struct.Struct("<4sB3xQ")
 OBJECT = struct.Struct("<HH4xQ")
 """Index, count of references, and the bytes of an object; those follow, and fill the last 8 bytes that they begin."""
 
-ROOM = 2**28
-"""Bytes by which the process may grow while a text is read."""
-USED = Path("/proc/self/statm")
-"""Where Linux says how many pages of addresses the process has."""
+ROOM = 2**30
+"""Bytes of data by which the process may grow while a text is read. Other threads work on meanwhile and take some."""
+PAGES = Path("/proc/self/statm")
+"""Where Linux says how many pages a process has, of each kind."""
+DATA = 5
+"""Which of these numbers counts data: pages that can be written and are not shared. Threads reserve more than they use,
+which counts as addresses, not as data."""
 
 
 @contextmanager
 def little_memory() -> Iterator[None]:
-    """Let the process take at most ROOM of memory meanwhile, where the system can; the rest of it is not touched.
+    """Let the process take at most ROOM of data meanwhile, where the system can; the rest of it is not touched.
 
     More is refused to the HDF5 library, which then raises an OSError or MemoryError.
     """
-    if resource is None or not USED.exists():
+    if resource is None or not PAGES.exists():
         yield
         return
-    soft, hard = resource.getrlimit(resource.RLIMIT_AS)
-    most = int(USED.read_text().split()[0]) * resource.getpagesize() + ROOM
+    soft, hard = resource.getrlimit(resource.RLIMIT_DATA)
+    most = int(PAGES.read_text().split()[DATA]) * resource.getpagesize() + ROOM
     if soft != resource.RLIM_INFINITY:
         most = min(most, soft)
-    resource.setrlimit(resource.RLIMIT_AS, (most, hard))
+    resource.setrlimit(resource.RLIMIT_DATA, (most, hard))
     try:
         yield
     finally:
-        resource.setrlimit(resource.RLIMIT_AS, (soft, hard))
+        resource.setrlimit(resource.RLIMIT_DATA, (soft, hard))
 
 
 def check_heaps(path: Path) -> None:
