@@ -129,6 +129,7 @@ LONG_FUNCTIONS = {
     "imitax/datasets/arrays.py:split",
     "imitax/datasets/collect.py:collect",
     "imitax/tabular/implicit.py:recoil",
+    "imitax/tabular/recovery.py:ml_irl",
     "imitax/training/dynamics_fit.py:fit",
     "imitax/training/entry.py:train",
     "imitax/training/resume.py:resume",
@@ -143,6 +144,7 @@ MANY_PARAMETERS = {
     "imitax/tabular/implicit.py:iq_learn",
     "imitax/tabular/implicit.py:iq_learn_on_policy",
     "imitax/tabular/implicit.py:recoil",
+    "imitax/tabular/recovery.py:ml_irl",
     "imitax/training/entry.py:train",
     "imitax/training/resume.py:resume",
 }

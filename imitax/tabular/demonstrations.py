@@ -66,4 +66,4 @@ def empirical(mdp: TabularMDP, *demonstrations: Paths, discounted: bool = True) 
         else:
             weight = (np.cumsum(ends[state], 1) <= 1).astype(float)
         np.add.at(rho, (state, action), weight)
-    return jnp.asarray(rho / rho.sum(), jnp.float32)
+    return jnp.asarray(rho / rho.sum(), float)

@@ -6,7 +6,8 @@ See Ziebart 2010, "Modeling Purposeful Adaptive Behavior with the Principle of M
 Haarnoja et al. 2017, arXiv:1702.08165, equations 3 and 4. Temperatures tau are in units of reward per nat; tau = 0 is
 the hard maximum. An absorbing state has a single action, number 0, which leads back to it, and therefore no entropy.
 
-All arrays are float32, so that solutions have relative errors of about 1e-5 / (1 - gamma) of the largest reward.
+Arrays are float32, so that solutions have relative errors of about 1e-5 / (1 - gamma) of the largest reward; MDPs that
+are made and solved under `jax.enable_x64()` are float64.
 """
 
 import equinox as eqx
@@ -77,7 +78,7 @@ def traced(temperature: Temperature) -> Temperature:
         return temperature
     if temperature < 0:
         raise ConfigError(f"temperature must not be negative, got {temperature}")
-    return jnp.asarray(temperature, jnp.float32)
+    return jnp.asarray(temperature, float)
 
 
 def _is_zero(temperature: Temperature) -> bool:
@@ -133,9 +134,9 @@ def _create(successors, probability, reward, start, gamma, absorbing) -> Tabular
     certain[0] = 1.0
     return TabularMDP(
         jnp.asarray(loops, jnp.int32),
-        jnp.asarray(np.where(ends[:, None, None], certain, probability), jnp.float32),
-        jnp.asarray(np.where(ends[:, None], 0.0, np.asarray(reward)), jnp.float32),
-        jnp.asarray(start, jnp.float32),
+        jnp.asarray(np.where(ends[:, None, None], certain, probability), float),
+        jnp.asarray(np.where(ends[:, None], 0.0, np.asarray(reward)), float),
+        jnp.asarray(start, float),
         jnp.asarray(ends),
         float(gamma),
     )

@@ -10,8 +10,10 @@ from jaxtyping import Array, Float
 from imitax.compiled import filter_jit
 from imitax.tabular.mdp import TabularMDP, Temperature, traced
 
-TRUNCATION = 1e-8
-"""Iteration stops when the weight gamma^t of step t in an infinite sum falls below this."""
+TRUNCATION = {4: 1e-8, 8: 1e-15}
+"""Iteration stops when the weight gamma^t of step t in an infinite sum falls below this, by the bytes of a number."""
+RESOLUTION = {4: 1e-7, 8: 1e-16}
+"""Or when a step changes x by no more than this share of its largest component."""
 
 
 class Solution(NamedTuple):
@@ -98,12 +100,13 @@ def occupancy(mdp: TabularMDP, policy: Float[Array, "S A"]) -> Float[Array, "S A
 
 
 def _fixed_point(step, x, gamma):
-    """Iterate a gamma-contraction until the change is below float32's resolution or gamma^t below TRUNCATION."""
-    most = 1 if gamma == 0 else max(1, math.ceil(math.log(TRUNCATION) / math.log(gamma)))
+    """Iterate a gamma-contraction until the change is below RESOLUTION or gamma^t below TRUNCATION."""
+    size = x.dtype.itemsize
+    most = 1 if gamma == 0 else max(1, math.ceil(math.log(TRUNCATION[size]) / math.log(gamma)))
 
     def unfinished(carry):
         x, change, count = carry
-        return (count < most) & (change > 1e-7 * jnp.abs(x).max())
+        return (count < most) & (change > RESOLUTION[size] * jnp.abs(x).max())
 
     def advance(carry):
         x, _, count = carry
