@@ -304,15 +304,29 @@ class Run:
         given = {} if inference is None else {"inference": inference}
         return result | {"policy": which, "episodes": episodes} | given
 
+    @guarded
+    def demonstrations(self, demos: Any = None) -> dict[int, Dataset]:
+        """Demonstrated episodes for each seed: those that were held out, or where none were, what it learned from.
+
+        Args:
+            demos: whatever `imitax.load` takes; None is what the run's configuration names.
+
+        Raises:
+            ConfigError: the run learned from none, from data in memory, or names a file that may not be read unasked.
+            DataError: they have changed, or cannot be read.
+        """
+        return self._recorded(demos)[0]
+
+    def _recorded(self, demos: Any) -> tuple[dict[int, Dataset], str]:
+        trusted = self._trust_env or trust.is_own(self.folder, self.config)
+        return episodes_of(self.config, demos, str(self.folder), trusted)
+
     def _errors(self, demos: Any, which: Which, inference: str | None, rollout_options: bool) -> dict[str, Any]:
         """What `evaluate` returns of a comparison with recorded actions."""
         if rollout_options:
             raise ConfigError("sample and env_workers are for rollouts in an environment: leave them out")
         found = self._measured if demos is None else None
-        if found is None:
-            trusted = self._trust_env or trust.is_own(self.folder, self.config)
-            found = episodes_of(self.config, demos, str(self.folder), trusted)
-        data, kind = found
+        data, kind = self._recorded(demos) if found is None else found
         errors, of = {}, ""
         for seed in self.seeds:
             policy = self.load_policy(seed, which)

@@ -18,6 +18,7 @@ COMMANDS = {
     "eval": "evaluate",
     "collect": "collect",
     "datasets": "datasets",
+    "reward": "reward",
     "completion": "completion",
 }
 """Commands, and the module of each."""
@@ -30,6 +31,7 @@ commands:
   eval RUN          roll out a run's policies on fresh episodes
   collect RUN       roll out a saved policy into a dataset
   datasets          list, show, validate or examine demonstrations
+  reward            judge a learned reward, or train a new policy on it
   completion SHELL  print what completes commands and flags in bash or zsh
 
 algorithms: {algorithms}

@@ -1,5 +1,6 @@
 """Environments: made, copied, stepped and checked in one place that trusts nothing."""
 
+from imitax.envs import transfer as transfer  # importing it registers its environments
 from imitax.envs.guard import Guard
 from imitax.envs.limits import EPISODE_LIMIT
 from imitax.envs.making import EnvLike, Task, check_sendable

@@ -167,7 +167,7 @@ def describe_run(setup: Setup, preset: str) -> dict[str, Any]:
         "observation_space": setup.task.spec.observation.describe(),
         "data": describe_demonstrations(setup.data, options.seeds),
         "offline_data": describe_offline(setup.data, options.seeds),
-        "expert_return": setup.data.expert_return,
+        "expert_return": setup.expert_return,
         "warm_start": digest(options.init_from, POLICY),
         "reward": digest(options.reward, REWARD),
         "model": digest(options.model_from, DYNAMICS),

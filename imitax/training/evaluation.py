@@ -30,7 +30,7 @@ def evaluation_records(setup: Setup, evaluator: Evaluator | None, state: Any) ->
         mean = float(rolled.returns.mean())
         records[seed] = {
             "return_mean": mean,
-            "expert_fraction": expert_fraction(mean, setup.data.expert_return),
+            "expert_fraction": expert_fraction(mean, setup.expert_return),
             "d4rl": d4rl_score(setup.task.env_id, mean),
             "returns": rolled.returns.round(4),
             "lengths": rolled.lengths,

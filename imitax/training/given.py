@@ -26,6 +26,8 @@ class Given:
     gamma: float = 0.0
     """Discount factor of what follows the end, in a given reward."""
     dynamics: Dynamics | None = None
+    expert_return: float | None = None
+    """Mean return of the demonstrations that a given reward was learned from, in the same environment."""
 
 
 def load_given(algorithm: Algorithm, cfg: Any, options: Training, task: Task) -> tuple[Given, Any]:
@@ -49,7 +51,8 @@ def load_given(algorithm: Algorithm, cfg: Any, options: Training, task: Task) ->
     # the end is handled as where the reward was learned; `LearnedReward.with_end` adds what follows it
     kept = reward.terminal if reward.terminal.kind == "none" else Terminal("mask")
     cfg, gamma = algorithm.with_reward(cfg, kept)
-    return Given(policy, reward, gamma, dynamics), cfg
+    known = about.get("expert_return") if about.get("env") == task.env_id else None
+    return Given(policy, reward, gamma, dynamics, known if isinstance(known, float) else None), cfg
 
 
 def warm_start(path: Path, task: Task) -> Policy:

@@ -55,7 +55,7 @@ def draw_curve(setup: Setup, curves: dict[str, Curve]) -> None:
     figures.learning_curve(
         curves,
         path,
-        expert_return=setup.data.expert_return,
+        expert_return=setup.expert_return,
         title=setup.task.env_id,
         x_label="environment steps" if setup.needs.env else "updates",
     )
@@ -86,7 +86,7 @@ def errors_of(setup: Setup, progress: Progress, curves: list[Curve]) -> dict[str
         "eval_episodes": count,
         "measured_on": kind,
         "error_of": setup.task.spec.action.error_of,
-        "expert_return": setup.data.expert_return,
+        "expert_return": setup.expert_return,
         "last": scores({seed: curve[-1]["step"] for seed, curve in zip(seeds, curves, strict=True)}),
         "best": scores(best) if len(best) == len(seeds) else None,
         "best_steps": {str(seed): step for seed, step in best.items()} if len(best) == len(seeds) else None,
@@ -104,7 +104,7 @@ def as_number(value: Any) -> Any:
 
 def summary_of(setup: Setup, progress: Progress, curves: list[Curve]) -> dict[str, Any]:
     """Scores of the last and the best evaluations."""
-    seeds, env_id, expert_return = setup.training.seeds, setup.task.env_id, setup.data.expert_return
+    seeds, env_id, expert_return = setup.training.seeds, setup.task.env_id, setup.expert_return
     last = {seed: curve[-1]["return_mean"] for seed, curve in zip(seeds, curves, strict=True)}
     best = {seed: b["return_mean"] for seed, b in zip(seeds, progress.best, strict=True)}
     return {

@@ -51,6 +51,12 @@ class Setup:
         return device_count(len(self.training.seeds), self.training.devices)
 
     @property
+    def expert_return(self) -> float | None:
+        """Mean return of the demonstrations, or of those that a given reward was learned from; None if unknown."""
+        own = self.data.expert_return
+        return self.given.expert_return if own is None else own
+
+    @property
     def measured(self) -> tuple[dict[int, Dataset], str] | None:
         """Without an environment, the episodes on which each seed is evaluated, and what they are."""
         if self.task.recorded is None:
@@ -68,7 +74,7 @@ class Setup:
             "env_kwargs": self.task.env_kwargs,
             "seed": self.training.seeds[index],
             "step": step,
-            "expert_return": self.data.expert_return,
+            "expert_return": self.expert_return,
         }
 
 

@@ -1,0 +1,36 @@
+"""Judging learned rewards, and teaching new policies with them."""
+
+from imitax.rewards.distances import (
+    Estimate,
+    Samples,
+    canonical,
+    epic,
+    pearson,
+    pearson_distance,
+    spearman,
+    starc,
+    starc_distance,
+)
+from imitax.rewards.judging import judge, samples_of
+from imitax.rewards.of_runs import evaluate_reward, retrain
+from imitax.rewards.ranking import Margin, kendall, learned_returns, margins
+
+__all__ = [
+    "Estimate",
+    "Margin",
+    "Samples",
+    "canonical",
+    "epic",
+    "evaluate_reward",
+    "judge",
+    "kendall",
+    "learned_returns",
+    "margins",
+    "pearson",
+    "pearson_distance",
+    "retrain",
+    "samples_of",
+    "spearman",
+    "starc",
+    "starc_distance",
+]

@@ -1,0 +1,205 @@
+"""How far apart two reward functions are, from samples: correlations, EPIC and STARC distances.
+
+Potential shaping and positive scale change no optimal policy, so a distance between rewards must not see them:
+
+    EPIC    D = sqrt((1 - corr(C_1, C_2)) / 2),
+            C(s, a, s') = R(s, a, s') + E[gamma R(s', A, S') - R(s, A, S') - gamma R(S, A, S')]
+            (Gleave et al. 2021, arXiv:2006.13900, definitions 4.1 and 4.7)
+    STARC   D = |c_1 / |c_1| - c_2 / |c_2|| / 2,   c(s, a, s') = R(s, a, s') - V(s) + gamma V(s'),
+            V the value of R under the policy that collected the samples
+            (Skalse et al. 2024, arXiv:2309.15257, definitions 4 and 7, value-adjusted levelling)
+
+Both lie between 0 (equivalent) and 1 (opposite). EPIC asks a reward for transitions that nobody made, so that both must
+be functions. STARC asks for the recorded transitions alone: there a recorded reward is enough.
+
+Differs from the papers: V is fitted by least-squares temporal differences (Bradtke and Barto 1996) on random Fourier
+features, the same for both rewards, and what is left of potential shaping by this fit counts as distance. EPIC's sample
+for A, S' is one for all transitions, as in the authors' code.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+import numpy as np
+from jaxtyping import Bool, Float
+
+from imitax.errors import DataError
+from imitax.types import AnyArray
+
+Vector = Float[AnyArray, "B"]
+RewardFunction = Callable[[Float[AnyArray, "B O"], AnyArray, Float[AnyArray, "B O"], Bool[AnyArray, "B"]], Vector]
+"""Rewards [B] of transitions: observations, actions, next observations, and whether the task ended there."""
+FEATURES = 256
+"""Random features of the values that STARC subtracts."""
+FLAT = 1e-8
+"""Rewards with a standard deviation below this share of their largest value are constant."""
+
+
+class Estimate(NamedTuple):
+    """A number with its 95 % bootstrap interval over episodes."""
+
+    value: float
+    low: float
+    high: float
+
+
+class Samples(NamedTuple):
+    """Recorded transitions of whole episodes, one after the other."""
+
+    obs: Float[np.ndarray, "B O"]
+    action: np.ndarray
+    next_obs: Float[np.ndarray, "B O"]
+    terminated: Bool[np.ndarray, "B"]
+    episode: np.ndarray
+    """Which episode each transition is of, counted from 0."""
+
+    def under(self, reward: RewardFunction) -> Float[np.ndarray, "B"]:
+        """What a reward function gives them."""
+        return np.asarray(reward(self.obs, self.action, self.next_obs, self.terminated), np.float64)
+
+
+def pearson(first: Vector, second: Vector) -> float:
+    """Linear correlation; NaN where one of them is constant."""
+    x, y = np.asarray(first, np.float64), np.asarray(second, np.float64)
+    if _is_flat(x) or _is_flat(y):
+        return float("nan")
+    x, y = x - x.mean(), y - y.mean()
+    return float(np.clip((x @ y) / np.sqrt((x @ x) * (y @ y)), -1.0, 1.0))
+
+
+def spearman(first: Vector, second: Vector) -> float:
+    """Correlation of ranks; NaN where one of them is constant."""
+    from scipy.stats import rankdata
+
+    if _is_flat(np.asarray(first)) or _is_flat(np.asarray(second)):
+        return float("nan")
+    return pearson(rankdata(first), rankdata(second))
+
+
+def pearson_distance(first: Vector, second: Vector) -> float:
+    """`sqrt((1 - corr) / 2)`, between 0 and 1."""
+    return float(np.sqrt((1 - pearson(first, second)) / 2))
+
+
+def starc_distance(first: Vector, second: Vector) -> float:
+    """Of two vectors that are canonical: half the distance of their directions. A vector of zeros has none of its own:
+    its distance to another is 1/2, and to zeros 0."""
+    directions = []
+    for vector in (np.asarray(first, np.float64), np.asarray(second, np.float64)):
+        norm = np.linalg.norm(vector)
+        directions.append(vector / norm if norm > 0 else vector)
+    return float(np.linalg.norm(directions[0] - directions[1]) / 2)
+
+
+def canonical(samples: Samples, rewards: Vector, gamma: float, seed: int = 0) -> np.ndarray:
+    """STARC's form of recorded rewards [B]: `r - V(s) + gamma V(s')`, V of the policy that collected them.
+
+    Args:
+        samples: where the rewards were given.
+        rewards: of these transitions.
+        gamma: discount factor.
+        seed: draws the random Fourier features, which V has beside the observations and a constant: at most FEATURES,
+            and one for every 20 transitions, so that V cannot explain the rewards themselves.
+    """
+    here, there = _features(samples, min(FEATURES, len(samples.obs) // 20), seed)
+    after = gamma * np.where(samples.terminated[:, None], 0.0, there)
+    matrix = here.T @ (here - after)
+    scale = np.trace(here.T @ here) / len(matrix)
+    weights = np.linalg.solve(matrix + 1e-9 * scale * np.eye(len(matrix)), here.T @ np.asarray(rewards, np.float64))
+    return np.asarray(rewards, np.float64) - (here - after) @ weights
+
+
+def starc(samples: Samples, first: Vector, second: Vector, gamma: float, seed: int = 0) -> Estimate:
+    """STARC distance of two rewards of the same recorded transitions.
+
+    Raises:
+        DataError: a reward is not finite.
+    """
+    c = [canonical(samples, _finite(r), gamma, seed=seed) for r in (first, second)]
+    return bootstrap(samples.episode, lambda rows: starc_distance(c[0][rows], c[1][rows]), seed)
+
+
+def epic(
+    samples: Samples, first: RewardFunction, second: RewardFunction, gamma: float, pool: int = 64, seed: int = 0
+) -> Estimate:
+    """EPIC distance of two reward functions on recorded transitions.
+
+    A and S' are drawn, independently of each other, from the recorded actions and next observations.
+
+    Args:
+        samples: at most 2,000 of them are used, drawn at random.
+        first: a reward function.
+        second: another.
+        gamma: discount factor.
+        pool: how many A, S' the expectations are taken over.
+        seed: draws samples and pool.
+
+    Raises:
+        DataError: a reward is not finite.
+    """
+    rng = np.random.default_rng(seed)
+    rows = np.sort(rng.permutation(len(samples.obs))[:2000])
+    some = Samples(*(x[rows] for x in samples))
+    actions = samples.action[rng.integers(len(samples.obs), size=pool)]
+    successors = samples.next_obs[rng.integers(len(samples.obs), size=pool)]
+    c = [_epic_canonical(some, reward, gamma, actions, successors) for reward in (first, second)]
+    return bootstrap(some.episode, lambda rows: pearson_distance(c[0][rows], c[1][rows]), seed)
+
+
+def bootstrap(
+    episode: np.ndarray, statistic: Callable[[np.ndarray], float], seed: int = 0, resamples: int = 200
+) -> Estimate:
+    """A statistic of transitions (it takes their rows) with its percentile interval when episodes are drawn anew.
+
+    With fewer than three episodes the interval is NaN.
+    """
+    value = statistic(np.arange(len(episode)))
+    ids = np.unique(episode)
+    if len(ids) < 3:
+        return Estimate(value, float("nan"), float("nan"))
+    rng = np.random.default_rng(seed)
+    rows_of = [np.flatnonzero(episode == i) for i in ids]
+    drawn = [
+        statistic(np.concatenate([rows_of[i] for i in rng.integers(len(ids), size=len(ids))])) for _ in range(resamples)
+    ]
+    low, high = np.nanquantile(drawn, [0.025, 0.975])
+    return Estimate(value, float(low), float(high))
+
+
+def _epic_canonical(samples: Samples, reward: RewardFunction, gamma: float, actions, successors) -> np.ndarray:
+    after = np.where(samples.terminated, 0.0, _mean_from(samples.next_obs, reward, actions, successors))
+    # the expectation over S is the same for all transitions, and no correlation sees it
+    return _finite(samples.under(reward)) + gamma * after - _mean_from(samples.obs, reward, actions, successors)
+
+
+def _mean_from(obs, reward: RewardFunction, actions, successors) -> np.ndarray:
+    """Mean reward of A, S' from each observation [B]."""
+    total = np.zeros(len(obs))
+    for action, successor in zip(actions, successors, strict=True):
+        repeated = np.repeat(np.asarray(action)[None], len(obs), 0), np.repeat(successor[None], len(obs), 0)
+        total += _finite(reward(obs, *repeated, np.zeros(len(obs), bool)))
+    return total / len(actions)
+
+
+def _features(samples: Samples, count: int, seed: int) -> Sequence[np.ndarray]:
+    """A constant, the standardised observations, and cosines of random projections of them, here and next [B F]."""
+    mean, std = samples.obs.mean(0), samples.obs.std(0)
+    rng = np.random.default_rng(seed)
+    size = samples.obs.shape[1]
+    frequency, phase = rng.normal(size=(size, count)) / np.sqrt(size), rng.uniform(0, 2 * np.pi, count)
+    both = []
+    for obs in (samples.obs, samples.next_obs):
+        x = np.clip((obs - mean) / np.where(std > 0, std, 1.0), -10, 10)
+        both.append(np.concatenate([np.ones((len(x), 1)), x, np.cos(x @ frequency + phase)], axis=1))
+    return both
+
+
+def _finite(rewards) -> np.ndarray:
+    rewards = np.asarray(rewards, np.float64)
+    if not np.isfinite(rewards).all():
+        raise DataError(f"{(~np.isfinite(rewards)).sum()} of {rewards.size} rewards are not finite")
+    return rewards
+
+
+def _is_flat(x: np.ndarray) -> bool:
+    return bool(x.std() <= FLAT * max(np.abs(x).max(), 1e-300))

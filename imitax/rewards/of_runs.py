@@ -1,0 +1,144 @@
+"""Rewards that runs have learned: judged on data and fresh episodes, and taught to new policies."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from imitax.datasets import collect, load
+from imitax.errors import ConfigError, DataError
+from imitax.rewards.distances import RewardFunction
+from imitax.rewards.judging import judge
+
+if TYPE_CHECKING:
+    from imitax.run import Run
+
+DEMONSTRATIONS = "demonstrations"
+BLOCK = 4096
+
+
+def evaluate_reward(
+    run: "Run", data: Sequence[Any] = (), *, episodes: int = 20, seed: int | None = None, demos: Any = None
+) -> dict[str, Any]:
+    """Judge the last reward of a run against the environment's own.
+
+    It is judged on the run's demonstrations, on its replay, on fresh episodes of its policy with sampled actions and of
+    uniformly random actions, and on the data that are given. Of the demonstrations those count that the seed did not
+    learn from, where some were held out.
+
+    Args:
+        run: of an algorithm that learns a reward.
+        data: more sets of episodes, whatever `imitax.load` takes, such as a set of mixed quality.
+        episodes: fresh ones of each kind; 0 asks for none.
+        seed: whose reward; the run's first when None.
+        demos: demonstrations, where the run's own cannot be found; whatever `imitax.load` takes.
+
+    Returns:
+        As `imitax.rewards.judge`, and `gamma`, the reward's discount factor.
+
+    Raises:
+        CheckpointError: the run learned no reward.
+        ConfigError, DataError: as `judge`, and when the demonstrations cannot be found.
+    """
+    own = run.seeds[0] if seed is None else seed
+    learned = run.load_reward(own)
+    sets = {DEMONSTRATIONS: run.demonstrations(demos)[own]}
+    if run.task.recorded is None:
+        if (run.seed_folder(own) / "replay").exists():
+            sets["replay"] = run.replay(own)
+        if episodes:
+            sets["policy"] = collect(run.actor(own, "last", own), run.task.make, episodes=episodes, seed=own)
+            sets["random actions"] = collect(_random(run, own), run.task.make, episodes=episodes, seed=own)
+    for source in data:
+        given = load(source)
+        if given.name in sets:
+            raise DataError(f"two sets are named {given.name}: rename a file")
+        sets[given.name] = given
+    missing = [name for name, episodes_of in sets.items() if not episodes_of.has_rewards]
+    if missing:
+        raise DataError(f"{missing[0]} have no recorded rewards to compare with")
+
+    after_end = float(learned.absorbing())
+    options = {"gamma": learned.net.gamma, "after_end": after_end, "seed": own}
+    found = judge(_in_blocks(run, own), sets, expert=DEMONSTRATIONS, **options)
+    return found | {"gamma": learned.net.gamma}
+
+
+def retrain(
+    run: "Run",
+    out: str | Path,
+    *,
+    seeds: Sequence[int] = (0, 1, 2),
+    steps: int = 300_000,
+    env: str | None = None,
+    **options: Any,
+) -> dict[str, Any]:
+    """Train SAC from scratch on the frozen reward of a run, and compare it with the run's own policy.
+
+    Args:
+        run: of an algorithm that learns a reward. A new seed takes the reward of the run's seed of the same number,
+            or where there is none, of its first.
+        out: folder for the new runs, one a seed. Runs in it that have finished are not trained again.
+        seeds: of the new policies.
+        steps: environment steps of each.
+        env: another environment, whose dynamics differ (transfer); the run's own when None.
+        options: of `imitax.train`, such as `results`.
+
+    Returns:
+        `retrained`: scores of the last evaluations, as `imitax.statistics.summarise`; `own`: of the run's policies in
+        the same environment, on as many fresh episodes; `expert_return`.
+
+    Raises:
+        CheckpointError: the run learned no reward.
+        ConfigError: the environment does not fit the reward.
+    """
+    from imitax.config import Training
+    from imitax.run import Run
+    from imitax.statistics import summarise
+    from imitax.training.entry import train
+
+    if run.task.recorded is not None and env is None:
+        raise ConfigError("this run had no environment: name one to train in (--env)")
+    there = env or run.task.env_id
+    variant = f"reward={run.config['algorithm']}" + ("" if there == run.task.env_id else ",transfer")
+    kwargs = {} if env is not None else run.task.env_kwargs
+    means = {}
+    for seed in seeds:
+        source = run.seed_folder(seed if seed in run.seeds else run.seeds[0])
+        folder = Path(out) / f"seed-{seed}"
+        if not (folder / "summary.json").exists():
+            given = {"reward": source, "steps": steps, "seeds": (seed,), "variant": variant, "out": folder}
+            train("sac", env=there, env_kwargs=kwargs, overwrite=True, **given, **options)
+        means[seed] = Run(folder).summary["last"]["per_seed"][0]["return_mean"]
+    expert = run.config["expert_return"] if there == run.task.env_id else None
+    moved = run if env is None else Run(run.folder, env=env)
+    return {
+        "env": there,
+        "steps": steps,
+        "expert_return": expert,
+        "retrained": summarise(means, there, expert),
+        "own": moved.evaluate(options.get("eval_episodes", Training().eval_episodes)),
+    }
+
+
+def _in_blocks(run: "Run", seed: int) -> RewardFunction:
+    """A seed's reward, always computed on as many transitions: every number of them would be compiled anew."""
+
+    def reward(*transitions):
+        parts = []
+        for first in range(0, len(transitions[0]), BLOCK):
+            rows = [np.asarray(x)[first : first + BLOCK] for x in transitions]
+            count = len(rows[0])
+            padded = [np.concatenate([x, np.repeat(x[-1:], BLOCK - count, 0)]) for x in rows]
+            parts.append(run.reward(*padded, seed=seed)[:count])
+        return np.concatenate(parts)
+
+    return reward
+
+
+def _random(run: "Run", seed: int):
+    """Uniformly random actions."""
+    rng, space = np.random.default_rng(seed), run.task.action_space
+    space.seed(int(rng.integers(2**31)))
+    return lambda obs, step: np.stack([space.sample() for _ in range(len(obs))])

@@ -1,0 +1,71 @@
+"""Whether a reward prefers what is better: trajectories by their return, and the expert's actions to others."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from imitax.rewards.distances import Estimate, RewardFunction, Samples, Vector, bootstrap
+
+
+class Margin(NamedTuple):
+    """By how much demonstrated actions are preferred to disturbed ones."""
+
+    noise: float
+    """Standard deviation of the disturbance, in half-widths of the actions' range."""
+    preferred: Estimate
+    """Share of the transitions where the demonstrated action has the higher reward."""
+    margin: Estimate
+    """Mean difference, in standard deviations of the demonstrations' rewards."""
+
+
+def learned_returns(
+    rewards: np.ndarray, episode: np.ndarray, terminated: np.ndarray, after_end: float = 0.0, horizon: int | None = None
+) -> np.ndarray:
+    """Sum of rewards of each episode [E].
+
+    Args:
+        rewards: of the transitions.
+        episode: which episode each is of, counted from 0.
+        terminated: whether the task ended there.
+        after_end: reward of every step after the end, which an ended episode receives up to the horizon. Without it a
+            reward that is negative everywhere would prefer whoever falls first.
+        horizon: steps of the longest episode; that of these if None.
+    """
+    count = int(episode.max()) + 1
+    sums, steps = np.bincount(episode, rewards, count), np.bincount(episode, minlength=count)
+    ended = np.bincount(episode, terminated, count) > 0
+    longest = steps.max() if horizon is None else horizon
+    return sums + np.where(ended, np.maximum(longest - steps, 0) * after_end, 0.0)
+
+
+def kendall(first: Vector, second: Vector, seed: int = 0) -> Estimate:
+    """Kendall's tau-b of two scores of the same trajectories, with its interval when these are drawn anew."""
+    from scipy.stats import kendalltau
+
+    x, y = np.asarray(first), np.asarray(second)
+    return bootstrap(np.arange(len(x)), lambda rows: float(np.asarray(kendalltau(x[rows], y[rows]))[0]), seed)
+
+
+def margins(
+    samples: Samples, reward: RewardFunction, noises: Sequence[float] = (0.1, 0.3, 1.0), seed: int = 0
+) -> list[Margin]:
+    """How a reward tells demonstrated actions from the same with Gaussian noise, clipped to the actions' range.
+
+    The next observation stays the recorded one, since no simulator is asked: a reward that sees states alone has no
+    margin.
+    """
+    rng = np.random.default_rng(seed)
+    low, high = samples.action.min(0), samples.action.max(0)
+    clean = samples.under(reward)
+    scale = max(float(clean.std()), 1e-12)
+    found = []
+    for noise in noises:
+        shift = noise * (high - low) / 2 * rng.normal(size=samples.action.shape)
+        disturbed = samples._replace(action=np.clip(samples.action + shift, low, high).astype(samples.action.dtype))
+        gain = (clean - disturbed.under(reward)) / scale
+        preferred = bootstrap(samples.episode, lambda rows, gain=gain: float((gain[rows] > 0).mean()), seed)
+        found.append(
+            Margin(noise, preferred, bootstrap(samples.episode, lambda rows, g=gain: float(g[rows].mean()), seed))
+        )
+    return found

@@ -1,0 +1,59 @@
+"""One judgement over several sets of episodes."""
+
+import numpy as np
+import pytest
+
+from imitax.datasets import Dataset, Episode
+from imitax.errors import DataError
+from imitax.rewards import judge, samples_of
+
+
+def recorded(skill, count=6, steps=30, seed=0, **fields):
+    """Episodes that walk to the right with some skill; the reward is the way."""
+    rng = np.random.default_rng(seed)
+    episodes = []
+    for _ in range(count):
+        action = np.clip(skill + 0.3 * rng.normal(size=(steps, 1)), -1, 1).astype(np.float32)
+        obs = np.concatenate([np.zeros((1, 1)), np.cumsum(action, 0)]).astype(np.float32)
+        episodes.append(Episode(obs, action, action[:, 0], terminated=False, truncated=True))
+    return Dataset(tuple(episodes), **fields)
+
+
+SETS = {"expert": recorded(0.8), "bad": recorded(-0.5, seed=1), "middling": recorded(0.1, seed=2)}
+
+
+def test_the_truth_agrees_with_itself():
+    found = judge(lambda obs, action, *_: 5 * action[:, 0] + 1, SETS, expert="expert")
+    for row in (*found["sets"].values(), found["all"]):
+        assert row["pearson"].value == pytest.approx(1)
+        assert row["spearman"].value == pytest.approx(1)
+        assert row["starc"].value < 0.05
+        assert row["kendall"].value == pytest.approx(1)
+    assert found["sets"]["expert"]["episodes"] == 6
+    assert found["sets"]["expert"]["transitions"] == 180
+    assert found["sets"]["expert"]["return"] == pytest.approx(SETS["expert"].returns.mean(), rel=1e-5)
+    assert len(found["margins"]) == 3
+
+
+def test_a_reward_that_ranks_upside_down():
+    found = judge(lambda obs, action, *_: -action[:, 0], SETS)
+    assert found["all"]["kendall"].value == pytest.approx(-1)
+    assert found["all"]["starc"].value > 0.9
+    assert found["margins"] == []
+
+
+def test_what_cannot_be_judged():
+    with pytest.raises(DataError, match="at least one set"):
+        judge(lambda *_: None, {})
+    with pytest.raises(DataError, match="the reward is not finite on 180 transitions"):
+        judge(lambda obs, *_: np.full(len(obs), np.nan), SETS)
+    blind = Dataset(tuple(Episode(e.observations, e.actions, None, False, True) for e in SETS["bad"].episodes))
+    with pytest.raises(DataError, match="actions and recorded rewards"):
+        samples_of(blind)
+
+
+def test_of_a_large_set_whole_episodes_are_taken(monkeypatch):
+    monkeypatch.setattr("imitax.rewards.judging.MOST", 100)
+    samples, rewards = samples_of(SETS["expert"])
+    assert samples.episode.max() + 1 == 3
+    assert len(rewards) == 90

@@ -1,0 +1,87 @@
+"""Rewards of runs: judged on what there is, and learned from by a new policy."""
+
+import json
+
+import numpy as np
+import pytest
+import toy
+
+import imitax
+from imitax import cli
+from imitax.algorithms import adversarial, sac
+from imitax.datasets import save_d4rl
+from imitax.errors import CheckpointError, ConfigError, DataError
+from imitax.rewards import evaluate_reward, retrain
+
+pytestmark = pytest.mark.usefixtures("no_figures")
+OPTIONS = {"chunk": 2, "eval_every": 10, "eval_episodes": 2, "checkpoint_every": 10, "quiet": True}
+
+
+@pytest.fixture(scope="module")
+def source(demos, tmp_path_factory):
+    path = tmp_path_factory.mktemp("data") / "toy.hdf5"
+    save_d4rl(demos, path)
+    return path
+
+
+@pytest.fixture(scope="module")
+def learned(source, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("learned") / "run"
+    cfg = toy.shrink(adversarial.Config())
+    return imitax.train(cfg, env=toy.ENV, demos=str(source), out=folder, steps=20, **OPTIONS)
+
+
+def test_it_is_judged_on_demonstrations_replay_and_fresh_episodes(learned, source, demos):
+    found = evaluate_reward(learned, episodes=3)
+    assert list(found["sets"]) == ["demonstrations", "replay", "policy", "random actions"]
+    assert found["sets"]["demonstrations"]["return"] == pytest.approx(demos.returns.mean(), rel=1e-4)
+    assert found["sets"]["random actions"]["episodes"] == 3
+    assert found["gamma"] == 0.99
+    assert len(found["margins"]) == 3
+    assert str(found) == str(evaluate_reward(learned, episodes=3))  # the same seed draws the same
+    more = evaluate_reward(learned, [str(source)], episodes=0)
+    assert list(more["sets"]) == ["demonstrations", "replay", "toy"]
+    assert more["sets"]["toy"]["pearson"] == pytest.approx(found["sets"]["demonstrations"]["pearson"], nan_ok=True)
+
+
+def test_on_the_command_line(learned, capsys):
+    assert cli.dispatch(["reward", "evaluate", str(learned.folder), "--episodes", "2", "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert set(found["sets"]["policy"]["kendall"]) == {"value", "low", "high"}
+    assert cli.dispatch(["reward", "evaluate", str(learned.folder), "--episodes", "0"]) == 0
+    shown = capsys.readouterr().out
+    assert "all together" in shown
+    assert "the demonstrated one is preferred in" in shown
+    assert cli.dispatch(["reward"]) == 2
+    with pytest.raises(ConfigError, match="evaluate"):
+        cli.dispatch(["reward", "evaluat", str(learned.folder)])
+
+
+def test_what_has_no_reward_or_no_truth(learned, demos, source, tmp_path):
+    clone = imitax.train("bc", env=toy.ENV, demos=str(source), out=tmp_path / "bc", steps=2, **OPTIONS)
+    with pytest.raises(CheckpointError, match="bc learns none"):
+        evaluate_reward(clone)
+    with pytest.raises(DataError, match="two sets are named replay"):
+        other = tmp_path / "replay.hdf5"
+        save_d4rl(demos, other)
+        evaluate_reward(learned, [str(other)], episodes=0)
+
+
+def test_a_new_policy_learns_from_it(learned, tmp_path, monkeypatch):
+    monkeypatch.setitem(sac.PRESETS, "default", toy.shrink(sac.PRESETS["default"]))
+    results = tmp_path / "results.jsonl"
+    options = {"steps": 20, "seeds": (0, 3), "results": results, **OPTIONS}
+    found = retrain(learned, tmp_path / "again", **options)
+    expert = learned.config["expert_return"]
+    lines = [json.loads(line) for line in results.read_text().splitlines()]
+    assert [(x["algorithm"], x["variant"], x["seed"]) for x in lines] == [
+        ("sac", "reward=adversarial", s) for s in (0, 3)
+    ]
+    for line, score in zip(lines, found["retrained"]["per_seed"], strict=True):
+        assert line["expert_fraction"] == pytest.approx(score["return_mean"] / expert)
+        assert score["expert_fraction"] == pytest.approx(line["expert_fraction"])
+    assert found["own"]["episodes"] == 2
+    before = results.read_text()
+    assert str(retrain(learned, tmp_path / "again", **options)["retrained"]) == str(found["retrained"])
+    assert results.read_text() == before  # nothing was trained again
+    assert np.isfinite(found["retrained"]["iqm"])
