@@ -120,7 +120,8 @@ def test_a_resumed_run_and_an_evaluation_take_workers(monkeypatch):
     [
         (
             ["trian"],
-            "unknown command 'trian'; there are train, eval, collect, datasets, reward, completion; did you mean train?",
+            "unknown command 'trian'; there are train, eval, collect, datasets, reward, completion; "
+            "did you mean train?",
         ),
         (["train", "gial"], "did you mean gail?"),
         (["train", "bc", "--stpes", "3"], "unknown flag --stpes; did you mean --steps?"),

@@ -86,7 +86,8 @@ ALLOWED = {
         "trust",
     },
     "estimators.py": SOURCE | {"acting", "artifacts", "evaluate", "run", "training"},
-    "cli/": SOURCE | {"__version__", "algorithm", "cli", "config", "figures", "record", "run", "training"},
+    "cli/": SOURCE | {"__version__", "algorithm", "cli", "config", "figures", "record", "rewards", "run", "training"},
+    "rewards/": DATASETS | {"config", "rewards", "run", "training"},
     "tabular/": CHOICES | {"tabular"},
 }
 """Files and folders, and what they may import of the package."""
@@ -103,6 +104,8 @@ READS_TERMINATED = {
     "training/evaluation.py": "reported",
     "training/begin.py": "a given reward adds what follows the end",
     "training/dynamics_errors.py": "models are fitted to it",
+    "rewards/distances.py": "there is no value after the end",
+    "rewards/judging.py": "episodes that end are told from those that are cut",
 }
 """As an attribute, beside sources and datasets, and why."""
 
@@ -128,8 +131,9 @@ LONG_FILES = {
 LONG_FUNCTIONS = {
     "imitax/datasets/arrays.py:split",
     "imitax/datasets/collect.py:collect",
+    "imitax/rewards/judging.py:judge",
+    "imitax/rewards/of_runs.py:retrain",
     "imitax/tabular/implicit.py:recoil",
-    "imitax/tabular/recovery.py:ml_irl",
     "imitax/training/dynamics_fit.py:fit",
     "imitax/training/entry.py:train",
     "imitax/training/resume.py:resume",

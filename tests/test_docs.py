@@ -23,6 +23,7 @@ from imitax.cli.collect import Collect
 from imitax.cli.datasets import Datasets
 from imitax.cli.evaluate import Evaluate
 from imitax.cli.resume import Resume
+from imitax.cli.reward import RewardEvaluate, RewardRetrain
 from imitax.config import Training, flatten
 from imitax.datasets import collect, loading, save_d4rl
 from imitax.envs import make_env
@@ -144,7 +145,9 @@ def fields(*classes):
     return {f"--{name}" for name in names} | {f"--no-{name}" for name in names}
 
 
-COMMANDS = fields(Resume, Evaluate, Collect, Datasets, expert.Recipe, medium_replay.Recipe)
+COMMANDS = fields(
+    Resume, Evaluate, Collect, Datasets, RewardEvaluate, RewardRetrain, expert.Recipe, medium_replay.Recipe
+)
 COMMANDS |= {
     "--preset",
     "--out",

@@ -146,7 +146,9 @@ def _estimate(estimate: Any) -> str:
 
 def _plain(value: Any) -> Any:
     """What JSON can hold: estimates as objects, NaN as null."""
-    if hasattr(value, "_asdict"):
+    from imitax.rewards import Estimate, Margin
+
+    if isinstance(value, Estimate | Margin):
         return _plain(value._asdict())
     if isinstance(value, Mapping):
         return {str(key): _plain(item) for key, item in value.items()}

@@ -44,7 +44,7 @@ def judge(
     gamma: float = 0.99,
     after_end: float = 0.0,
     seed: int = 0,
-) -> dict[str, Any]:
+) -> dict[str, Any]:  # over 50 lines for its docstring
     """Compare a reward with the recorded one.
 
     Args:
