@@ -3,7 +3,7 @@ PYTHON ?= python3.11
 BIN := .venv/bin
 .DEFAULT_GOAL := help
 
-.PHONY: help demo test test-long check format bench bench-peers bench-resume bench-online bench-offline bench-model bench-table mountain-car expert tables clean
+.PHONY: help demo test test-long check format bench bench-peers bench-resume bench-online bench-offline bench-model bench-table bench-discrete mountain-car expert tables clean
 
 help:  ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/'
@@ -51,6 +51,9 @@ bench-model: .venv/.installed  ## learned dynamics, with rewards and with demons
 
 bench-table: .venv/.installed  ## every method on every task, three seeds a cell, resumable
 	$(BIN)/python -m bench.experiments.table
+
+bench-discrete: .venv/.installed  ## imitation with discrete actions: every method on CartPole, Acrobot and LunarLander, resumable
+	$(BIN)/python -m bench.experiments.discrete
 
 mountain-car: .venv/.installed  ## tabular IQ-Learn and ReCOIL on MountainCar: a figure and a line of results for each of three seeds
 	for seed in 0 1 2; do $(BIN)/python -m bench.experiments.mountain_car --seed $$seed --out runs/mountain_car/seed-$$seed --results bench/results/mountain_car.jsonl || exit 1; done

@@ -12,10 +12,10 @@
 
 Discrete actions (LunarLander needs `gymnasium[box2d]`):
 
-    python -m bench.experiments.expert --env CartPole-v1 --name cartpole-expert --run runs/cartpole --out data \
+    python -m bench.experiments.expert --env CartPole-v1 --name cartpole-expert --run runs/cartpole \
         --steps 50000 --stop-at 500 --min-mean-return 490
-    python -m bench.experiments.expert --env Acrobot-v1 --name acrobot-expert --run runs/acrobot --out data \
-        --steps 50000 --stop-at -80 --no-full-length-only --min-mean-return -90
+    python -m bench.experiments.expert --env Acrobot-v1 --name acrobot-expert --run runs/acrobot \
+        --steps 50000 --stop-at -80 --no-full-length-only --min-mean-return -100
     python -m bench.experiments.expert --env LunarLander-v3 --name lunarlander-expert --run runs/lunar --out data \
         --steps 200000 --stop-at 260 --no-full-length-only --min-mean-return 240
 

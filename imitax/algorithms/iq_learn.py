@@ -52,7 +52,7 @@ from imitax.choices.temperature import Temperature
 from imitax.choices.terminal import Terminal, require_implied_rewards
 from imitax.errors import ConfigError
 from imitax.learner import OptimizerConfig
-from imitax.networks import Critic, CriticConfig, Normalizer, Policy
+from imitax.networks import Critic, CriticConfig, Normalizer, Policy, PolicyConfig
 from imitax.settings import INLINE, Count, settings
 from imitax.types import Batch, Metrics, Transition, concat
 
@@ -124,8 +124,21 @@ _PAPER = Config(
     batch_size=256,
 )
 
+_CLONE = replace(
+    _AGENT,
+    ema=0.99999,
+    ema_share=0.25,
+    policy=PolicyConfig(log_std_min=-1.0, action_clip=0.01),
+    policy_optimizer=OptimizerConfig(lr=1e-3),
+)
+"""What clones is set as in behaviour cloning, whose page says why."""
 _OFFLINE = Config(
-    regime="offline", on="expert", value_term="value_expert", batch_size=256, policy_update=PolicyUpdate("awr")
+    agent=_CLONE,
+    regime="offline",
+    on="expert",
+    value_term="value_expert",
+    batch_size=256,
+    policy_update=PolicyUpdate("awr", beta=1.0, normalize=True),
 )
 
 PRESETS = {
@@ -133,7 +146,7 @@ PRESETS = {
     "paper": _PAPER,
     "paper-v0": replace(_PAPER, value_term="v0"),
     "offline": _OFFLINE,
-    "offline-sac": replace(_OFFLINE, policy_update=PolicyUpdate("sac")),
+    "offline-sac": replace(_OFFLINE, agent=_AGENT, policy_update=PolicyUpdate("sac")),
     "cleanil": Config(
         agent=replace(CLEANIL, temperature=Temperature("fixed", initial=0.1)),
         regime="offline",

@@ -63,7 +63,9 @@ _AGENT = SoftActorCritic(
 class Config:
     """ReCOIL."""
 
-    agent: Annotated[SoftActorCritic, INLINE] = _AGENT
+    agent: Annotated[SoftActorCritic, INLINE] = replace(
+        _AGENT, ema=0.99999, ema_share=0.25, policy_optimizer=OptimizerConfig(lr=1e-3)
+    )
     contrast: Annotated[Contrast, INLINE] = Contrast(
         td_weight=0.8, expert_share=0.0, expert_anchor=1.0, learner_anchor=1.0
     )
@@ -78,7 +80,7 @@ class Config:
     data alone (the authors' code)."""
     step_reward: Positive = 2.0
     """r, in form v."""
-    policy_update: PolicyUpdate = PolicyUpdate("awr")
+    policy_update: PolicyUpdate = PolicyUpdate("awr", beta=1.0, normalize=True)
     """How the policy follows the critic."""
     policy_data: Literal["expert", "mixture"] = "expert"
     """Whose actions are cloned: the demonstrations', or theirs and the other data's in equal parts (the paper)."""
@@ -101,9 +103,12 @@ class Config:
 PRESETS = {
     "default": Config(),
     "mixture": Config(
-        policy_data="mixture", maximum=ImplicitMaximum(tau=0.95), policy_update=PolicyUpdate("awr", beta=5.0)
+        agent=_AGENT,
+        policy_data="mixture",
+        maximum=ImplicitMaximum(tau=0.95),
+        policy_update=PolicyUpdate("awr", beta=5.0),
     ),
-    "q": Config(form="q", agent=replace(_AGENT, terminal=Terminal("absorbing"))),
+    "q": Config(form="q", agent=replace(_AGENT, terminal=Terminal("absorbing")), policy_update=PolicyUpdate("awr")),
     "cleanil": Config(
         form="q",
         policy_data="mixture",

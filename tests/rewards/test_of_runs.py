@@ -61,9 +61,9 @@ def test_what_has_no_reward_or_no_truth(learned, demos, source, tmp_path):
     clone = imitax.train("bc", env=toy.ENV, demos=str(source), out=tmp_path / "bc", steps=2, **OPTIONS)
     with pytest.raises(CheckpointError, match="bc learns none"):
         evaluate_reward(clone)
+    other = tmp_path / "replay.hdf5"
+    save_d4rl(demos, other)
     with pytest.raises(DataError, match="two sets are named replay"):
-        other = tmp_path / "replay.hdf5"
-        save_d4rl(demos, other)
         evaluate_reward(learned, [str(other)], episodes=0)
 
 
