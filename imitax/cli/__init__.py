@@ -18,6 +18,10 @@ COMMANDS = {
     "eval": "evaluate",
     "collect": "collect",
     "datasets": "datasets",
+    "export": "export",
+    "video": "video",
+    "push": "push",
+    "pull": "pull",
     "completion": "completion",
 }
 """Commands, and the module of each."""
@@ -30,6 +34,10 @@ commands:
   eval RUN          roll out a run's policies on fresh episodes
   collect RUN       roll out a saved policy into a dataset
   datasets          list, show, validate or examine demonstrations
+  export RUN        write a policy for NumPy alone, or as ONNX
+  video RUN         film a policy
+  push RUN REPO     put a run on the Hugging Face hub
+  pull REPO         fetch a run from there
   completion SHELL  print what completes commands and flags in bash or zsh
 
 algorithms: {algorithms}

@@ -1,5 +1,6 @@
 """`imitax completion`: what completes commands, algorithms and flags in a shell."""
 
+import importlib
 from collections.abc import Sequence
 
 from imitax.catalogue import ALIASES, bundled
@@ -12,6 +13,17 @@ BASH = """_imitax() {
 }
 complete -o default -F _imitax imitax
 """
+
+CLASSES = {
+    "eval": ("evaluate", "Evaluate"),
+    "collect": ("collect", "Collect"),
+    "export": ("export", "Export"),
+    "video": ("video", "Video"),
+    "push": ("push", "Push"),
+    "pull": ("pull", "Pull"),
+    "datasets": ("datasets", "Datasets"),
+}
+"""Commands without subcommands: where the class of their flags is."""
 
 SCRIPTS = {"bash": BASH, "zsh": "autoload -U +X bashcompinit && bashcompinit\n" + BASH}
 
@@ -62,10 +74,7 @@ def _flags(command: str, rest: list[str]) -> list[str]:
 
         algorithm = find(split_alias(rest[0])[0])
         cls = job_class(algorithm, "default", algorithm.PRESETS["default"])
-    elif command == "eval":
-        from imitax.cli.evaluate import Evaluate as cls
-    elif command == "collect":
-        from imitax.cli.collect import Collect as cls
     else:
-        from imitax.cli.datasets import Datasets as cls
+        module, name = CLASSES.get(command, CLASSES["datasets"])
+        cls = getattr(importlib.import_module(f"imitax.cli.{module}"), name)
     return [*flags(cls), "--help"]

@@ -38,8 +38,9 @@ class Exported:
     folder: Path
     format: str
     difference: float
-    """The largest on `observations` observations: of a box in half-widths of the action range, of a finite set in
-    log-probability."""
+    """The largest on `observations` observations, see `unit`."""
+    unit: str
+    """Of differences: a box's half-widths, or of a finite set log-probability."""
     observations: int
     microseconds: float
     """Of a call with one observation, as measured here and now."""
@@ -94,7 +95,8 @@ def export(
         for name in FILES[form]:
             shutil.copyfile(place / name, folder / name)
     rounding = difference(policy, act, rows(obs, slice(0, 1000)), **alone) if _rounds(policy) else None
-    return Exported(folder, form, off, OBSERVATIONS, time_of, rounding)
+    unit = "nats of log-probability" if simple.actor.spec.is_finite else "in half-widths of the action range"
+    return Exported(folder, form, off, unit, OBSERVATIONS, time_of, rounding)
 
 
 def _rounds(policy: Policy) -> bool:

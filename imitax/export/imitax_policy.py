@@ -19,6 +19,7 @@ from __future__ import annotations
 import json
 import sys
 import time
+from collections.abc import Mapping
 
 import numpy as np
 
@@ -172,7 +173,7 @@ def taken_apart(space, obs, name):
     """The arrays of an observation with their names, in the order of the space."""
     if "dict" in space:
         wanted = space["dict"]
-        if not hasattr(obs, "keys") or set(obs.keys()) != set(wanted):
+        if not isinstance(obs, Mapping) or set(obs) != set(wanted):
             raise ValueError(f"{name} must be a dict with the keys {', '.join(sorted(wanted))}")
         for key in sorted(wanted):
             yield from taken_apart(wanted[key], obs[key], f"{name}.{key}")
