@@ -16,6 +16,8 @@ from imitax.envs.registered import make_env
 from imitax.errors import ConfigError, EnvError, ImitaxError
 
 MODE = "rgb_array"
+TRACKING = "track"
+"""The camera of Gymnasium's robots that moves with them."""
 MUJOCO = (
     "MuJoCo draws without a display through EGL or OSMesa: set MUJOCO_GL=egl or MUJOCO_GL=osmesa before Python starts, "
     "and install their libraries (Debian: libegl1, libosmesa6)"
@@ -72,7 +74,24 @@ def rendered(task: Task) -> gym.Env:
         if task.sole is None:
             env.close()
         raise ConfigError(_without(task.env_id, known))
+    if known:
+        follow(env, set(make.args[1]))
     return env
+
+
+def follow(env: gym.Env, given: set[str]) -> None:
+    """Let the model's own camera draw one of Gymnasium's MuJoCo robots: its default one stays where it starts.
+
+    Args:
+        env: any environment.
+        given: names of its keyword arguments; where one is of a camera, nothing is changed.
+    """
+    renderer = getattr(env.unwrapped, "mujoco_renderer", None)
+    if renderer is None or any("camera" in name for name in given):
+        return
+    cameras = [renderer.model.camera(i).name for i in range(renderer.model.ncam)]
+    if TRACKING in cameras:
+        renderer.camera_id = cameras.index(TRACKING)
 
 
 def _without(name: str, known: bool) -> str:
