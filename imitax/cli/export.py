@@ -52,7 +52,9 @@ def run(args: Sequence[str]) -> int:
         overwrite=order.overwrite,
     )
     print(f"{done.folder}: {', '.join(FILES[done.format])}")
-    print(f"largest difference from the policy: {done.difference:.2g} ({done.unit}), {done.observations:,} observations")
+    print(
+        f"largest difference from the policy: {done.difference:.2g} ({done.unit}), {done.observations:,} observations"
+    )
     if done.rounding is not None:
         print(f"products are of float32, the run's of bfloat16: its own actions differ by up to {done.rounding:.2g}")
     print(f"a call with one observation takes {done.microseconds:.0f} us on this machine")

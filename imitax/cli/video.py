@@ -41,7 +41,9 @@ def run(args: Sequence[str]) -> int:
     from imitax.run import Run
 
     run = Run(order.run, env=order.env, trust_env=order.trust_env)
-    made = run.video(order.out, episodes=order.episodes, seed=order.seed, policy_seed=order.policy_seed, which=order.which)
+    made = run.video(
+        order.out, episodes=order.episodes, seed=order.seed, policy_seed=order.policy_seed, which=order.which
+    )
     returns = ", ".join(f"{x:,.1f}" for x in made.returns)
     print(f"{made.path}: {made.frames} frames, {made.fps:g} a second; return {returns}")
     return 0

@@ -1,6 +1,7 @@
 """Frames of an environment, without a display."""
 
 import os
+import re
 import sys
 import warnings
 from collections.abc import Callable
@@ -57,11 +58,12 @@ def rendered(task: Task) -> gym.Env:
             "(Run(folder, env=...))"
         )
     make = task.make
-    known = isinstance(make, partial) and make.func is make_env
+    registered: tuple[Any, ...] = make.args if isinstance(make, partial) and make.func is make_env else ()
+    known = bool(registered)
     if not known:
         env = make()
     else:
-        spec, kwargs = make.args
+        spec, kwargs = registered
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", message=".*render_mode")  # said below, as an error
             try:
@@ -75,11 +77,11 @@ def rendered(task: Task) -> gym.Env:
             env.close()
         raise ConfigError(_without(task.env_id, known))
     if known:
-        follow(env, set(make.args[1]))
+        follow(env, set(registered[1]))
     return env
 
 
-def follow(env: gym.Env, given: set[str]) -> None:
+def follow(env: Any, given: set[str]) -> None:
     """Let the model's own camera draw one of Gymnasium's MuJoCo robots: its default one stays where it starts.
 
     Args:
@@ -110,11 +112,13 @@ def frame(env: gym.Env) -> np.ndarray:
         EnvError: it does not draw, or something else than pictures.
     """
     try:
-        drawn: Any = env.render()
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", message=".*rendering should return")  # said below, as an error
+            drawn: Any = env.render()
     except Exception as error:  # any class: of a simulator or a driver
         raise _failed(name_of(env), error) from error
     picture = np.asarray(drawn) if drawn is not None else np.zeros(0)
-    if picture.dtype != np.uint8 or picture.ndim != 3 or picture.shape[2] != 3 or 0 in picture.shape:
+    if picture.dtype != np.uint8 or picture.ndim != 3 or picture.shape[-1] != 3 or 0 in picture.shape:
         said = "None" if drawn is None else f"an array of shape {picture.shape} and type {picture.dtype}"
         raise EnvError(f"{name_of(env)}: render() returned {said}, not a picture [H, W, 3] of bytes (uint8)")
     return picture
@@ -122,4 +126,6 @@ def frame(env: gym.Env) -> np.ndarray:
 
 def _failed(name: str, error: Exception) -> EnvError:
     text = f"{name} cannot be drawn here: {type(error).__name__}: {' '.join(str(error).split())[:300]}"
-    return EnvError(f"{text}. {MUJOCO}" if "mujoco" in sys.modules or os.environ.get("MUJOCO_GL") else text)
+    return EnvError(
+        f"{text}. {MUJOCO}" if re.search("gl[A-Z]|GL|mujoco", f"{type(error).__module__} {error}") else text
+    )

@@ -21,7 +21,7 @@ from imitax.export.check import OBSERVATIONS, difference, draw
 from imitax.export.onnx_graph import MISSING, build, input_type
 from imitax.export.plan import Plan, exportable, plan
 from imitax.files import plain
-from imitax.networks import ImplicitActor, Policy
+from imitax.networks import Policy, PolicyHead, explicit
 from imitax.observations import named, rows
 
 Format = Literal["numpy", "onnx"]
@@ -94,13 +94,14 @@ def export(
         folder.mkdir(parents=True, exist_ok=True)
         for name in FILES[form]:
             shutil.copyfile(place / name, folder / name)
-    rounding = difference(policy, act, rows(obs, slice(0, 1000)), **alone) if _rounds(policy) else None
+    rounding = difference(explicit(policy), act, rows(obs, slice(0, 1000)), **alone) if _rounds(policy) else None
     unit = "nats of log-probability" if simple.actor.spec.is_finite else "in half-widths of the action range"
     return Exported(folder, form, off, unit, OBSERVATIONS, time_of, rounding)
 
 
 def _rounds(policy: Policy) -> bool:
-    actor = policy.actor.amortised if isinstance(policy.actor, ImplicitActor) else policy.actor
+    actor = explicit(policy).actor
+    assert isinstance(actor, PolicyHead)
     return actor.mlp.precision != "float32"
 
 
@@ -119,7 +120,8 @@ def _write_numpy(policy: Policy, steps: Plan, about: dict[str, Any], place: Path
         "action": plain(steps.action),
     }
     data = np.frombuffer(json.dumps(description).encode(), np.uint8)
-    np.savez(place / FILES["numpy"][0], description=data, **steps.arrays)
+    arrays: dict[str, Any] = {"description": data} | steps.arrays
+    np.savez(place / FILES["numpy"][0], **arrays)
     shutil.copyfile(imitax_policy.__file__, place / FILES["numpy"][1])
     act = imitax_policy.Policy(place / FILES["numpy"][0])
     return act, act

@@ -9,7 +9,7 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from imitax.compiled import filter_jit
-from imitax.networks import Policy, TanhGaussian
+from imitax.networks import Categorical, Policy
 from imitax.observations import rows
 from imitax.spaces import Leaf
 from imitax.types import Obs
@@ -48,7 +48,7 @@ def draw(policy: Policy, count: int) -> Any:
 def _original(policy: Policy, obs: Obs) -> Float[Array, "B A"]:
     """Actions of a box; of a finite set, log-probabilities."""
     x, actor = policy.normalizer(obs), policy.actor
-    return actor.mode(x) if isinstance(actor, TanhGaussian) else actor.log_probs(x)
+    return actor.log_probs(x) if isinstance(actor, Categorical) else actor.mode(x)
 
 
 def difference(policy: Policy, act: Callable[[Any], np.ndarray], obs: Any, alone: int = ALONE) -> float:
@@ -84,7 +84,5 @@ def _largest(policy: Policy, obs: Any, actions: np.ndarray) -> float:
     else:
         parts = [np.asarray(x) for x in spec.finite.factors(jnp.asarray(found, jnp.float32))]
         index = columns.astype(int) - np.asarray(spec.finite.starts)
-        off = max(
-            float((x.max(-1) - np.take_along_axis(x, index[:, [i]], 1)[:, 0]).max()) for i, x in enumerate(parts)
-        )
+        off = max(float((x.max(-1) - np.take_along_axis(x, index[:, [i]], 1)[:, 0]).max()) for i, x in enumerate(parts))
     return float(off) if np.isfinite(off) else float("inf")

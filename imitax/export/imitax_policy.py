@@ -136,9 +136,9 @@ class Leaf:
         if not np.isfinite(x).all():
             raise ValueError(f"{name} has NaN or infinity")
         if self.kind == "categories":
-            return self.one_hot(x.reshape(lead + (-1,)), name), lead
+            return self.one_hot(x.reshape((*lead, self.size)), name), lead
         x = (x - self.mean) / self.std
-        return (x.reshape(lead + (-1,)) if self.cnn is None else self.convolved(x, lead)), lead
+        return (x.reshape((*lead, self.size)) if self.cnn is None else self.convolved(x, lead)), lead
 
     def one_hot(self, x, name):
         """One-hot vectors of all numbers side by side."""
@@ -149,19 +149,19 @@ class Leaf:
 
     def convolved(self, x, lead):
         """Features of images with values from 0 to 1: convolutions, a linear layer, layer normalisation, tanh."""
-        x = x.reshape((-1,) + self.shape).transpose([0] + [axis + 1 for axis in self.cnn["axes"]])
-        x = x.reshape(x.shape[:3] + (-1,))  # [B, height, width, channels]
+        x = x.reshape(-1, *self.shape).transpose([0] + [axis + 1 for axis in self.cnn["axes"]])
+        x = x.reshape((*x.shape[:3], -1))  # [B, height, width, channels]
         for i, stride in enumerate(self.cnn["strides"]):
             filters = self.parts[f"filter/{i}"]
             side = filters.shape[0]
             seen = np.lib.stride_tricks.sliding_window_view(x, (side, side), axis=(1, 2))[:, ::stride, ::stride]
             seen = seen.transpose(0, 1, 2, 4, 5, 3)  # [B, P, Q, side, side, channels]
-            seen = seen.reshape(seen.shape[:3] + (-1,))
+            seen = seen.reshape((*seen.shape[:3], -1))
             x = np.maximum(seen @ filters.reshape(-1, filters.shape[-1]) + self.parts[f"bias/{i}"], 0)
-        x = x.reshape(len(x), -1) @ self.parts["weight"] + self.parts["bias"]
+        x = x.reshape(-1, len(self.parts["weight"])) @ self.parts["weight"] + self.parts["bias"]
         x = x - x.mean(-1, keepdims=True)
         x = x / np.sqrt((x * x).mean(-1, keepdims=True) + np.float32(self.cnn["epsilon"]))
-        return np.tanh(x * self.parts["scale"] + self.parts["offset"]).reshape(lead + (-1,))
+        return np.tanh(x * self.parts["scale"] + self.parts["offset"]).reshape(lead + x.shape[1:])
 
 
 def is_bytes(x):

@@ -67,7 +67,7 @@ def plan(policy: Policy) -> Plan:
     assert isinstance(actor, PolicyHead)
     spec, mlp = actor.spec, actor.mlp
     cnns = _cnns(actor.encoder, spec.observation)
-    arrays: dict[str, np.ndarray] = {}
+    arrays: dict[str, Any] = {}
     statistics = zip(*map(jax.tree.leaves, (policy.normalizer.mean, policy.normalizer.std)), strict=True)
     for i, (leaf, cnn, (mean, std)) in enumerate(zip(spec.observation.leaves, cnns, statistics, strict=True)):
         arrays |= {f"mean/{i}": mean, f"std/{i}": std} | _classes(i, leaf) | _convolution(i, cnn)

@@ -11,7 +11,7 @@ from typing import Any
 from imitax.errors import CheckpointError, ConfigError
 from imitax.files import json_bytes, read_json, write_json
 from imitax.hub.card import card
-from imitax.hub.client import answering, check_token, client, library
+from imitax.hub.connection import answering, check_token, client, library
 from imitax.hub.shared import OF_THE_MACHINE, SHARED, files, without_machine
 from imitax.run import Run
 

@@ -15,12 +15,12 @@ run = imitax.hub.pull("{repo}")
 action = run.policy(obs)  # obs as the environment gives it
 ```
 
-or `imitax pull {repo}`. `run.policy(obs, seed=..., which="best")` chooses another policy; `run.export("numpy")` writes one
-that needs NumPy alone."""
+or `imitax pull {repo}`. `run.policy(obs, seed=..., which="best")` chooses another policy; `run.export("numpy")`
+writes one that needs NumPy alone."""
 
 NOTES = {
-    "best": "`last` are the policies after the last step. `best` are those of the evaluation with the highest mean return; "
-    "it was selected on the episodes that it is reported on, so it is optimistic.",
+    "best": "`last` are the policies after the last step. `best` are those of the evaluation with the highest mean "
+    "return; it was selected on the episodes that it is reported on, so it is optimistic.",
     "few": "With fewer than four seeds the IQM is the mean; one seed proves little.",
 }
 
@@ -68,7 +68,9 @@ def _scores(summary: Mapping[str, Any]) -> str:
             [which, format_error(score["error"]), ", ".join(format_error(s["error"]) for s in score["per_seed"])]
             for which, score in chosen.items()
         ]
-        return f"Differences from recorded actions, as a share of {_text(summary['error_of'])}:\n\n{_table(head, lines)}"
+        return (
+            f"Differences from recorded actions, as a share of {_text(summary['error_of'])}:\n\n{_table(head, lines)}"
+        )
     head = ["policy", "return, IQM", "95 % interval", "of the demonstrations", "each seed"]
     return f"Undiscounted returns of {summary['eval_episodes']} episodes a seed:\n\n" + _table(
         head, [[which, *_line(score)] for which, score in chosen.items()]

@@ -22,8 +22,9 @@ OF_THE_MACHINE = ("folder_mark", "platform")
 
 def files(folder: Path) -> list[str]:
     """Names of the files of a run that are shared. Links are left out: they may lead anywhere."""
-    found = (path for path in folder.rglob("*") if path.is_file() and not path.is_symlink())
-    names = sorted(path.relative_to(folder).as_posix() for path in found if path.parent.resolve() == path.parent.absolute())
+    found = (path.relative_to(folder) for path in folder.rglob("*") if path.is_file())
+    own = (path for path in found if not any((folder / part).is_symlink() for part in (path, *path.parents[:-1])))
+    names = sorted(path.as_posix() for path in own)
     return [name for name in names if SHARED.fullmatch(name)]
 
 
