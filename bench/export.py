@@ -2,9 +2,9 @@
 
     taskset -c 1 python bench/export.py --json      # on one core, with nothing else running
 
-The policy has Hopper's sizes, 11 observations and 3 actions, and the default network of two layers of 256. Rounds of the
-three alternate, so that all of them see the same machine; the number is the median of the rounds, and the slowest of them
-is given too. The differences on 10,000 observations are those of the export.
+The policy has Hopper's sizes, 11 observations and 3 actions, and the default network of two layers of 256. Rounds of
+the three alternate, so that all of them see the same machine; the number is the median of the rounds, and the slowest
+of them is given too. The differences on 10,000 observations are those of the export.
 """
 
 import argparse
@@ -27,7 +27,7 @@ from imitax.training.provenance import commit, package_version
 
 OBSERVATIONS, ACTIONS = 11, 3
 BAR_US = 60.0
-"""Of NumPy, issue 28."""
+"""Of NumPy."""
 
 
 def default_policy() -> Policy:
@@ -75,7 +75,7 @@ def main() -> None:
         for form in ("numpy", *(("onnx",) if has_onnx else ())):
             done = export(policy, {}, form, Path(folder) / form)
             differences[form] = done.difference
-        acts["numpy"] = imitax_policy.Policy(Path(folder) / "numpy" / "policy.npz")
+        acts["numpy"] = imitax_policy.Policy(str(Path(folder) / "numpy" / "policy.npz"))
         if has_onnx:
             acts["onnx"] = onnx_session(Path(folder) / "onnx" / "policy.onnx")
         times = measure(acts, args.rounds, args.calls)

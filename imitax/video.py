@@ -44,8 +44,8 @@ def check_path(path: Path) -> None:
         raise ConfigError(f"videos are {' and '.join(RATES)}, got {path}")
     if path.suffix == ".mp4":
         _av()
-    if not path.parent.is_dir():
-        raise ConfigError(f"{path.parent} is no folder; choose another --out")
+    if not path.parent.is_dir() or not os.access(path.parent, os.W_OK | os.X_OK) or path.is_dir():
+        raise ConfigError(f"{path} cannot be written: there is no such folder, or it is closed; choose another --out")
 
 
 def film(task: Task, act: Callable[[Any], Any], path: Path, seeds: list[int]) -> Film:

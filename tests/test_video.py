@@ -98,7 +98,7 @@ def test_the_episodes_are_those_of_the_seed(run, tmp_path, monkeypatch):
 def test_what_cannot_be_written(run, tmp_path, monkeypatch):
     with pytest.raises(ConfigError, match=r"videos are .mp4 and .gif, got .*x.avi"):
         run.video(tmp_path / "x.avi")
-    with pytest.raises(ConfigError, match="is no folder; choose another --out"):
+    with pytest.raises(ConfigError, match=r"cannot be written: there is no such folder.*choose another --out"):
         run.video(tmp_path / "none" / "x.gif")
 
     def absent(name):

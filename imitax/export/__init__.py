@@ -20,7 +20,7 @@ from imitax.export import imitax_policy
 from imitax.export.check import OBSERVATIONS, difference, draw
 from imitax.export.onnx_graph import MISSING, build, input_type
 from imitax.export.plan import Plan, exportable, plan
-from imitax.files import plain
+from imitax.files import plain, write_atomic
 from imitax.networks import Policy, PolicyHead, explicit
 from imitax.observations import named, rows
 
@@ -91,9 +91,11 @@ def export(
                 "--tolerance allows more"
             )
         time_of = _microseconds(one, rows(obs, 0))
-        folder.mkdir(parents=True, exist_ok=True)
-        for name in FILES[form]:
-            shutil.copyfile(place / name, folder / name)
+        try:
+            for name in FILES[form]:
+                write_atomic(folder / name, (place / name).read_bytes())
+        except OSError as error:
+            raise ConfigError(f"--out {folder} cannot be written: {error}") from error
     rounding = difference(explicit(policy), act, rows(obs, slice(0, 1000)), **alone) if _rounds(policy) else None
     unit = "nats of log-probability" if simple.actor.spec.is_finite else "in half-widths of the action range"
     return Exported(folder, form, off, unit, OBSERVATIONS, time_of, rounding)

@@ -114,3 +114,11 @@ def test_the_camera_follows_a_robot():
     env, renderer = robot("front")
     follow(env, set())
     assert renderer.camera_id == -1
+
+
+def test_the_camera_of_a_real_robot_is_found():
+    """Which draws nothing yet, so that no graphics are needed."""
+    env = rendered(Task.create("Hopper-v5"))
+    renderer = env.unwrapped.mujoco_renderer
+    assert renderer.model.camera(renderer.camera_id).name == "track"
+    assert rendered(Task.create("Hopper-v5", {"camera_id": -1})).unwrapped.mujoco_renderer.camera_id == -1

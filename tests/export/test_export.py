@@ -59,6 +59,8 @@ def test_nothing_is_replaced_unasked(tmp_path):
         export(policy, {"seed": 1}, "numpy", tmp_path)
     export(policy, {"seed": 1}, "numpy", tmp_path, overwrite=True)
     assert imitax_policy.Policy(tmp_path / "policy.npz").about == {"seed": 1}
+    with pytest.raises(ConfigError, match=r"--out .*policy.npz/x cannot be written"):
+        export(policy, {}, "numpy", tmp_path / "policy.npz" / "x")
     with pytest.raises(ConfigError, match="format is one of numpy, onnx, got 'pickle'"):
         export(policy, {}, "pickle", tmp_path)
 
