@@ -71,11 +71,7 @@ def export(
         ConfigError: the policy cannot be exported, the difference is too large, files are there already, or a package
             is missing.
     """
-    if form not in get_args(Format):
-        raise ConfigError(f"format is one of {', '.join(get_args(Format))}, got {form!r}")
-    there = [name for name in FILES[form] if (folder / name).exists()]
-    if there and not overwrite:
-        raise ConfigError(f"{folder / there[0]} exists already: choose another --out, or replace it with --overwrite")
+    _check_place(form, folder, overwrite)
     simple = exportable(policy)
     steps, origin = plan(simple), plain(about)
     obs = draw(simple, OBSERVATIONS)
@@ -91,14 +87,28 @@ def export(
                 "--tolerance allows more"
             )
         time_of = _microseconds(one, rows(obs, 0))
-        try:
-            for name in FILES[form]:
-                write_atomic(folder / name, (place / name).read_bytes())
-        except OSError as error:
-            raise ConfigError(f"--out {folder} cannot be written: {error}") from error
+        _move(place, folder, form)
     rounding = difference(explicit(policy), act, rows(obs, slice(0, 1000)), **alone) if _rounds(policy) else None
     unit = "nats of log-probability" if simple.actor.spec.is_finite else "in half-widths of the action range"
     return Exported(folder, form, off, unit, OBSERVATIONS, time_of, rounding)
+
+
+def _check_place(form: str, folder: Path, overwrite: bool) -> None:
+    """Refuse an unknown format, and a folder that has an export already."""
+    if form not in get_args(Format):
+        raise ConfigError(f"format is one of {', '.join(get_args(Format))}, got {form!r}")
+    there = [name for name in FILES[form] if (folder / name).exists()]
+    if there and not overwrite:
+        raise ConfigError(f"{folder / there[0]} exists already: choose another --out, or replace it with --overwrite")
+
+
+def _move(place: Path, folder: Path, form: str) -> None:
+    """Put the files of an export where they belong."""
+    try:
+        for name in FILES[form]:
+            write_atomic(folder / name, (place / name).read_bytes())
+    except OSError as error:
+        raise ConfigError(f"--out {folder} cannot be written: {error}") from error
 
 
 def _rounds(policy: Policy) -> bool:
