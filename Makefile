@@ -3,7 +3,7 @@ PYTHON ?= python3.11
 BIN := .venv/bin
 .DEFAULT_GOAL := help
 
-.PHONY: help demo test test-long check format bench bench-peers bench-resume bench-online bench-offline bench-model bench-table bench-discrete mountain-car expert tables clean
+.PHONY: help demo test test-long check format bench bench-export bench-peers bench-resume bench-online bench-offline bench-model bench-table bench-discrete mountain-car expert tables clean
 
 help:  ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/'
@@ -33,6 +33,9 @@ format: .venv/.installed  ## apply the formatter and the safe lint fixes
 
 bench: .venv/.installed  ## speed of one update as a share of the machine's matrix rate
 	$(BIN)/python bench/update_rate.py --json
+
+bench-export: .venv/.installed  ## microseconds a call of an exported policy: NumPy, onnxruntime, JAX
+	$(BIN)/python -m bench.export --json
 
 bench-peers: .venv/.installed  ## SAC and BC updates beside other libraries, each in an environment of its own
 	$(BIN)/python bench/peers.py --json

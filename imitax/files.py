@@ -79,7 +79,12 @@ def write_json(path: Path | str, obj: Any, *, exact: bool = False) -> None:
 
     Raises TypeError for what JSON cannot hold.
     """
-    write_atomic(path, (json.dumps(plain(obj, exact=exact), indent=2, allow_nan=False) + "\n").encode())
+    write_atomic(path, json_bytes(obj, exact=exact))
+
+
+def json_bytes(obj: Any, *, exact: bool = False) -> bytes:
+    """What `write_json` writes."""
+    return (json.dumps(plain(obj, exact=exact), indent=2, allow_nan=False) + "\n").encode()
 
 
 def read_json(path: Path | str) -> Any:

@@ -17,8 +17,10 @@ from imitax.choices.learned_reward import LearnedReward
 from imitax.compiled import guarded
 from imitax.datasets import Dataset
 from imitax.envs import Task
+from imitax.envs.rendering import opened, prepare
 from imitax.errors import CheckpointError, ConfigError
-from imitax.evaluate import ActionMode, Evaluator, make_act
+from imitax.evaluate import ActionMode, Evaluator, episode_seeds, make_act
+from imitax.export import TOLERANCE, Exported, Format, export
 from imitax.files import read_lines
 from imitax.held_out import episodes_of, measure, summarise_errors
 from imitax.networks import Policy, with_inference
@@ -33,6 +35,7 @@ from imitax.sources.online import read_replay
 from imitax.spaces import Spec
 from imitax.stacking import stack
 from imitax.statistics import summarise
+from imitax.video import Film, check_path, film
 
 Which = Literal["last", "best"] | str
 """The last policies, or those with the best evaluation; any other text is refused with a message."""
@@ -171,6 +174,71 @@ class Run:
         act = make_act(policies, keys, "mode" if sample is None else "sample")
         space = policies.actor.spec.action
         return guarded(lambda obs, step: space.env(act(policies, rows(obs, None), step)[0]))
+
+    @guarded
+    def export(
+        self,
+        format: Format | str = "numpy",
+        out: Path | str | None = None,
+        *,
+        seed: int | None = None,
+        which: Which = "last",
+        inference: str | None = None,
+        tolerance: float = TOLERANCE,
+        overwrite: bool = False,
+    ) -> Exported:  # keywords, as on the command line
+        """Write a policy for places without JAX; see `docs/deploy.md`.
+
+        Args:
+            format: numpy, a folder that runs with NumPy alone; or onnx, a graph.
+            out: folder to write to; `export/FORMAT` in the run's folder when None.
+            seed: which seed's policy; the run's first when None.
+            which: the last policy, or the one with the best evaluation.
+            inference: another way for implicit policies to find their action; only actor_mean is exported.
+            tolerance: the largest difference from the policy that is allowed, see `Exported.difference`.
+            overwrite: replace an export that is there.
+
+        Raises:
+            ConfigError: the policy cannot be exported, its export differs, or files are there already.
+        """
+        policy = self.load_policy(seed, which)
+        policy = policy if inference is None else with_inference(policy, inference)
+        folder = self.folder / "export" / str(format) if out is None else Path(out).expanduser()
+        about = self.about(seed, which) | {"policy": which}
+        return export(policy, about, format, folder, tolerance=tolerance, overwrite=overwrite)
+
+    @guarded
+    def video(
+        self,
+        out: Path | str | None = None,
+        *,
+        episodes: int = 1,
+        seed: int = 0,
+        policy_seed: int | None = None,
+        which: Which = "last",
+    ) -> Film:
+        """Film a policy in its environment, without a display.
+
+        Args:
+            out: a file name ending in .mp4 or .gif, which is replaced; `video.mp4` in the run's folder when None.
+            episodes: one after the other.
+            seed: decides the environment's seeds, as in `evaluate(index=1)`.
+            policy_seed: which seed's policy; the run's first when None.
+            which: the last policy, or the one with the best evaluation.
+
+        Raises:
+            ConfigError: there is no environment, it has no `render_mode="rgb_array"`, or a package is missing.
+            EnvError: it fails to draw.
+        """
+        count, first = number(episodes, int, "episodes"), number(seed, int, "seed")
+        if count is None or count < 1 or first is None or first < 0:
+            raise ConfigError(f"episodes must be at least 1 and seed at least 0, got {episodes} and {seed}")
+        prepare()
+        path = self.folder / "video.mp4" if out is None else Path(out).expanduser()
+        check_path(path)
+        act = self._acting(policy_seed, which)
+        seeds = episode_seeds(Purpose.EVALUATION, first, count, index=1)
+        return film(opened(lambda: self.task), lambda obs: act(obs, None), path, seeds)
 
     @guarded
     def load_reward(self, seed: int | None = None, which: Which = "last") -> LearnedReward:

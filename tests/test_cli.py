@@ -4,6 +4,7 @@ import importlib
 import subprocess
 import sys
 import types
+from pathlib import Path
 
 import pytest
 
@@ -120,7 +121,8 @@ def test_a_resumed_run_and_an_evaluation_take_workers(monkeypatch):
     [
         (
             ["trian"],
-            "unknown command 'trian'; there are train, eval, collect, datasets, reward, completion; "
+            "unknown command 'trian'; there are train, eval, collect, datasets, reward, export, video, push, pull, "
+            "completion; "
             "did you mean train?",
         ),
         (["train", "gial"], "did you mean gail?"),
@@ -157,6 +159,51 @@ def test_completion(capsys):
     assert {"bc", "gail", "--resume"} <= set(capsys.readouterr().out.split())
     assert cli.dispatch(["completion", "words", "--", "train", "sac"]) == 0
     assert {"--steps", "--critic.hidden"} <= set(capsys.readouterr().out.split())
+
+
+@pytest.mark.parametrize(
+    ("command", "flag"),
+    [
+        ("eval", "--index"),
+        ("collect", "--min-return"),
+        ("datasets", "--against"),
+        ("export", "--format"),
+        ("video", "--policy-seed"),
+        ("push", "--private"),
+        ("pull", "--revision"),
+    ],
+)
+def test_flags_of_every_command_are_completed(command, flag, capsys):
+    assert cli.dispatch(["completion", "words", "--", command, "x"]) == 0
+    assert {flag, "--help"} <= set(capsys.readouterr().out.split())
+
+
+def test_an_export_and_a_video_take_their_options(monkeypatch, capsys):
+    calls = []
+    exported = types.SimpleNamespace(folder="out", format="onnx", difference=1e-7, unit="u", observations=9)
+    exported.microseconds, exported.rounding = 12.3, 0.01
+    filmed = types.SimpleNamespace(path="x.gif", frames=3, fps=25.0, returns=[1.0, 2000.0])
+    run = types.SimpleNamespace(
+        export=lambda *args, **options: calls.append((args, options)) or exported,
+        video=lambda *args, **options: calls.append((args, options)) or filmed,
+    )
+    monkeypatch.setattr("imitax.run.Run", lambda *_, **__: run)
+    monkeypatch.setattr("imitax.envs.rendering.prepare", lambda: calls.append("prepared"))
+    for line in (
+        "export r --format onnx --out o --policy-seed 2 --which best --tolerance 1e-4",
+        "video r --out x.gif --episodes 2 --seed 3 --policy-seed 1",
+    ):
+        assert cli.dispatch(line.split()) == 0
+    options = {"seed": 2, "which": "best", "inference": None, "tolerance": 1e-4, "overwrite": False}
+    assert calls == [
+        (("onnx", Path("o")), options),
+        "prepared",
+        ((Path("x.gif"),), {"episodes": 2, "seed": 3, "policy_seed": 1, "which": "last"}),
+    ]
+    shown = capsys.readouterr().out
+    assert "out: policy.onnx\nlargest difference from the policy: 1e-07 (u), 9 observations\n" in shown
+    assert "its own actions differ by up to 0.01" in shown
+    assert "x.gif: 3 frames, 25 a second; return 1.0, 2,000.0" in shown
 
 
 LIGHT = """

@@ -62,12 +62,16 @@ ALLOWED = {
     "sources/": SOURCE,
     "checkpoint.py": {"errors", "files", "types"},
     "artifacts.py": CHOICES | {"checkpoint", "config", "files"},
+    "export/": NETWORKS - {"learner"} | {"export", "files", "observations"},
+    "video.py": {"envs", "errors"},
+    "hub/": {"datasets", "errors", "files", "hub", "record", "run"},
     "record/": HOST | {"record"},
     "figures/": HOST | {"figures"},
     "evaluate.py": HOST | {"networks", "compiled", "stacking"},
     "held_out.py": DATASETS | {"networks", "compiled", "trust"},
     "run_config.py": {"envs", "errors", "files", "record", "spaces"},
-    "run.py": SOURCE | {"acting", "artifacts", "evaluate", "held_out", "record", "run_config", "trust"},
+    "run.py": SOURCE
+    | {"acting", "artifacts", "evaluate", "export", "held_out", "record", "run_config", "trust", "video"},
     "training/": SOURCE
     | {
         "algorithm",
@@ -86,7 +90,8 @@ ALLOWED = {
         "trust",
     },
     "estimators.py": SOURCE | {"acting", "artifacts", "evaluate", "run", "training"},
-    "cli/": SOURCE | {"__version__", "algorithm", "cli", "config", "figures", "record", "rewards", "run", "training"},
+    "cli/": SOURCE
+    | {"__version__", "algorithm", "cli", "config", "export", "figures", "hub", "record", "rewards", "run", "training"},
     "rewards/": DATASETS | {"config", "rewards", "run", "training"},
     "tabular/": CHOICES | {"tabular"},
 }
@@ -112,7 +117,7 @@ READS_TERMINATED = {
 PROBE = ("hasattr", "getattr")
 PROBES = {
     ("config.py", "getattr"),  # of an annotation
-    *(("envs/" + file, "getattr") for file in ("guard.py", "limits.py", "making.py", "running.py")),
+    *(("envs/" + file, "getattr") for file in ("guard.py", "limits.py", "making.py", "rendering.py", "running.py")),
     *(("envs/" + file, "hasattr") for file in ("making.py", "running.py")),  # users' environments
     ("processes.py", "hasattr"),  # of the operating system
     ("files.py", "getattr"),  # arrays of NumPy and JAX
@@ -145,6 +150,7 @@ MANY_PARAMETERS = {
     "imitax/networks/reward.py:__init__",
     "imitax/record/recorder.py:__init__",
     "imitax/run.py:evaluate",
+    "imitax/run.py:export",
     "imitax/tabular/implicit.py:iq_learn",
     "imitax/tabular/implicit.py:iq_learn_on_policy",
     "imitax/tabular/implicit.py:recoil",

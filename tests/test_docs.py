@@ -22,8 +22,12 @@ from imitax.algorithms import ALGORITHMS
 from imitax.cli.collect import Collect
 from imitax.cli.datasets import Datasets
 from imitax.cli.evaluate import Evaluate
+from imitax.cli.export import Export
+from imitax.cli.pull import Pull
+from imitax.cli.push import Push
 from imitax.cli.resume import Resume
 from imitax.cli.reward import RewardEvaluate, RewardRetrain
+from imitax.cli.video import Video
 from imitax.config import Training, flatten
 from imitax.datasets import collect, loading, save_d4rl
 from imitax.envs import make_env
@@ -115,6 +119,7 @@ def test_commands_parse(command, place, monkeypatch):
         raise ReachedError
 
     for module, name in (
+        ("hub", "pull"),  # first: it imports another of these
         ("training.entry", "train"),
         ("training.resume", "resume"),
         ("run", "Run"),
@@ -146,7 +151,8 @@ def fields(*classes):
 
 
 COMMANDS = fields(
-    Resume, Evaluate, Collect, Datasets, RewardEvaluate, RewardRetrain, expert.Recipe, medium_replay.Recipe
+    *(Resume, Evaluate, Collect, Datasets, Export, Video, Push, Pull, RewardEvaluate, RewardRetrain),
+    *(expert.Recipe, medium_replay.Recipe),
 )
 COMMANDS |= {
     "--preset",

@@ -19,6 +19,10 @@ COMMANDS = {
     "collect": "collect",
     "datasets": "datasets",
     "reward": "reward",
+    "export": "export",
+    "video": "video",
+    "push": "push",
+    "pull": "pull",
     "completion": "completion",
 }
 """Commands, and the module of each."""
@@ -32,6 +36,10 @@ commands:
   collect RUN       roll out a saved policy into a dataset
   datasets          list, show, validate or examine demonstrations
   reward            judge a learned reward, or train a new policy on it
+  export RUN        write a policy for NumPy alone, or as ONNX
+  video RUN         film a policy
+  push RUN REPO     put a run on the Hugging Face hub
+  pull REPO         fetch a run from there
   completion SHELL  print what completes commands and flags in bash or zsh
 
 algorithms: {algorithms}

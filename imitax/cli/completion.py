@@ -1,5 +1,6 @@
 """`imitax completion`: what completes commands, algorithms and flags in a shell."""
 
+import importlib
 from collections.abc import Sequence
 
 from imitax.catalogue import ALIASES, bundled
@@ -12,6 +13,17 @@ BASH = """_imitax() {
 }
 complete -o default -F _imitax imitax
 """
+
+CLASSES = {
+    "eval": ("evaluate", "Evaluate"),
+    "collect": ("collect", "Collect"),
+    "export": ("export", "Export"),
+    "video": ("video", "Video"),
+    "push": ("push", "Push"),
+    "pull": ("pull", "Pull"),
+    "datasets": ("datasets", "Datasets"),
+}
+"""Commands without subcommands: where the class of their flags is."""
 
 SCRIPTS = {"bash": BASH, "zsh": "autoload -U +X bashcompinit && bashcompinit\n" + BASH}
 
@@ -43,6 +55,10 @@ def words(before: list[str]) -> list[str]:
         from imitax.cli.datasets import ACTIONS
 
         return list(ACTIONS)
+    if command == "reward" and not rest:
+        from imitax.cli.reward import ACTIONS
+
+        return list(ACTIONS)
     if command == "completion":
         return list(SCRIPTS)
     if command == "train" and not rest:
@@ -62,10 +78,11 @@ def _flags(command: str, rest: list[str]) -> list[str]:
 
         algorithm = find(split_alias(rest[0])[0])
         cls = job_class(algorithm, "default", algorithm.PRESETS["default"])
-    elif command == "eval":
-        from imitax.cli.evaluate import Evaluate as cls
-    elif command == "collect":
-        from imitax.cli.collect import Collect as cls
+    elif command == "reward":
+        from imitax.cli.reward import ORDERS
+
+        cls = ORDERS.get(rest[0], ORDERS["evaluate"])
     else:
-        from imitax.cli.datasets import Datasets as cls
+        module, name = CLASSES.get(command, CLASSES["datasets"])
+        cls = getattr(importlib.import_module(f"imitax.cli.{module}"), name)
     return [*flags(cls), "--help"]

@@ -72,10 +72,9 @@ def run(args: Sequence[str]) -> int:
     if not args or args[0] in ("-h", "--help", "help"):
         print(USAGE, end="")
         return 0 if args else 2
-    actions = {"evaluate": evaluate, "retrain": retrain}
-    if args[0] not in actions:
-        raise ConfigError(unknown("action", repr(args[0]), actions))
-    return actions[args[0]](args[1:])
+    if args[0] not in ACTIONS:
+        raise ConfigError(unknown("action of imitax reward", repr(args[0]), ACTIONS))
+    return ACTIONS[args[0]](args[1:])
 
 
 def evaluate(args: Sequence[str]) -> int:
@@ -155,3 +154,9 @@ def _plain(value: Any) -> Any:
     if isinstance(value, list | tuple):
         return [_plain(item) for item in value]
     return None if isinstance(value, float) and value != value else value
+
+
+ACTIONS = {"evaluate": evaluate, "retrain": retrain}
+"""What `imitax reward` does, by the name of the action."""
+ORDERS = {"evaluate": RewardEvaluate, "retrain": RewardRetrain}
+"""The class of each action's flags."""

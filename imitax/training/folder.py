@@ -21,8 +21,8 @@ except ImportError:  # Windows has no such locks
 
 CONFIG = "config.json"
 
-WRITTEN = ("checkpoints", "dynamics*", "figures", "metrics.jsonl", "policy*", "replay", "reward*", "seed-*")
-WRITTEN += ("summary.json", "tensorboard", "wandb*", CONFIG)
+WRITTEN = ("checkpoints", "dynamics*", "export", "figures", "metrics.jsonl", "policy*", "replay", "reward*", "seed-*")
+WRITTEN += ("summary.json", "tensorboard", "video.mp4", "wandb*", CONFIG)
 """What a run writes, the config last: it says that there is a run."""
 
 
