@@ -171,6 +171,7 @@ def test_completion(capsys):
         ("video", "--policy-seed"),
         ("push", "--private"),
         ("pull", "--revision"),
+        ("reward", "--demos"),
     ],
 )
 def test_flags_of_every_command_are_completed(command, flag, capsys):
