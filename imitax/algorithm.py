@@ -41,6 +41,8 @@ class Needs:
     """Demonstrations,"""
     actions: bool = False
     """with their actions."""
+    without_actions: str = "it learns from actions"
+    """Why demonstrations must have actions, and under which settings they need not, after "because"."""
     segments: bool = False
     """Consecutive transitions of demonstrations: they must not be subsampled."""
     initial: bool = False
