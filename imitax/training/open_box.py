@@ -9,7 +9,7 @@ from imitax.config import Training
 from imitax.datasets import Dataset, bounds
 from imitax.envs import Task
 from imitax.errors import ConfigError
-from imitax.spaces import LARGEST_BOUND, ActionSpace, BoxActions, Spec
+from imitax.spaces import LARGEST_BOUND, ActionSpace, BoxActions
 
 
 def with_range(task: Task, options: Training, data: list[Dataset], needs: Needs) -> tuple[Task, str]:
@@ -46,7 +46,7 @@ def with_range(task: Task, options: Training, data: list[Dataset], needs: Needs)
     ends = ", ".join(f"{a:g} to {b:g}" for a, b in zip(found.low, found.high, strict=True))
     policy = "a Gaussian policy, scaled to" if isinstance(found, BoxActions) and found.is_open else "a policy within"
     said = f"{task.label} has no bounds for its actions: {policy} the range of {source}, {ends}"
-    return replace(task, spec=Spec(task.spec.observation, found)), said
+    return replace(task, spec=replace(task.spec, action=found)), said
 
 
 def closed_unless(needs: Needs, space: ActionSpace) -> ActionSpace:
