@@ -18,7 +18,7 @@ from two_updates import check_saved, check_two_updates, initial_state
 import imitax
 from bench.experiments import algorithm_tables
 from imitax.algorithms import ALGORITHMS
-from imitax.config import Training
+from imitax.config import Training, override
 from imitax.datasets import collect
 from imitax.envs import Task
 from imitax.errors import ConfigError
@@ -46,6 +46,18 @@ def learns(name, kind):
     return bool(algorithm_tables.takes(algorithm_tables.default_needs(ALGORITHMS[name]))[KINDS[kind][0]])
 
 
+def shallow(cfg):
+    """A configuration at toy size, with one hidden layer in every network: what takes time here is compiling them."""
+
+    def change(part):
+        if not dataclasses.is_dataclass(part):
+            return part
+        values = {f.name: change(getattr(part, f.name)) for f in dataclasses.fields(part)}
+        return dataclasses.replace(part, **values | ({"hidden": (8,)} if "hidden" in values else {}))
+
+    return change(pictured.tiny(cfg))
+
+
 @cache
 def recorded(kind):
     """The task and its demonstrations."""
@@ -66,7 +78,7 @@ def test_every_algorithm_has_its_cells():
 @pytest.mark.parametrize(("name", "kind"), [cell for cell in CELLS if cell[1] != "history"])
 def test_two_updates_or_a_reason(name, kind, tmp_path):
     algorithm, (task, demos) = ALGORITHMS[name], recorded(kind)
-    cfg = pictured.tiny(algorithm.PRESETS["default"])
+    cfg = shallow(algorithm.PRESETS["default"])
 
     def check():
         check_observations(name, algorithm.needs(cfg), cfg, Training(), task.spec.observation)
@@ -87,10 +99,10 @@ def run_of(name, kind, folder, **options):
     """A run of 20 steps, of which 10 are updates."""
     _, env, kwargs = KINDS[kind]
     _, demos = recorded(kind)
-    cfg = pictured.tiny(ALGORITHMS[name].PRESETS["default"])
+    cfg = shallow(ALGORITHMS[name].PRESETS["default"])
     needs = ALGORITHMS[name].needs(cfg)
     if needs.model is not None and not needs.env:
-        cfg = imitax.config.override(cfg, **{"dynamics.termination": "learned"})
+        cfg = override(cfg, **{"dynamics.termination": "learned"})
     given = {"demos": demos} if needs.expert else {}
     given |= {"offline_data": dataclasses.replace(demos, name="other")} if needs.offline else {}
     length = {"steps": 24, "chunk": 4, "eval_every": 8, "checkpoint_every": 8, "eval_episodes": 1, "quiet": True}
