@@ -35,7 +35,7 @@ TITLES = {
 
 
 def update(root: Path, *, write: bool) -> list[Path]:
-    """The pages under `root` whose tables do not match the code; `write` brings them up to date.
+    """The pages under `root` with markers whose tables do not match the code; `write` brings them up to date.
 
     Raises DataError if a page has one marker without the other.
     """
@@ -47,7 +47,8 @@ def update(root: Path, *, write: bool) -> list[Path]:
     }
     stale = []
     for name, (page, section) in sections.items():
-        stale += Markers(name).update({page: section}, root, write=write)
+        if Markers(name).on(page):
+            stale += Markers(name).update({page: section}, root, write=write)
     return stale
 
 

@@ -149,3 +149,24 @@ def test_a_run_with_a_history(tmp_path):
 
 def test_the_tables_are_current():
     assert algorithm_tables.update(ROOT, write=False) == []
+    pages = [(ROOT / name).read_text() for name in ("README.md", "docs/spaces.md")]
+    for marker, page in zip(("algorithms", "actions", "states"), (pages[0], pages[1], pages[1]), strict=True):
+        assert page.count(f"<!-- {marker}:begin -->") == 1
+
+
+def test_the_tables_by_hand(tmp_path):
+    some = {name: ALGORITHMS[name] for name in ("bc", "f_irl", "rmirl", "sac")}
+    rows = algorithm_tables.algorithms_table(some).splitlines()[2:]
+    cells = [[cell.strip() for cell in row.strip("|").split("|")] for row in rows]
+    assert [row[1:5] for row in cells] == [
+        ["offline", "vector, image, dict, tuple", "continuous, discrete", "demonstrations"],
+        ["online", "vector, image, dict, tuple", "continuous, discrete", "demonstrations, states only"],
+        ["offline, model-based", "vector", "continuous", "demonstrations, other data"],
+        ["online", "vector, image, dict, tuple", "continuous, discrete", "rewards"],
+    ]
+    (tmp_path / "docs").mkdir()
+    (tmp_path / "README.md").write_text("<!-- algorithms:begin -->\nold\n<!-- algorithms:end -->\n")
+    (tmp_path / "docs" / "spaces.md").write_text("without markers")
+    assert algorithm_tables.update(tmp_path, write=True) == [tmp_path / "README.md"]
+    assert algorithm_tables.update(tmp_path, write=False) == []
+    assert "old" not in (tmp_path / "README.md").read_text()
