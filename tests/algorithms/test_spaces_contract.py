@@ -101,7 +101,7 @@ def run_of(name, kind, folder, **options):
     _, demos = recorded(kind)
     cfg = shallow(ALGORITHMS[name].PRESETS["default"])
     needs = ALGORITHMS[name].needs(cfg)
-    if needs.model is not None and not needs.env:
+    if needs.model is not None:
         cfg = override(cfg, **{"dynamics.termination": "learned"})
     given = {"demos": demos} if needs.expert else {}
     given |= {"offline_data": dataclasses.replace(demos, name="other")} if needs.offline else {}
