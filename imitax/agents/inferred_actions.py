@@ -8,8 +8,8 @@ What a critic is told of the expert are Q(s, a) of the expert's own actions, and
 too). The model is right where B has been: early in training it guesses, and where several actions lead to the same
 next state it draws any of them.
 
-Differs from the paper: the model takes one step in every update, on the update's own batch, and is this library's policy
-head, tanh-Gaussian or categorical; the official code has several kinds of Gaussians and a batch of its own.
+Differs from the paper: the model takes one step in every update, on the update's own batch, and is this library's
+policy head, tanh-Gaussian or categorical; the official code has several kinds of Gaussians and a batch of its own.
 """
 
 from dataclasses import field, replace
