@@ -71,7 +71,8 @@ PRESETS = {
 
 def needs(cfg: Config) -> Needs:
     """Demonstrations with actions, of any kind."""
-    return Needs(box_only="", enumerates=False, expert=True, actions=True, normalize_obs=cfg.normalize_obs)
+    kinds = {"box_only": "", "open_box": True, "enumerates": False}
+    return Needs(expert=True, actions=True, without_actions="it clones them", normalize_obs=cfg.normalize_obs, **kinds)
 
 
 def schedule(cfg: Config) -> Schedule:
