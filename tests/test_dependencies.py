@@ -73,6 +73,8 @@ ALLOWED = {
     "run_config.py": {"envs", "errors", "files", "record", "spaces"},
     "run.py": SOURCE
     | {"acting", "artifacts", "evaluate", "export", "held_out", "record", "run_config", "trust", "video"},
+    "comparison/": DATASETS | {"comparison", "compiled", "record", "run", "run_config"},
+    "report/": DATASETS | {"comparison", "compiled", "figures", "record", "report", "run", "run_config", "trust"},
     "training/": SOURCE
     | {
         "algorithm",
@@ -92,7 +94,8 @@ ALLOWED = {
     },
     "estimators.py": SOURCE | {"acting", "artifacts", "evaluate", "run", "training"},
     "cli/": SOURCE
-    | {"__version__", "algorithm", "cli", "config", "export", "figures", "hub", "record", "rewards", "run", "training"},
+    | {"__version__", "algorithm", "cli", "comparison", "config", "export", "figures", "hub", "record", "report"}
+    | {"rewards", "run", "training"},
     "rewards/": DATASETS | {"config", "rewards", "run", "training"},
     "tabular/": CHOICES | {"tabular"},
 }
