@@ -107,9 +107,10 @@ def _statistic(seeds: Mapping[str, Mapping[int, Any]]) -> str:
     return "Interquartile mean over seeds; bands are 95 % bootstrap intervals, from three seeds on."
 
 
-def scores(found: Comparison) -> Figure:
-    """Each method's score with its interval, and its seeds as dots."""
-    form, methods = formatter(found), found.methods
+def scores(found: Comparison, labels: Sequence[str]) -> Figure:
+    """Each method's score with its interval, and its seeds as dots. `labels` are those of all methods of the page, in
+    the order of their colours."""
+    form, methods, labels = formatter(found), found.methods, list(dict.fromkeys(labels))
     values = [v for m in methods for s in m.seeds.values() for v in s.values()]
     values += [v for m in methods for v in (m.score.low, m.score.high)]
     charts = []
@@ -119,7 +120,8 @@ def scores(found: Comparison) -> Figure:
         chart = Chart(limits(values), (0, len(methods)), width, height, left, 24, 6, 34)
         chart.axes("", (5 if kind == "wide" else 3, 0))
         for i, method in enumerate(methods):
-            y, shade, told = len(methods) - i - 0.5, colour(i), f"{method.label}: {written(method.score, form)}"
+            y, shade = len(methods) - i - 0.5, colour(labels.index(method.label))
+            told = f"{method.label}: {written(method.score, form)}"
             most = int((left - 12) / 6.4)
             name = method.label if len(method.label) <= most else method.label[: most - 1] + "…"
             chart.text(left - 10, chart.py(y) + 4, name, "label", "end")

@@ -107,7 +107,7 @@ def gather(runs: Any, *, success: float | int | None, examine: bool, trusted: bo
         score_heads=heads,
         compared=compared if compared and len(compared.methods) > 1 else None,
         pairs=_pairs(compared) if compared else [],
-        score_figure=charts.scores(compared) if compared else None,
+        score_figure=charts.scores(compared, [entry.label for entry in entries]) if compared else None,
         why_not=why,
         differences=differing([part.settings for part in parts]) if len(parts) > 1 else {},
         labels=columns,
