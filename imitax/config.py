@@ -5,7 +5,7 @@ import os
 import types
 import typing
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 
 import numpy as np
 
@@ -13,6 +13,9 @@ from imitax.errors import ConfigError, unknown
 from imitax.settings import INLINE, Count, CountOrZero, number, numbers, settings
 
 T = TypeVar("T")
+
+Rule = Literal["last", "best", "validation", "validation_error", "learned_reward", "agreement"]
+"""Which of a run's policies is taken: see `selection/rules.py`."""
 
 
 @settings()
@@ -64,6 +67,10 @@ class Training:
     """Episodes of an evaluation in an environment, deterministic policy, on environment seeds of their own."""
     checkpoint_every: Count = 10_000
     """Steps between checkpoints; a multiple of the chunk. Online, episodes are cut there, so it changes results."""
+    keep_policies: Literal["small", "all", "none"] = "small"
+    """Policies of evaluations that are kept, to select one later: small keeps those of up to 1 MiB."""
+    select: Rule = "last"
+    """Rule that takes one of these policies, which `--which selected` then is."""
     init_from: Path | None = None
     """Run folder or policy file whose policy the run starts from (warm start)."""
     reward: Path | None = None
@@ -199,23 +206,6 @@ def override(cfg: T, **changes: Any) -> T:
     own = {name: number(value, kinds[name], name) if name in kinds else value for name, value in own.items()}
     values = own | {name: override(getattr(cfg, name), **nested) for name, nested in below.items()}
     return dataclasses.replace(cfg, **values)  # type: ignore[type-var]
-
-
-def check_parts(cfg: Any, where: str = "") -> None:
-    """Refuse a part of a configuration whose class is not the one of its field, such as a subclass of it.
-
-    Raises:
-        ConfigError: a part would be recorded, and trained, as something else.
-    """
-    hints = typing.get_type_hints(type(cfg))
-    for f in dataclasses.fields(cfg):
-        value = getattr(cfg, f.name)
-        known = [h for h in (hints[f.name], *typing.get_args(hints[f.name])) if dataclasses.is_dataclass(h)]
-        if known and value is not None and type(value) not in known:
-            names = " or ".join(h.__name__ for h in known)  # type: ignore[union-attr]
-            raise ConfigError(f"{where}{f.name} must be a {names}, got a {type(value).__name__}: its own fields count")
-        if known and value is not None:
-            check_parts(value, f"{where}{f.name}.")
 
 
 def _convert(hint: Any, value: Any, where: str) -> Any:

@@ -5,14 +5,14 @@ that the policy has not learned from. `error` has no unit: the mean absolute dif
 action, so that actions in other units count alike; of a finite set, the share of actions that are others.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float, PRNGKeyArray
+from jaxtyping import Array, Float, Int, PRNGKeyArray
 
 from imitax import trust
 from imitax.compiled import filter_jit
@@ -66,6 +66,23 @@ def measure(policy: Policy, data: Dataset, key: PRNGKeyArray) -> dict[str, Any]:
     Raises:
         DataError: the data have other sizes than the policy, no actions, or actions that are not in its finite set.
     """
+    of, off, sampled, log_prob = _differences(policy, data, key)
+    part = np.concatenate([np.arange(n) * PARTS // n for n in data.lengths.tolist()])[of]
+    share = (off / np.asarray(policy.actor.spec.action.widths)).mean(1)
+    return {
+        "error": float(share.mean()),
+        "action_error_mode": float(off.mean()),
+        "action_error_sample": sampled,
+        "log_likelihood": float(log_prob.mean()),
+        "action_error_by_dimension": off.mean(0).tolist(),
+        "error_by_time": [float(share[part == i].mean()) if (part == i).any() else np.nan for i in range(PARTS)],
+    }
+
+
+def _differences(
+    policy: Policy, data: Dataset, key: PRNGKeyArray
+) -> tuple[Int[np.ndarray, "N"], Float[np.ndarray, "N k"], float, Float[np.ndarray, "N"]]:
+    """Compared steps, their absolute differences, the mean error of sampled actions, and log-densities."""
     spec = policy.actor.spec
     space = spec.action
     if (data.obs_dim, data.action_dim) != (spec.obs_dim, space.columns):
@@ -75,24 +92,34 @@ def measure(policy: Policy, data: Dataset, key: PRNGKeyArray) -> dict[str, Any]:
         )
     if spec.is_finite:
         check_inside(data, space, "policy's")
-    flat = data.transitions()
-    part = np.concatenate([np.arange(n) * PARTS // n for n in data.lengths.tolist()])
+    flat, steps = data.transitions(), np.arange(data.transition_count)
     count = compared_transitions(policy)
-    rows = slice(None)
-    if count is not None and count < len(flat):
-        rows = np.linspace(0, len(flat) - 1, count).astype(int)
-    obs = jax.tree.map(lambda x: jnp.asarray(x[rows]), flat.obs)
-    off, sampled, log_prob = _compare(policy, obs, jnp.asarray(space.encode(flat.action[rows])), key)
-    off, part = np.asarray(off, np.float64), part[rows]
-    share = (off / np.asarray(space.widths)).mean(1)
-    return {
-        "error": float(share.mean()),
-        "action_error_mode": float(off.mean()),
-        "action_error_sample": float(sampled),
-        "log_likelihood": float(np.asarray(log_prob, np.float64).mean()),
-        "action_error_by_dimension": off.mean(0).tolist(),
-        "error_by_time": [float(share[part == i].mean()) if (part == i).any() else np.nan for i in range(PARTS)],
-    }
+    if count is not None and count < len(steps):
+        steps = np.linspace(0, len(steps) - 1, count).astype(int)
+    obs = jax.tree.map(lambda x: jnp.asarray(x[steps]), flat.obs)
+    off, sampled, log_prob = _compare(policy, obs, jnp.asarray(space.encode(flat.action[steps])), key)
+    return steps, np.asarray(off, np.float64), float(sampled), np.asarray(log_prob, np.float64)
+
+
+def by_episode(
+    policy: Policy, data: Dataset, key: PRNGKeyArray
+) -> tuple[Float[np.ndarray, "E"], Float[np.ndarray, "E"]]:
+    """Of each recorded episode with a compared step, mean error (as `error` of `measure`) and mean log-density.
+
+    Args:
+        policy: of one seed.
+        data: episodes with actions.
+        key: as of `measure`.
+
+    Raises:
+        DataError: as `measure`.
+    """
+    steps, off, _, log_prob = _differences(policy, data, key)
+    share = (off / np.asarray(policy.actor.spec.action.widths)).mean(1)
+    episode = np.repeat(np.arange(len(data.episodes)), data.lengths)[steps]
+    counts = np.bincount(episode)
+    errors, densities = (np.bincount(episode, x)[counts > 0] / counts[counts > 0] for x in (share, log_prob))
+    return errors, densities
 
 
 def summarise_errors(per_seed: Mapping[int, Mapping[str, Any]]) -> dict[str, Any]:
@@ -121,6 +148,22 @@ def episodes_of(config: Mapping[str, Any], demos: Any, folder: str, trusted: boo
         ConfigError: the run learned from data in memory, or names a file that may not be read.
         DataError: the data have changed, or cannot be read.
     """
+    data, own = recorded(config, demos, folder, trusted)
+    if own is None:
+        return dict.fromkeys(config["training"]["seeds"], data), "given episodes"
+    parts = chosen_episodes(own, config["training"]["seeds"], data)
+    if all(held_out is not None for _, held_out in parts.values()):
+        return {seed: held_out for seed, (_, held_out) in parts.items() if held_out is not None}, "held-out episodes"
+    return {seed: learned for seed, (learned, _) in parts.items()}, "training episodes"
+
+
+def recorded(
+    config: Mapping[str, Any], demos: Any, folder: str, trusted: bool
+) -> tuple[Dataset, Mapping[str, Any] | None]:
+    """Recorded episodes, and what a run's config says of them: None of others than those that it learned from.
+
+    Arguments and errors are those of `episodes_of`.
+    """
     option = "demos" if config["data"] is not None else "offline_data"
     own, training = config["data"] or config.get("offline_data"), config["training"]
     if own is None and demos is None:
@@ -139,11 +182,24 @@ def episodes_of(config: Mapping[str, Any], demos: Any, folder: str, trusted: boo
     if own is None or data.hash() != own["hash"]:
         if demos is None:
             raise DataError(f"{source} has changed since the run started: its hash is {data.hash()[:12]} now")
-        return dict.fromkeys(training["seeds"], data), "given episodes"
-    kind, chosen = "held-out episodes", {s: own.get("validation_episodes", {}).get(str(s)) for s in training["seeds"]}
-    if not all(chosen.values()):
-        everything = list(range(len(data.episodes)))
-        chosen = {seed: own.get("train_episodes", {}).get(str(seed), everything) for seed in chosen}
-        kind = "training episodes"
-    episodes = {seed: tuple(data.episodes[i] for i in rows) for seed, rows in chosen.items()}
-    return {seed: replace(data, episodes=e) for seed, e in episodes.items()}, kind
+        return data, None
+    return data, own
+
+
+def chosen_episodes(
+    own: Mapping[str, Any], seeds: Sequence[int], data: Dataset
+) -> dict[int, tuple[Dataset, Dataset | None]]:
+    """The episodes that each seed learned from, and those that were held out, if there are any.
+
+    Args:
+        own: what the run's config says of the data.
+        seeds: of the run.
+        data: all of them.
+    """
+    everything, found = list(range(len(data.episodes))), {}
+    for seed in seeds:
+        learned, held_out = (own.get(f"{part}_episodes", {}).get(str(seed)) for part in ("train", "validation"))
+        rows = [everything if learned is None else learned, held_out or []]
+        learned, held_out = (tuple(data.episodes[i] for i in indices) for indices in rows)
+        found[seed] = replace(data, episodes=learned), replace(data, episodes=held_out) if held_out else None
+    return found

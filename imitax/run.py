@@ -30,6 +30,8 @@ from imitax.observations import Misfit, count, rows
 from imitax.record import seed_folder
 from imitax.run_config import facts, read_config, read_summary, task_of
 from imitax.seeding import Purpose
+from imitax.selection import PolicyChoice, kept
+from imitax.selection.choice import EPISODES, Candidates, select
 from imitax.settings import number
 from imitax.sources.online import read_replay
 from imitax.spaces import Spec
@@ -40,8 +42,9 @@ from imitax.video import Film, check_path, film
 if TYPE_CHECKING:
     import pandas
 
-Which = Literal["last", "best"] | str
-"""The last policies, or those with the best evaluation; any other text is refused with a message."""
+Which = Literal["last", "best", "selected"] | str
+"""The last policies, those with the best evaluation, or those that `--select` or `Run.select` has chosen, without which
+they are the last; any other text is refused with a message."""
 
 
 class Run:
@@ -114,7 +117,7 @@ class Run:
 
     @guarded
     def load_policy(self, seed: int | None = None, which: Which = "last") -> Policy:
-        """The last policy of a seed, or the one with the best evaluation; the first seed's when None."""
+        """The last policy of a seed, or another one; the first seed's when None."""
         return load_policy(self._file("policy", seed, which))[0]
 
     def about(self, seed: int | None = None, which: Which = "last") -> dict[str, Any]:
@@ -123,8 +126,10 @@ class Run:
 
     def _file(self, name: str, seed: int | None, which: Which) -> Path:
         """A seed's policy or reward file. ConfigError for another `which`, CheckpointError if it is not there yet."""
+        if which == "selected":
+            return self._selected_file(name, seed)
         if which not in ("last", "best"):
-            raise ConfigError(f"which is last or best, got {which!r}")
+            raise ConfigError(f"which is last or best, got {which!r}; or selected")
         path = self.seed_folder(seed) / f"{name}{'' if which == 'last' else '-best'}.safetensors"
         if not path.exists() and name == "policy":
             best = which == "best" and (path.parent / "policy.safetensors").exists()
@@ -134,6 +139,17 @@ class Run:
                 why += " (there is no environment, and no held-out error)" if none else ": every return was 0"
             raise CheckpointError(f"{path.parent} has no {which} policy: {why}")
         return path
+
+    def _selected_file(self, name: str, seed: int | None) -> Path:
+        """A seed's selected policy. ConfigError for rewards, CheckpointError before the run has selected."""
+        if name != "policy":
+            raise ConfigError(f"policies are selected, a {name} is not: which is last or best")
+        rule = self.config["training"].get("select", "last")
+        if kept.read(self.folder) is None:
+            if rule == "last":
+                return self._file(name, seed, "last")
+            raise CheckpointError(f"{self.folder} has selected no policy yet: imitax select {self.folder} --by {rule}")
+        return self.seed_folder(seed) / kept.SELECTED
 
     def _acting(self, seed: int | None, which: Which) -> Acting:
         """A seed's policy with its compiled functions; read again when its file has changed."""
@@ -152,7 +168,7 @@ class Run:
         Args:
             obs: one raw observation in the form that the environment gives it, or several [B, ...].
             seed: which seed's policy; the run's first when None.
-            which: the last policy, or the one with the best evaluation.
+            which: the last policy, the one with the best evaluation, or the selected one.
             sample: a number that decides the noise of a sampled action; None is the deterministic mode.
 
         Returns:
@@ -169,7 +185,7 @@ class Run:
 
         Args:
             seed: which seed's policy; the run's first when None.
-            which: the last policy, or the one with the best evaluation.
+            which: the last policy, the one with the best evaluation, or the selected one.
             sample: decides, with the step, the noise of sampled actions; None is the deterministic mode.
         """
         policies = stack([self.load_policy(seed, which)])
@@ -337,6 +353,37 @@ class Run:
             },
         )
 
+    @property
+    def selection(self) -> dict[str, Any] | None:
+        """The rule, the chosen steps and the scores of the selection that was written last; None without one."""
+        return kept.read(self.folder)
+
+    @guarded
+    def select(
+        self, by: str, *, others: bool = False, episodes: int = EPISODES, demos: Any = None, write: bool = True
+    ) -> PolicyChoice:
+        """Take one of the policies of each seed's evaluations, which `which="selected"` is from then on.
+
+        Args:
+            by: last, best (the return, so the environment's own reward), validation (log-likelihood of held-out
+                episodes), validation_error (of their actions), learned_reward (of rollouts), or agreement (of rollouts
+                with the demonstrations).
+            others: score the other rules too, as far as they can be used.
+            episodes: of each policy's rollouts.
+            demos: recorded episodes in place of those that the run learned from; none of them counts as learned from.
+            write: False only scores.
+
+        Raises:
+            ConfigError: there is no such rule, or it cannot be used here.
+            CheckpointError: the run kept no policies.
+        """
+        wanted = number(episodes, int, "episodes")
+        if wanted is None or wanted < 1:
+            raise ConfigError(f"episodes must be at least 1, got {episodes}")
+        trusted = self._trust_env or trust.is_own(self.folder, self.config)
+        candidates = Candidates(self.folder, self.config, lambda: self.task, demos, trusted)
+        return select(candidates, by, others=others, episodes=wanted, write=write)
+
     @guarded
     def evaluate(
         self,
@@ -353,7 +400,7 @@ class Run:
 
         Args:
             episodes: per seed.
-            which: the last policies, or those with the best evaluation.
+            which: the last policies, those with the best evaluation, or the selected ones.
             sample: sampled actions instead of the deterministic mode.
             index: of the set of episodes; 0 is the one that training evaluated on, others are fresh.
             inference: another way for implicit policies to find their action: dfo, langevin, actor_mean or

@@ -33,6 +33,8 @@ class Purpose(IntEnum):
     MODEL_ROLLOUTS = 11
     TURNS = 12
     """Slow work between chunks of updates."""
+    SELECTION = 13
+    """What decides among a run's policies: the noise of their actions, and which rows stand for all."""
 
 
 def generator(seed: int, purpose: Purpose, *index: int) -> np.random.Generator:

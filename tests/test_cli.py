@@ -121,8 +121,8 @@ def test_a_resumed_run_and_an_evaluation_take_workers(monkeypatch):
     [
         (
             ["trian"],
-            "unknown command 'trian'; there are train, eval, collect, datasets, reward, export, video, push, pull, "
-            "plot, compare, report, completion; "
+            "unknown command 'trian'; there are train, eval, collect, datasets, select, reward, export, video, push, "
+            "pull, plot, compare, report, completion; "
             "did you mean train?",
         ),
         (["train", "gial"], "did you mean gail?"),

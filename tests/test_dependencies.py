@@ -71,8 +71,9 @@ ALLOWED = {
     "evaluate.py": HOST | {"networks", "compiled", "stacking"},
     "held_out.py": DATASETS | {"networks", "compiled", "trust"},
     "run_config.py": {"envs", "errors", "files", "record", "spaces"},
+    "selection/": SOURCE | {"artifacts", "config", "evaluate", "held_out", "record", "selection"},
     "run.py": SOURCE
-    | {"acting", "artifacts", "evaluate", "export", "held_out", "record", "run_config", "trust", "video"},
+    | {"acting", "artifacts", "evaluate", "export", "held_out", "record", "run_config", "selection", "trust", "video"},
     "comparison/": DATASETS | {"comparison", "compiled", "record", "run", "run_config"},
     "report/": DATASETS | {"comparison", "compiled", "figures", "record", "report", "run", "run_config", "trust"},
     "training/": SOURCE
@@ -89,6 +90,7 @@ ALLOWED = {
         "record",
         "run",
         "run_config",
+        "selection",
         "training",
         "trust",
     },
@@ -115,6 +117,8 @@ READS_TERMINATED = {
     "training/dynamics_errors.py": "models are fitted to it",
     "rewards/distances.py": "there is no value after the end",
     "rewards/judging.py": "episodes that end are told from those that are cut",
+    "selection/occupancy.py": "what follows an end counts",
+    "selection/scores.py": "a learned reward wants it",
 }
 """As an attribute, beside sources and datasets, and why."""
 

@@ -30,6 +30,7 @@ from imitax.cli.push import Push
 from imitax.cli.report import Report
 from imitax.cli.resume import Resume
 from imitax.cli.reward import RewardEvaluate, RewardRetrain
+from imitax.cli.select import Select
 from imitax.cli.video import Video
 from imitax.config import Training, flatten
 from imitax.datasets import collect, loading, save_d4rl
@@ -157,7 +158,7 @@ def fields(*classes):
 
 
 COMMANDS = fields(
-    *(Resume, Evaluate, Collect, Datasets, Plot, Compare, Report),
+    *(Resume, Evaluate, Collect, Select, Datasets, Plot, Compare, Report),
     *(Export, Video, Push, Pull, RewardEvaluate, RewardRetrain),
     *(expert.Recipe, medium_replay.Recipe),
 )

@@ -12,6 +12,7 @@ import imitax
 from imitax.config import override
 from imitax.datasets import collect, validate
 from imitax.datasets.doctor.rounds import examine
+from imitax.errors import ConfigError
 from imitax.networks import CNN
 
 ENV = "ImitaxPicturedSteps-v0"
@@ -87,3 +88,9 @@ def test_actor_critic_and_reward_with_a_shared_encoder(demos, tmp_path, no_figur
     pixels, place = run.load_policy().actor.encoder.images
     assert isinstance(pixels, CNN)
     assert place is None
+
+
+def test_distances_between_pictures_select_no_policy(demos, tmp_path):
+    cfg = pictured.tiny(imitax.preset_config("bc"))
+    with pytest.raises(ConfigError, match=r"--select agreement cannot be used: .* not defined for images"):
+        imitax.train(cfg, env=ENV, demos=demos, select="agreement", out=tmp_path / "run", **SHORT)

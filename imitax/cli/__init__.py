@@ -18,6 +18,7 @@ COMMANDS = {
     "eval": "evaluate",
     "collect": "collect",
     "datasets": "datasets",
+    "select": "select",
     "reward": "reward",
     "export": "export",
     "video": "video",
@@ -38,6 +39,7 @@ commands:
   eval RUN          roll out a run's policies on fresh episodes
   collect RUN       roll out a saved policy into a dataset
   datasets          list, show, validate or examine demonstrations
+  select RUN        take one of the policies of a run's evaluations
   reward            judge a learned reward, or train a new policy on it
   export RUN        write a policy for NumPy alone, or as ONNX
   video RUN         film a policy

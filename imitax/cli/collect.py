@@ -25,8 +25,8 @@ class Collect:
     """Decides the environments' seeds and the noise of sampled actions."""
     policy_seed: int | None = None
     """Which seed's policy of the run; its first when not given."""
-    which: Annotated[str, tyro.conf.arg(metavar="{last,best}")] = "last"
-    """The last policy, or the one with the best evaluation."""
+    which: Annotated[str, tyro.conf.arg(metavar="{last,best,selected}")] = "last"
+    """The last policy, the one with the best evaluation, or the selected one (`imitax select`)."""
     deterministic: bool = False
     """Take the policy's mode instead of samples."""
     full_length_only: bool = False

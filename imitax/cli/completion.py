@@ -17,6 +17,7 @@ complete -o default -F _imitax imitax
 CLASSES = {
     "eval": ("evaluate", "Evaluate"),
     "collect": ("collect", "Collect"),
+    "select": ("select", "Select"),
     "export": ("export", "Export"),
     "video": ("video", "Video"),
     "push": ("push", "Push"),

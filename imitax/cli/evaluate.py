@@ -23,8 +23,8 @@ class Evaluate:
     """Folder of the run."""
     episodes: int = 20
     """Episodes a seed."""
-    which: Annotated[str, tyro.conf.arg(metavar="{last,best}")] = "last"
-    """The last policies, or those with the best evaluation."""
+    which: Annotated[str, tyro.conf.arg(metavar="{last,best,selected}")] = "last"
+    """The last policies, those with the best evaluation, or the selected ones (`imitax select`)."""
     sample: bool = False
     """Sampled actions instead of the deterministic mode."""
     index: int = 1

@@ -25,8 +25,8 @@ class Export:
     """Folder to write to; export/FORMAT in the run's folder when not given."""
     policy_seed: int | None = None
     """Which seed's policy of the run; its first when not given."""
-    which: Annotated[str, tyro.conf.arg(metavar="{last,best}")] = "last"
-    """The last policy, or the one with the best evaluation."""
+    which: Annotated[str, tyro.conf.arg(metavar="{last,best,selected}")] = "last"
+    """The last policy, the one with the best evaluation, or the selected one (`imitax select`)."""
     inference: Annotated[str | None, tyro.conf.arg(metavar="{actor_mean}")] = None
     """Of implicit policies (ibc), what is exported: the policy that was trained beside the search."""
     tolerance: float = 1e-5

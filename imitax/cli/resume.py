@@ -43,7 +43,7 @@ class Resume:
 def run(args: Sequence[str]) -> int:
     """Carry the command out; returns its exit status."""
     order: Resume = parse(Resume, args, "imitax train")
-    from imitax.cli.scores import print_scores
+    from imitax.cli.scores import print_scores, print_selection
     from imitax.training.resume import resume
 
     given = {name: getattr(order, name) for name in ("init_from", "reward", "model_from", "results")}
@@ -60,4 +60,5 @@ def run(args: Sequence[str]) -> int:
     )
     if not order.quiet:
         print_scores(run.summary)
+        print_selection(run.selection)
     return 0

@@ -1,5 +1,6 @@
 """The table of a finished run's scores."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from rich.console import Console
@@ -39,3 +40,10 @@ def print_errors(summary: dict[str, Any]) -> None:
     scores = {which: summary[which] for which in ("last", "best")}
     steps = {"last": str(summary["steps"]), "best": best or ""}
     Console().print(error_table(scores, title, steps, summary["error_of"]))
+
+
+def print_selection(selection: Mapping[str, Any] | None) -> None:
+    """Print which evaluation's policy each seed has selected, if the run has selected."""
+    if selection is not None:
+        steps = ", ".join(f"seed {seed} step {step:,}" for seed, step in selection["steps"].items())
+        print(f"selected by {selection['rule']}: {steps}")

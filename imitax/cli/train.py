@@ -63,9 +63,10 @@ def start(given: str, args: list[str]) -> int:
         order.cfg, env=env, demos=demos, out=order.out, preset=order.preset, overwrite=order.overwrite, **options
     )
     if not order.training.quiet:
-        from imitax.cli.scores import print_scores
+        from imitax.cli.scores import print_scores, print_selection
 
         print_scores(result.summary)
+        print_selection(result.selection)
         print(f"run: {result.folder}")
     return 0
 

@@ -24,8 +24,8 @@ class Video:
     """Decides the environment's seeds: 0 films the first of the fresh episodes on which `imitax eval` scores seed 0."""
     policy_seed: int | None = None
     """Which seed's policy of the run; its first when not given."""
-    which: Annotated[str, tyro.conf.arg(metavar="{last,best}")] = "last"
-    """The last policy, or the one with the best evaluation."""
+    which: Annotated[str, tyro.conf.arg(metavar="{last,best,selected}")] = "last"
+    """The last policy, the one with the best evaluation, or the selected one (`imitax select`)."""
     env: str | None = None
     """The environment's id, where the run's own is not to be used, or is to be trusted: see `--trust-env`."""
     trust_env: bool = False

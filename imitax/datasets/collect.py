@@ -25,7 +25,7 @@ the step, for the policy's noise, to actions [N, ...]."""
 
 def collect(
     policy: Policy,
-    make_env: Callable[[], gym.Env] | gym.Env,
+    make_env: Callable[[], gym.Env] | gym.Env | Task,
     *,
     episodes: int,
     seed: int,
@@ -42,7 +42,7 @@ def collect(
 
     Args:
         policy: see `Policy`. It always gets N = num_envs rows; those of idle environments are zero.
-        make_env: builds the environment, or is one. An episode that it does not end within 10,000 steps is cut.
+        make_env: builds the environment, or is one, or a task. An episode without an end is cut after 10,000 steps.
         episodes: how many to keep.
         seed: at least 0.
         num_envs: how many environments step side by side; at most `episodes` are used.
@@ -99,10 +99,10 @@ def collect(
     )
 
 
-def _environments(make_env: Callable[[], gym.Env] | gym.Env, num_envs: int) -> SerialVectorEnv | SoleVectorEnv:
-    if not isinstance(make_env, gym.Env):
+def _environments(make_env: Callable[[], gym.Env] | gym.Env | Task, num_envs: int) -> SerialVectorEnv | SoleVectorEnv:
+    if not isinstance(make_env, gym.Env | Task):
         return SerialVectorEnv(make_env, num_envs)
-    task = Task.create(make_env)
+    task = Task.create(make_env) if isinstance(make_env, gym.Env) else make_env
     return SerialVectorEnv(task.make, num_envs) if task.sole is None else SoleVectorEnv(task.sole, 1)
 
 

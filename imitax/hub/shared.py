@@ -8,8 +8,8 @@ from typing import Any
 from imitax.datasets.loading import named
 
 SHARED = re.compile(
-    r"(seed-\d{1,10}/)?(metrics\.jsonl|(policy|reward)(-best)?\.safetensors|figures/[\w-]{1,100}\.png)"
-    r"|config\.json|summary\.json|video\.(mp4|gif)|README\.md"
+    r"(seed-\d{1,10}/)?(metrics\.jsonl|((policy|reward)(-best)?|policy-selected)\.safetensors|figures/[\w-]{1,100}\.png)"
+    r"|config\.json|summary\.json|selection\.json|video\.(mp4|gif)|README\.md"
 )
 """Files that are pushed and pulled, by their names in the run's folder; `README.md` is the card."""
 

@@ -1,7 +1,16 @@
 """What a run reports: metrics as JSON lines, TensorBoard, Weights & Biases, the terminal, and the table of scores."""
 
 from imitax.record.recorder import Recorder, seed_folder, truncate_metrics
-from imitax.record.scores import error_table, score_table
+from imitax.record.scores import choice_table, error_table, score_table
 from imitax.record.sinks import Sink, SinkName
 
-__all__ = ["Recorder", "Sink", "SinkName", "error_table", "score_table", "seed_folder", "truncate_metrics"]
+__all__ = [
+    "Recorder",
+    "Sink",
+    "SinkName",
+    "choice_table",
+    "error_table",
+    "score_table",
+    "seed_folder",
+    "truncate_metrics",
+]

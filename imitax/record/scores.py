@@ -112,6 +112,43 @@ def error_table(
     return table
 
 
+def choice_table(
+    rule: str,
+    chosen: Mapping[str, Mapping[int, int]],
+    scores: Mapping[int, Sequence[Mapping[str, Any]]],
+    title: str = "",
+) -> Table:
+    """A table of the evaluations among which policies are selected, with the scores of rules.
+
+    Args:
+        rule: that selects; the rows that it takes are bold.
+        chosen: by the names of rules, the step that each takes of a seed, which is marked with an asterisk.
+        scores: by seed, for each evaluation `step`, `return_mean` and what rules score.
+        title: of the table.
+    """
+    table = Table(title=title or None, title_justify="left", title_style="bold")
+    columns = [name for name in chosen if name not in ("last", "best")]
+    for column in ("seed", "step", "return", *columns):
+        table.add_column(column, justify="right")
+    for seed, lines in scores.items():
+        for line in lines:
+            step = line["step"]
+
+            def marked(text: str, name: str, at: tuple[int, int] = (seed, step)) -> str:
+                return text + ("*" if chosen.get(name, {}).get(at[0]) == at[1] else "")
+
+            value = line.get("return_mean")
+            cells = [marked(f"{step:,}", "last"), marked("-" if value is None else format_return(value), "best")]
+            cells += [marked(_score(line.get(name)), name) for name in columns]
+            table.add_row(str(seed), *cells, style="bold" if chosen[rule][seed] == step else None)
+        table.add_section()
+    return table
+
+
+def _score(value: float | None) -> str:
+    return "-" if value is None else f"{value:.4g}"
+
+
 def _plain(value: float | None) -> str:
     return "not finite" if value is None or not np.isfinite(value) else f"{value:.3g}"
 

@@ -16,18 +16,19 @@ from imitax.artifacts import DYNAMICS, POLICY, REWARD
 from imitax.catalogue import split_alias
 from imitax.checkpoint import Checkpoint
 from imitax.compiled import guarded
-from imitax.config import Training, check_parts, flatten, from_flat, override
+from imitax.config import Training, flatten, from_flat, override
 from imitax.envs import EnvLike, Spaces
 from imitax.errors import ConfigError, unknown
 from imitax.files import read_json
 from imitax.run import Run
-from imitax.settings import number
+from imitax.settings import check_parts, number
 from imitax.stacking import reserve_cpus
 from imitax.training.folder import check_folder, claim, default_folder, locked, release
 from imitax.training.given import digest
 from imitax.training.loop import Callback, train_loop
 from imitax.training.provenance import commit, describe_demonstrations, describe_offline, describe_task, versions
 from imitax.training.results import summarise_run
+from imitax.training.selecting import select_policy
 from imitax.training.setup import Setup, prepare
 
 FORMAT = 2
@@ -179,11 +180,12 @@ def describe_run(setup: Setup, preset: str) -> dict[str, Any]:
 
 
 def finish(setup: Setup, checkpoint: Checkpoint | None, callbacks: Sequence[Callback]) -> Run:
-    """Run the loop, then write what comes of it: summary, figures, result lines."""
+    """Run the loop, then write what comes of it: summary, figures, result lines, a selected policy."""
     summary = setup.folder / "summary.json"
     if not (summary.exists() and read_json(summary)["steps"] == setup.training.steps):
         if not setup.training.quiet:
             print(f"run: {setup.folder}", file=sys.stderr)
         with locked(setup.folder):
             summarise_run(setup, train_loop(setup, checkpoint, callbacks))
+    select_policy(setup.folder, setup.training.select, setup.task, setup.data.demos)
     return Run(setup.folder, task=setup.task, measured=setup.measured)

@@ -22,7 +22,7 @@ except ImportError:  # Windows has no such locks
 CONFIG = "config.json"
 
 WRITTEN = ("checkpoints", "dynamics*", "export", "figures", "metrics.jsonl", "policy*", "replay", "reward*", "seed-*")
-WRITTEN += ("summary.json", "tensorboard", "video.mp4", "wandb*", CONFIG)
+WRITTEN += ("policies", "selection.json", "summary.json", "tensorboard", "video.mp4", "wandb*", CONFIG)
 """What a run writes, the config last: it says that there is a run."""
 
 

@@ -24,7 +24,7 @@ from imitax.stacking import gathered, spread
 from imitax.training.begin import continue_from, fit_recorded, initial_state, make_streams, unaliased
 from imitax.training.chunk import Augment, make_chunk, make_turn
 from imitax.training.evaluation import evaluation_records, improves
-from imitax.training.progress import Progress, recorder, save
+from imitax.training.progress import Progress, keep, recorder, save
 from imitax.training.schedule import Timeline
 from imitax.training.setup import Setup
 from imitax.training.signals import Signals
@@ -130,6 +130,7 @@ def evaluate(
     state, seeds = gathered(state), setup.training.seeds
     records = evaluation_records(setup, evaluator, state)
     for i, seed in enumerate(seeds):
+        keep(setup, state, i, progress.step, seed_folder(setup.folder, seeds, seed))
         record.evaluation(progress.step, seed, records[seed], progress.wall_s)
         score = improves(setup, records[seed], progress.best[i])
         if score is not None:

@@ -12,7 +12,8 @@ import numpy as np
 from imitax.artifacts import save_policy, save_reward
 from imitax.checkpoint import Checkpoint
 from imitax.files import read_json
-from imitax.record import Recorder, SinkName
+from imitax.record import Recorder, SinkName, seed_folder
+from imitax.selection import kept
 from imitax.stacking import unstack
 from imitax.training.setup import Setup
 from imitax.types import Metrics
@@ -52,8 +53,10 @@ class Progress:
 
 
 def recorder(setup: Setup, progress: Progress) -> Recorder:
-    """What writes the run's metrics."""
+    """What writes the run's metrics; records, policies and a selection of steps that are trained again are removed."""
     options = setup.training
+    folders = [seed_folder(setup.folder, options.seeds, seed) for seed in options.seeds]
+    kept.begin(setup.folder, folders, progress.step)
     wanted: dict[SinkName, bool] = {"tensorboard": options.tensorboard, "wandb": options.wandb}
     return Recorder(
         setup.folder,
@@ -74,3 +77,10 @@ def save(setup: Setup, state: Any, index: int, step: int, folder: Path, suffix: 
     save_policy(folder / f"policy{suffix}.safetensors", setup.algorithm.policy(own), about)
     if setup.algorithm.reward is not None:
         save_reward(folder / f"reward{suffix}.safetensors", setup.algorithm.reward(own, setup.cfg), about)
+
+
+def keep(setup: Setup, state: Any, index: int, step: int, folder: Path) -> None:
+    """Keep one seed's policy of an evaluation, where the options want it."""
+    policy, options = setup.algorithm.policy(unstack(state, index)), setup.training
+    if kept.keeps(options.keep_policies, options.select, policy):
+        save_policy(kept.path_of(folder, step), policy, setup.about(index, step))

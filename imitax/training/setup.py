@@ -17,6 +17,7 @@ from imitax.training.action_check import check_actions, check_demonstrated
 from imitax.training.data import Data, Sources, gather, load_sources
 from imitax.training.given import Given, load_given, termination_of
 from imitax.training.observed import check_observations
+from imitax.training.selecting import check_selection
 from imitax.training.task import hold_out, make_task, with_termination
 
 
@@ -115,6 +116,7 @@ def prepare(
     if options.env_workers:
         check_sendable(task)
     data = gather(needs, sources, options, task)
+    check_selection(algorithm, needs, options, task, data)
     return Setup(algorithm, cfg, options, task, folder, data, given, termination_of(needs, task))
 
 

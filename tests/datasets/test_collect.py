@@ -1,10 +1,14 @@
 """What is collected, and from which seeds."""
 
+import dataclasses
+
 import gymnasium as gym
 import numpy as np
 import pytest
 
 from imitax.datasets import collect, load, save_d4rl, validate
+from imitax.envs import Task
+from imitax.envs.sole import Sole
 from imitax.errors import DataError
 from imitax.seeding import Purpose, environment_seed
 
@@ -99,3 +103,20 @@ def test_a_real_environment(tmp_path):
 def test_bad_collection(arguments, message):
     with pytest.raises(DataError, match=message):
         collect(**{"policy": forward, "make_env": make, "episodes": 2, "seed": 0} | arguments)
+
+
+def test_a_task_whose_environment_exists_once_is_used_alone_and_stays_open():
+    class Once(Walk):
+        closed = False
+
+        def close(self):
+            self.closed = True
+
+    once = Once()
+    task = Task.create(make)
+    alone = dataclasses.replace(task, make=lambda: once, sole=Sole(gym.wrappers.TimeLimit(once, 6)))
+    many, one = (collect(forward, of, episodes=5, seed=0) for of in (task, alone))
+    assert one.lengths.tolist() == many.lengths.tolist()
+    assert [e.terminated for e in one.episodes] == [e.terminated for e in many.episodes]
+    np.testing.assert_array_equal(one.transitions().obs, many.transitions().obs)
+    assert not once.closed

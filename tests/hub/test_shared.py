@@ -8,7 +8,16 @@ from imitax.hub.shared import SHARED, files, without_machine
 
 @pytest.mark.parametrize(
     "name",
-    ["config.json", "policy-best.safetensors", "seed-12/metrics.jsonl", "seed-0/figures/training.png", "video.gif"],
+    [
+        *(
+            "config.json",
+            "policy-best.safetensors",
+            "seed-12/metrics.jsonl",
+            "seed-0/figures/training.png",
+            "video.gif",
+        ),
+        *("selection.json", "seed-0/policy-selected.safetensors"),
+    ],
 )
 def test_files_of_a_run(name):
     assert SHARED.fullmatch(name)
@@ -23,6 +32,8 @@ def test_files_of_a_run(name):
         "seed-x/policy.safetensors",
         "figures/../../x.png",
         "policy.pkl",
+        "reward-selected.safetensors",
+        "policies/000000000010.safetensors",
         "setup.py",
         "config.json\n",
         "figures/a/b.png",
