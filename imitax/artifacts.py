@@ -32,7 +32,7 @@ from imitax.networks import (
     implicit_actor,
     policy_head,
 )
-from imitax.spaces import Leaf, ObservationSpace, Spec, described, from_described
+from imitax.spaces import History, Leaf, ObservationSpace, Spec, described, from_described
 
 POLICY, REWARD, DYNAMICS = "policy.safetensors", "reward.safetensors", "dynamics.safetensors"
 """Files of a run that another run can be given."""
@@ -160,7 +160,8 @@ def _read(path: Path | str, forms: tuple[str, ...], what: str) -> tuple[dict[str
 
 
 def _describe_spec(spec: Spec) -> dict[str, Any]:
-    return {"obs_dim": spec.obs_dim, "observation": spec.observation.describe()} | described(spec.action)
+    said = {"obs_dim": spec.obs_dim, "observation": spec.observation.describe()} | described(spec.action)
+    return said if spec.history is None else said | {"history": spec.history.describe()}
 
 
 def _spec(about: dict[str, Any]) -> Spec:
@@ -168,4 +169,5 @@ def _spec(about: dict[str, Any]) -> Spec:
         space = ObservationSpace.parse(about["observation"])
     else:  # written before observations could be anything but flat
         space = ObservationSpace((Leaf((about["obs_dim"],)),))
-    return Spec(space, from_described(about))
+    history = None if about.get("history") is None else History.parse(about["history"])
+    return Spec(space, from_described(about), history)

@@ -43,6 +43,10 @@ class Training:
     """Keep every K-th transition of a demonstration, from a random offset."""
     offline_data: str | None = None
     """Recorded episodes that are no demonstrations (such as a medium-replay set), named like `demos`."""
+    history: Count = 1
+    """K: every network sees the last K observations, the first one repeated where an episode has had fewer."""
+    history_actions: bool = False
+    """Networks see the last K - 1 actions too, zeros where an episode has had fewer."""
     random_shift: CountOrZero = 0
     """Pixels by which images in the batches of updates are shifted at random, edges repeated (DrQ: 4); 0 for none."""
     steps: Count = 100_000
@@ -91,6 +95,8 @@ class Training:
                     f"{name} must be a multiple of chunk ({self.chunk}), got {getattr(self, name)}: evaluations and "
                     f"checkpoints happen between chunks. Change --{name.replace('_', '-')} or --chunk"
                 )
+        if self.history_actions and self.history == 1:
+            raise ConfigError("history_actions are the actions between observations, of which --history shows one")
         if not self.seeds:
             raise ConfigError("seeds is empty: give at least one")
         if len(set(self.seeds)) < len(self.seeds):
@@ -199,23 +205,6 @@ def override(cfg: T, **changes: Any) -> T:
     own = {name: number(value, kinds[name], name) if name in kinds else value for name, value in own.items()}
     values = own | {name: override(getattr(cfg, name), **nested) for name, nested in below.items()}
     return dataclasses.replace(cfg, **values)  # type: ignore[type-var]
-
-
-def check_parts(cfg: Any, where: str = "") -> None:
-    """Refuse a part of a configuration whose class is not the one of its field, such as a subclass of it.
-
-    Raises:
-        ConfigError: a part would be recorded, and trained, as something else.
-    """
-    hints = typing.get_type_hints(type(cfg))
-    for f in dataclasses.fields(cfg):
-        value = getattr(cfg, f.name)
-        known = [h for h in (hints[f.name], *typing.get_args(hints[f.name])) if dataclasses.is_dataclass(h)]
-        if known and value is not None and type(value) not in known:
-            names = " or ".join(h.__name__ for h in known)  # type: ignore[union-attr]
-            raise ConfigError(f"{where}{f.name} must be a {names}, got a {type(value).__name__}: its own fields count")
-        if known and value is not None:
-            check_parts(value, f"{where}{f.name}.")
 
 
 def _convert(hint: Any, value: Any, where: str) -> Any:

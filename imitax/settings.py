@@ -135,3 +135,20 @@ def number(value: Any, kind: Any, name: str) -> Any:
         if array.ndim == 0 and array.dtype.kind in ("iu" if kind is int else "iuf"):
             return kind(array.item())
     raise ConfigError(f"{name} must be {kind.__name__}, got {value!r}")
+
+
+def check_parts(cfg: Any, where: str = "") -> None:
+    """Refuse a part of a configuration whose class is not the one of its field, such as a subclass of it.
+
+    Raises:
+        ConfigError: a part would be recorded, and trained, as something else.
+    """
+    hints = typing.get_type_hints(type(cfg))
+    for f in dataclasses.fields(cfg):
+        value = getattr(cfg, f.name)
+        known = [h for h in (hints[f.name], *typing.get_args(hints[f.name])) if dataclasses.is_dataclass(h)]
+        if known and value is not None and type(value) not in known:
+            names = " or ".join(h.__name__ for h in known)  # type: ignore[union-attr]
+            raise ConfigError(f"{where}{f.name} must be a {names}, got a {type(value).__name__}: its own fields count")
+        if known and value is not None:
+            check_parts(value, f"{where}{f.name}.")

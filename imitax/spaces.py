@@ -25,6 +25,7 @@ __all__ = [
     "ActionSpace",
     "BoxActions",
     "FiniteActions",
+    "History",
     "Leaf",
     "ObservationSpace",
     "Spec",
@@ -150,11 +151,45 @@ def _parsed(described: Any, depth: int) -> Any:
     return Leaf(numbers["shape"], kind, numbers["categories"], numbers["first"])
 
 
+@dataclass(frozen=True)
+class History:
+    """What networks see of the past where they see more than one observation; `imitax.history` puts it together."""
+
+    length: int
+    """K, observations, the present one among them."""
+    actions: bool
+    """Whether the K - 1 actions between them are seen too."""
+    single: ObservationSpace
+    """Of one observation, as the environment shows it."""
+
+    def __str__(self) -> str:
+        return f"the last {self.length} observations{' and actions' * self.actions}"
+
+    def describe(self) -> dict[str, Any]:
+        """The history in the plain data of JSON."""
+        return {"length": self.length, "actions": self.actions, "single": self.single.describe()}
+
+    @classmethod
+    def parse(cls, described: Any) -> "History":
+        """The history that was described. Raises ValueError for anything else."""
+        if not isinstance(described, dict) or type(described.get("length")) is not int or described["length"] < 2:
+            raise ValueError("this describes no history")
+        return cls(described["length"], described.get("actions") is True, ObservationSpace.parse(described["single"]))
+
+
 class Spec(eqx.Module):
     """The spaces of a task: observations, and the actions that policies choose from."""
 
     observation: ObservationSpace = eqx.field(static=True)
+    """As networks see them: stacks of several, where there is a history."""
     action: ActionSpace = eqx.field(static=True)
+    history: History | None = eqx.field(static=True, default=None)
+    """What an observation is a stack of; None where it is a single one."""
+
+    @property
+    def single(self) -> ObservationSpace:
+        """Of one observation, as the environment shows it."""
+        return self.observation if self.history is None else self.history.single
 
     @classmethod
     def flat(cls, obs_dim: int, action_low: tuple[float, ...], action_high: tuple[float, ...]) -> "Spec":

@@ -16,12 +16,12 @@ from imitax.artifacts import DYNAMICS, POLICY, REWARD
 from imitax.catalogue import split_alias
 from imitax.checkpoint import Checkpoint
 from imitax.compiled import guarded
-from imitax.config import Training, check_parts, flatten, from_flat, override
+from imitax.config import Training, flatten, from_flat, override
 from imitax.envs import EnvLike, Spaces
 from imitax.errors import ConfigError, unknown
 from imitax.files import read_json
 from imitax.run import Run
-from imitax.settings import number
+from imitax.settings import check_parts, number
 from imitax.stacking import reserve_cpus
 from imitax.training.folder import check_folder, claim, default_folder, locked, release
 from imitax.training.given import digest
@@ -164,7 +164,7 @@ def describe_run(setup: Setup, preset: str) -> dict[str, Any]:
         "training": options,
         "devices": setup.devices,
         "env": describe_task(setup.task),
-        "observation_space": setup.task.spec.observation.describe(),
+        "observation_space": setup.task.spec.single.describe(),
         "data": describe_demonstrations(setup.data, options.seeds),
         "offline_data": describe_offline(setup.data, options.seeds),
         "expert_return": setup.expert_return,
@@ -185,4 +185,4 @@ def finish(setup: Setup, checkpoint: Checkpoint | None, callbacks: Sequence[Call
             print(f"run: {setup.folder}", file=sys.stderr)
         with locked(setup.folder):
             summarise_run(setup, train_loop(setup, checkpoint, callbacks))
-    return Run(setup.folder, task=setup.task, measured=setup.measured)
+    return Run(setup.folder, task=setup.task.single or setup.task, measured=setup.measured)
