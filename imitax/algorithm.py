@@ -41,6 +41,8 @@ class Needs:
     """Demonstrations,"""
     actions: bool = False
     """with their actions."""
+    action_horizon: int = 1
+    """H: of demonstrations the next H actions, one after the other; `Transition.recorded` says which there are."""
     segments: bool = False
     """Consecutive transitions of demonstrations: they must not be subsampled."""
     initial: bool = False

@@ -15,7 +15,9 @@ from imitax.config import from_flat
 from imitax.errors import CheckpointError
 from imitax.files import load_arrays, plain, save_arrays
 from imitax.networks import (
+    ActionChunks,
     ActionRange,
+    ChunkActor,
     Dynamics,
     DynamicsConfig,
     Energy,
@@ -29,6 +31,7 @@ from imitax.networks import (
     Reward,
     RewardConfig,
     Termination,
+    chunked,
     implicit_actor,
     policy_head,
 )
@@ -39,6 +42,7 @@ POLICY, REWARD, DYNAMICS = "policy.safetensors", "reward.safetensors", "dynamics
 
 FORMAT = "imitax-policy-1"
 ENERGY_FORMAT = "imitax-energy-policy-1"
+CHUNK_FORMAT = "imitax-chunk-policy-1"
 REWARD_FORMAT = "imitax-reward-1"
 DYNAMICS_FORMAT = "imitax-dynamics-1"
 
@@ -46,15 +50,18 @@ DYNAMICS_FORMAT = "imitax-dynamics-1"
 def save_policy(path: Path, policy: Policy, about: dict[str, Any]) -> None:
     """Write a policy and a description of where it comes from (environment, step, expert return), atomically."""
     actor, form, description = policy.actor, FORMAT, {}
+    spec = actor.spec
     if isinstance(actor, ImplicitActor):
         form = ENERGY_FORMAT
         description = {"energy": plain(actor.energy.cfg), "inference": plain(actor.inference)}
         actor = actor.amortised
+    if isinstance(actor, ChunkActor):
+        form, description, actor = CHUNK_FORMAT, {"chunks": plain(actor.chunks)}, actor.head
     assert isinstance(actor, PolicyHead)
     description |= {
         "network": plain(actor.cfg),
         "precision": actor.mlp.precision,
-        "spec": _describe_spec(actor.spec),
+        "spec": _describe_spec(spec),
         "about": plain(about),
     }
     _write(path, policy, form, description)
@@ -66,11 +73,15 @@ def load_policy(path: Path | str) -> tuple[Policy, dict[str, Any]]:
     Raises:
         CheckpointError: the file is missing, damaged, or not a policy.
     """
-    arrays, description, form = _read(path, (FORMAT, ENERGY_FORMAT), "policy")
+    arrays, description, form = _read(path, (FORMAT, ENERGY_FORMAT, CHUNK_FORMAT), "policy")
     spec, precision = _spec(description["spec"]), description["precision"]
     network = from_flat(PolicyConfig, description["network"])
-    actor = policy_head(spec, network, key=jr.key(0), precision=precision)
+    chunks = from_flat(ActionChunks, description["chunks"]) if form == CHUNK_FORMAT else ActionChunks()
+    actor = policy_head(chunked(spec, chunks.action_horizon), network, key=jr.key(0), precision=precision)
+    if form == CHUNK_FORMAT:
+        actor = ChunkActor(actor, spec, chunks)
     if form == ENERGY_FORMAT:
+        assert isinstance(actor, PolicyHead)
         energy = Energy(spec, from_flat(EnergyConfig, description["energy"]), key=jr.key(0), precision=precision)
         inference = from_flat(Inference, description["inference"])
         actor = implicit_actor(energy, actor, ActionRange.box(spec), inference)

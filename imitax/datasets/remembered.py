@@ -2,11 +2,12 @@
 
 from dataclasses import replace
 
+import jax
 import numpy as np
 
 from imitax.datasets.episode import Dataset, Episode
 from imitax.errors import ConfigError
-from imitax.history import of_episode
+from imitax.history import newest, of_episode
 from imitax.spaces import Spec
 
 
@@ -32,3 +33,11 @@ def _seen(episode: Episode, spec: Spec) -> Episode:
     actions = None if episode.actions is None else np.asarray(episode.actions)
     encoded = spec.action.encode(actions) if actions is not None and spec.history.actions else None
     return replace(episode, observations=of_episode(spec.history, episode.observations, encoded))
+
+
+def present(episode: Episode, spec: Spec) -> Episode:
+    """An episode of a replay as the environment showed it: single observations, classes as whole numbers."""
+    obs = episode.observations if spec.history is None else newest(spec.history, episode.observations)
+    leaves = zip(jax.tree.leaves(obs), spec.single.leaves, strict=True)
+    whole = [x.astype(np.int32) if leaf.kind == "categories" else x for x, leaf in leaves]
+    return replace(episode, observations=jax.tree.unflatten(spec.single.structure, whole))

@@ -79,6 +79,12 @@ def with_history(task: Task, length: int, actions: bool) -> Task:
     return replace(task, make=make, spec=spec, observation_space=space, sole=sole, single=task)
 
 
+def seen_task(task: Task, spec: Spec) -> Task:
+    """The task as a policy with this specification sees it; a task with a history as it is."""
+    history = spec.history
+    return task if history is None or task.spec.history else with_history(task, history.length, history.actions)
+
+
 def make_remembering(make: Callable[[], Any], history: History, actions: ActionSpace, space: gym.Space) -> Remembering:
     """A new environment of a task with a history."""
     return Remembering(make(), history, actions, space)

@@ -12,7 +12,7 @@ from imitax.config import Training
 from imitax.envs import Task
 from imitax.errors import CheckpointError, ConfigError
 from imitax.files import sha256
-from imitax.networks import Dynamics, Policy, Termination, explicit
+from imitax.networks import Dynamics, Policy, Termination, chunks_of, explicit
 from imitax.spaces import History, Spec
 from imitax.training.task import known_end
 
@@ -38,7 +38,7 @@ def load_given(algorithm: Algorithm, cfg: Any, options: Training, task: Task) ->
         CheckpointError: a file is missing or damaged.
         ConfigError: it does not fit the algorithm or the environment.
     """
-    policy = None if options.init_from is None else warm_start(options.init_from, task)
+    policy = None if options.init_from is None else warm_start(options.init_from, task, algorithm.needs(cfg))
     dynamics = None if options.model_from is None else model(options.model_from, algorithm, cfg, task)
     if options.reward is None:
         return Given(policy, dynamics=dynamics), cfg
@@ -56,10 +56,16 @@ def load_given(algorithm: Algorithm, cfg: Any, options: Training, task: Task) ->
     return Given(policy, reward, gamma, dynamics, known if isinstance(known, float) else None), cfg
 
 
-def warm_start(path: Path, task: Task) -> Policy:
-    """A policy to start from."""
+def warm_start(path: Path, task: Task, needs: Needs) -> Policy:
+    """A policy to start from, without what surrounds the network that is trained."""
     policy, about = load_policy(found("--init-from", path, POLICY))
     check_fit("--init-from", path, "policy", (policy.actor.spec, about), task)
+    had, wanted = chunks_of(policy).action_horizon, needs.action_horizon
+    if had != wanted:
+        raise ConfigError(
+            f"--init-from {path}: its policy predicts {had} actions at once, this run's {wanted}: both need the same "
+            "--action-horizon, which only bc has"
+        )
     return explicit(policy)
 
 
