@@ -27,6 +27,10 @@ the step, for the policy's noise, to actions [N, ...]."""
 class Remembers(Protocol):
     """A policy that is told when the episodes of all its environments begin."""
 
+    def __call__(self, obs: Any, step: int, /) -> Any:
+        """As `Policy`."""
+        ...
+
     def reset(self) -> None:
         """Forget the episodes before."""
         ...

@@ -44,9 +44,9 @@ class Remembering:
 
     def step(self, action: np.ndarray | np.generic) -> tuple[Any, float, bool, bool, Any]:
         """One step, as of Gymnasium."""
-        obs, *rest = self.guard.step(action)
+        obs, reward, terminated, truncated, info = self.guard.step(action)
         self.recent.did(self.actions.encode(np.ravel(action)[None]))
-        return (self._seen(obs), *rest)
+        return self._seen(obs), reward, terminated, truncated, info
 
     def close(self) -> None:
         """Close what it wraps."""
