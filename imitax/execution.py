@@ -12,7 +12,7 @@ from imitax.networks import ActionChunks, Policy, chunks_of
 from imitax.observations import count
 from imitax.spaces import Spec
 
-Predict = Callable[[Any], Shaped[np.ndarray, "B H*k"]]
+Predict = Callable[[Any], Shaped[np.ndarray, "B Hk"]]
 """From observations [B, ...] as networks see them to the actions that are predicted for each, in one row."""
 
 
@@ -38,7 +38,7 @@ class Execution:
         elif len(self.age):
             self.age[lanes] = 0
 
-    def __call__(self, predict: Callable[[], Shaped[np.ndarray, "B H*k"]]) -> Shaped[np.ndarray, "B k"]:
+    def __call__(self, predict: Callable[[], Shaped[np.ndarray, "B Hk"]]) -> Shaped[np.ndarray, "B k"]:
         """The next actions; `predict` is called where a prediction is due in any lane."""
         if self.chunks.action_horizon == 1:
             return predict()

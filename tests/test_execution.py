@@ -6,7 +6,7 @@ import pytest
 from imitax.errors import ConfigError
 from imitax.execution import Execution, Memory
 from imitax.networks import ActionChunks
-from imitax.spaces import BoxActions, FiniteActions, History, Leaf, ObservationSpace, Spec
+from imitax.spaces import FiniteActions, History, Leaf, ObservationSpace, Spec
 
 
 class Counted:
@@ -68,7 +68,10 @@ def test_settings_that_contradict_each_other():
         ActionChunks(action_horizon=4, action_execute=2, action_ensemble=True)
     with pytest.raises(ConfigError, match="give action_horizon above 1"):
         ActionChunks(action_ensemble=True)
-    assert (ActionChunks(action_horizon=4).executed, ActionChunks(action_horizon=4, action_execute=1).executed) == (4, 1)
+    assert (ActionChunks(action_horizon=4).executed, ActionChunks(action_horizon=4, action_execute=1).executed) == (
+        4,
+        1,
+    )
 
 
 FLAT = ObservationSpace((Leaf((1,)),))
@@ -97,11 +100,3 @@ def test_a_memory_of_observations_and_one_hot_actions():
     memory.begin()
     memory.act(np.zeros((3, 1)), predict)
     np.testing.assert_array_equal(shown[-1], np.zeros((3, 5)))
-
-
-def test_policies_without_a_past_have_no_memory():
-    class Plain:
-        class actor:  # noqa: N801
-            spec = Spec(FLAT, BoxActions((0.0,), (1.0,)))
-
-    assert Memory.of(Plain()) is None  # type: ignore[arg-type]

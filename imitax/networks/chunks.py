@@ -88,7 +88,7 @@ def chunks_of(policy: Policy) -> ActionChunks:
     return policy.actor.chunks if isinstance(policy.actor, ChunkActor) else SINGLE
 
 
-def predict(policy: Policy, obs: Obs, key: PRNGKeyArray, mode: ActionMode) -> Shaped[Array, "B H*k"]:
+def predict(policy: Policy, obs: Obs, key: PRNGKeyArray, mode: ActionMode) -> Shaped[Array, "B Hk"]:
     """Predicted actions for raw observations, as data have them, one after the other in one row."""
     actor = policy.actor
     if not isinstance(actor, ChunkActor):
