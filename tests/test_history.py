@@ -1,4 +1,4 @@
-"""Known answers of histories: at the start and the end of episodes, for every kind of leaf, recorded and as they happen."""
+"""Known answers of histories: at the start and the end of episodes, for every kind of leaf, recorded and happening."""
 
 import jax
 import numpy as np
@@ -6,6 +6,7 @@ import pytest
 
 from imitax.errors import ConfigError
 from imitax.history import Recent, join, newest, of_episode, stacked_shape
+from imitax.observations import rows
 from imitax.spaces import History, Leaf, ObservationSpace
 
 FLAT = ObservationSpace((Leaf((2,)),))
@@ -83,7 +84,7 @@ def test_what_happens_is_seen_as_what_was_recorded(space, actions):
     for t in range(7):
         if t == 3:
             recent.begin(1)
-        seen = recent.see(jax.tree.map(lambda *x: np.stack([x[0][t], x[1][t]]), *obs))
+        seen = recent.see(jax.tree.map(lambda *x: np.stack(x), *(rows(x, t) for x in obs)))
         for lane in range(2):
             for a, b in zip(jax.tree.leaves(seen), jax.tree.leaves(expected[lane]), strict=True):
                 np.testing.assert_array_equal(a[lane], b[t])
