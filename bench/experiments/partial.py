@@ -40,7 +40,7 @@ class HopperPositions(gym.ObservationWrapper):
 
 
 if ENV not in gym.registry:
-    gym.register(ENV, HopperPositions, max_episode_steps=1000)
+    gym.register(ENV, "bench.experiments.partial:HopperPositions", max_episode_steps=1000)
 
 
 def positions(data: Dataset) -> Dataset:
