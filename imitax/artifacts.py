@@ -180,5 +180,11 @@ def _spec(about: dict[str, Any]) -> Spec:
         space = ObservationSpace.parse(about["observation"])
     else:  # written before observations could be anything but flat
         space = ObservationSpace((Leaf((about["obs_dim"],)),))
-    history = None if about.get("history") is None else History.parse(about["history"])
-    return Spec(space, from_described(about), history)
+    spec = Spec(space, from_described(about))
+    if about.get("history") is None:
+        return spec
+    history = History.parse(about["history"])
+    between = (history.length - 1) * spec.action_dim if history.actions else 0
+    if space.size != history.length * history.single.size + between:
+        raise ValueError(f"{history} do not make an observation of {space.size} numbers")
+    return Spec(space, spec.action, history)

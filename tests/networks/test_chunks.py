@@ -1,5 +1,7 @@
 """Policies that predict several actions: their likelihoods, and what a step sees of them."""
 
+from dataclasses import replace
+
 import jax.numpy as jnp
 import jax.random as jr
 import numpy as np
@@ -72,6 +74,10 @@ def test_files_hold_the_horizon_and_the_history(kind, tmp_path):
     loaded, about = load_policy(tmp_path / "policy.safetensors")
     assert (chunks_of(loaded), loaded.actor.spec, about["env"]) == (CHUNKS, acting.actor.spec, "somewhere")
     np.testing.assert_array_equal(predict(loaded, obs, jr.key(0), "mode"), predict(acting, obs, jr.key(0), "mode"))
+    altered = replace(acting.actor.spec, history=replace(history, length=4))
+    save_policy(tmp_path / "other.safetensors", Policy(acting.normalizer, replace(acting.actor, spec=altered)), {})
+    with pytest.raises(ValueError, match="the last 4 observations do not make an observation of 3 numbers"):
+        load_policy(tmp_path / "other.safetensors")
     assert explicit(loaded).actor.spec.action_dim == 3 * SPACES[kind].size
 
 
