@@ -47,12 +47,12 @@ class Config:
     batch_size: Count = 256
     """Transitions in an update."""
     l2: NonNegative = 0.0
-    """lambda, weight of the coupled L2 penalty on all parameters, biases included (the CleanIL post: 0 or 0.01)."""
+    """lambda, weight of the coupled L2 penalty on all parameters, biases included. The CleanIL post: 0 or 0.01."""
     ema: Share = 0.25
     """The policy that acts and is saved is a moving average of the parameters over about this share of the updates so
-    far (Polyak and Juditsky 1992; with a window that grows, as the power-function averages of Karras et al. 2024,
-    arXiv:2312.02696), which forgets the initial ones at any length of run. 0 takes the parameters as they are.
-    It changes nothing in training."""
+    far. The initial ones are forgotten at any length of run (Polyak and Juditsky 1992; with a window that grows, as the
+    power-function averages of Karras et al. 2024, arXiv:2312.02696). 0 takes the parameters as they are. It changes
+    nothing in training."""
     chunks: Annotated[ActionChunks, INLINE] = ActionChunks()
     normalize_obs: bool = True
     """Standardise observations with the statistics of the training demonstrations."""

@@ -17,13 +17,13 @@ class ActionChunks:
     """How many actions a policy predicts at once, and how they are carried out."""
 
     action_horizon: Count = 1
-    """H: the policy predicts the next H actions from one observation; 1 is an ordinary policy."""
+    """H, actions that are predicted at once. 1 is an ordinary policy."""
     action_execute: Count | None = None
-    """N <= H: of every prediction the first N actions are carried out before the next; None takes all H."""
+    """N <= H, of these that are carried out. Then comes the next prediction; None takes all H."""
     action_ensemble: bool = False
-    """Predict at every step, and act by the mean of all predictions for it (temporal ensembling); boxes only."""
+    """Act by the mean of all predictions for a step. One is made at every step (temporal ensembling); boxes only."""
     ensemble_decay: NonNegative = 0.01
-    """m: the i-th oldest prediction, from 0, has the weight exp(-m i), as in ACT, so that the oldest counts most."""
+    """m, by which newer ones count less. The i-th oldest, from 0, has the weight exp(-m i), as in ACT."""
 
     def __post_init__(self):
         if self.action_ensemble and self.action_execute is not None:
