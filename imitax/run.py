@@ -220,9 +220,9 @@ class Run:
         prepare()
         path = self.folder / "video.mp4" if out is None else Path(out).expanduser()
         check_path(path)
-        act = self._acting(policy_seed, which)
+        act = Acting(self.load_policy(policy_seed, which))  # with a memory of its own
         seeds = episode_seeds(Purpose.EVALUATION, first, count, index=1)
-        return film(opened(lambda: self.task), lambda obs: act(obs, None), path, seeds)
+        return film(opened(lambda: self.task), lambda obs: act(obs, None), path, seeds, act.reset)
 
     @guarded
     def load_reward(self, seed: int | None = None, which: Which = "last") -> LearnedReward:

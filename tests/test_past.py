@@ -305,3 +305,8 @@ def test_every_algorithm_learns_from_histories_and_resumes(name, demos, tmp_path
     data = {key: given[key] for key in ("demos", "offline_data") if key in given}
     imitax.resume(tmp_path / "run", **data)
     assert_equal_runs(whole.folder, tmp_path / "run")
+
+
+def test_a_policy_that_remembers_is_not_exported(seeing):
+    with pytest.raises(ConfigError, match="the policy remembers what it has seen or predicted"):
+        seeing.export()
