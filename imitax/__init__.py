@@ -12,6 +12,7 @@ from imitax.catalogue import CLASSES, lazy
 
 if TYPE_CHECKING:
     from imitax.algorithm import Algorithm, Needs, Schedule, register
+    from imitax.comparison import compare
     from imitax.config import Training
     from imitax.datasets import load, select
     from imitax.envs import Task
@@ -38,6 +39,7 @@ __all__ = [
     "Schedule",
     "Task",
     "Training",
+    "compare",
     "estimator",
     "load",
     "load_policy",
@@ -50,6 +52,7 @@ __all__ = [
 
 _HOMES = {
     "algorithm": ("Algorithm", "Needs", "Schedule", "register"),
+    "comparison": ("compare",),
     "config": ("Training",),
     "datasets": ("load", "select"),
     "envs": ("Task",),

@@ -17,74 +17,13 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Float32, Shaped
 
+from imitax.action_box import LARGEST_BOUND, BoxActions
 from imitax.errors import ConfigError, DataError
+
+__all__ = ["JOINT_LIMIT", "LARGEST_BOUND", "ActionSpace", "BoxActions", "FiniteActions", "described", "from_described"]
 
 JOINT_LIMIT = 1024
 """Joint actions of a finite set that critics and energies have one output or one pass each for."""
-
-
-@dataclass(frozen=True)
-class BoxActions:
-    """A box [low, high] in every dimension."""
-
-    error_of: ClassVar = "the action range"
-    """What errors are shares of, in words."""
-
-    low: tuple[float, ...]
-    high: tuple[float, ...]
-
-    def __str__(self) -> str:
-        return f"Box({', '.join(str([float(f'{x:g}') for x in side]) for side in (self.low, self.high))})"
-
-    @property
-    def size(self) -> int:
-        """A, numbers in an action."""
-        return len(self.low)
-
-    @property
-    def columns(self) -> int:
-        """k, numbers in an action of the data."""
-        return len(self.low)
-
-    @property
-    def shape(self) -> tuple[int, ...]:
-        """Of an action in the environment."""
-        return (len(self.low),)
-
-    @property
-    def dtype(self) -> str:
-        """Of an action that the environment is given."""
-        return "float32"
-
-    def encode(self, columns: Shaped[np.ndarray, "*B k"]) -> Float32[np.ndarray, "*B A"]:
-        """Actions of the data as imitax has them."""
-        return np.asarray(columns, np.float32)
-
-    def decode(self, action: Float[Array, "*B A"]) -> Shaped[Array, "*B k"]:
-        """The inverse of `encode`, inside jit too."""
-        return action
-
-    def env(self, columns: Shaped[np.ndarray, "*B k"]) -> np.ndarray:
-        """Actions of the data as the environment takes them, [*B, *shape]."""
-        return np.asarray(columns, self.dtype)
-
-    def at(self, share: Float[np.ndarray, "*B A"]) -> Shaped[np.ndarray, "*B k"]:
-        """Actions at shares in [0, 1) of the range."""
-        low, high = np.asarray(self.low, np.float32), np.asarray(self.high, np.float32)
-        return low + (high - low) * share
-
-    @property
-    def widths(self) -> tuple[float, ...]:
-        """The largest difference of two actions in each column [k]."""
-        return tuple((np.asarray(self.high) - np.asarray(self.low)).tolist())
-
-    def differences(self, first: Float[Array, "B A"], second: Float[Array, "B A"]) -> Float[Array, "B k"]:
-        """Absolute differences of two actions in each column."""
-        return jnp.abs(first - second)
-
-    def error(self, first: Float[Array, "B A"], second: Float[Array, "B A"]) -> Float[Array, ""]:
-        """Mean absolute difference."""
-        return self.differences(first, second).mean()
 
 
 @dataclass(frozen=True)
@@ -215,7 +154,9 @@ ActionSpace = BoxActions | FiniteActions
 def described(space: ActionSpace) -> dict[str, Any]:
     """An action space as plain data, for files."""
     if isinstance(space, BoxActions):
-        return {"action_dim": space.size, "action_low": space.low, "action_high": space.high}
+        sides = {"action_open_low": space.open_low, "action_open_high": space.open_high}
+        box = {"action_dim": space.size, "action_low": space.low, "action_high": space.high}
+        return box | (sides if space.is_open else {})
     return {
         "action_dim": space.size,
         "action_sizes": space.sizes,
@@ -232,7 +173,11 @@ def from_described(about: dict[str, Any]) -> ActionSpace:
         ConfigError, KeyError, TypeError, ValueError: it describes none.
     """
     if "action_sizes" not in about:
-        return BoxActions(*(tuple(map(float, about[f"action_{name}"])) for name in ("low", "high")))
+        low, high = (tuple(map(float, about[f"action_{name}"])) for name in ("low", "high"))
+        sides = [tuple(map(bool, about.get(f"action_open_{name}", ()))) for name in ("low", "high")]
+        if any(side and len(side) != len(low) for side in sides):
+            raise ValueError("its open sides have another number of dimensions than its bounds")
+        return BoxActions(low, high, *sides)
     sizes, starts, shape = (
         tuple(map(operator.index, about[f"action_{name}"])) for name in ("sizes", "starts", "shape")
     )

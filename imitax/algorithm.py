@@ -43,6 +43,8 @@ class Needs:
     """with their actions."""
     action_horizon: int = 1
     """H: of demonstrations the next H actions, one after the other; `Transition.recorded` says which there are."""
+    without_actions: str = "it learns from actions"
+    """Why demonstrations must have actions, and under which settings they need not, after "because"."""
     segments: bool = False
     """Consecutive transitions of demonstrations: they must not be subsampled."""
     initial: bool = False
@@ -63,6 +65,9 @@ class Needs:
     """Of the model's matrix products."""
     box_only: str = "it was written for actions in a box"
     """Why it cannot learn from a finite set of actions, after "because"; empty where it can."""
+    open_box: bool = False
+    """Its policy has a form for actions without bounds. Otherwise their box is closed: a range around the recorded
+    actions is all that there is."""
     enumerates: bool = True
     """It goes through all joint actions of a finite set, which must be few enough for that."""
     demonstration_copies: Callable[[int, int], int] = lambda demonstrated, recorded: 1

@@ -25,10 +25,10 @@ class Training:
     env_kwargs: dict[str, Any] = dataclasses.field(default_factory=dict)
     """Keyword arguments of the environment; empty takes those that the demonstrations carry."""
     action_low: tuple[float, ...] | None = None
-    """Least value of each action, where no --env is used. One number is for all; None takes the data's or infers it.
-    Integers are amounts if it is given, and otherwise choices."""
+    """Least value of each action, where no --env is used or the environment has none. One number is for all; None takes
+    the data's or infers it. Without --env, integers are amounts if it is given, and otherwise choices."""
     action_high: tuple[float, ...] | None = None
-    """Largest value of each action, where no --env is used. As `action_low`."""
+    """Largest value of each action. As `action_low`."""
     demos: str | None = None
     """Demonstrations: a file (HDF5, npz, CSV, Parquet), a bundled name (hopper-expert), a Minari id, or a folder."""
     columns: dict[str, Any] = dataclasses.field(default_factory=dict)

@@ -129,6 +129,8 @@ class Evaluator:
         self.limit, self.ends = task.max_episode_steps or EPISODE_LIMIT, task.max_episode_steps is not None
         """Steps after which an episode is cut, and whether that is the environment's own limit."""
         self.name = task.env_id
+        self.alone = isinstance(self.envs, SoleVectorEnv)
+        """Whether there is one environment, in which training runs too."""
         self.env_seeds = [s for seed in seeds for s in episode_seeds(Purpose.EVALUATION, seed, episodes, index)]
         self.keys = seeding.keys(seeds, Purpose.EVALUATION)
         self.mode: ActionMode = mode

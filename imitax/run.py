@@ -5,7 +5,7 @@
 from contextlib import closing
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
@@ -37,6 +37,9 @@ from imitax.spaces import Spec
 from imitax.stacking import stack
 from imitax.statistics import summarise
 from imitax.video import Film, check_path, film
+
+if TYPE_CHECKING:
+    import pandas
 
 Which = Literal["last", "best"] | str
 """The last policies, or those with the best evaluation; any other text is refused with a message."""
@@ -286,6 +289,19 @@ class Run:
     def metrics(self, seed: int | None = None) -> list[dict[str, Any]]:
         """Every recorded line of a seed: `kind` is "train" or "eval"."""
         return read_lines(self.seed_folder(seed) / "metrics.jsonl")
+
+    @guarded
+    def frame(self) -> "pandas.DataFrame":
+        """All recorded lines of all seeds as a data frame: one row a line, one column a metric.
+
+        Columns begin with `kind` ("train" or "eval"), `step`, `seed` and `wall_s`; a metric that a line lacks is NaN.
+        Lists, such as `returns` by episode, stay lists. ConfigError without pandas.
+        """
+        try:
+            import pandas
+        except ImportError as e:
+            raise ConfigError("a run's frame needs pandas: pip install 'imitax[data]', or use run.metrics()") from e
+        return pandas.DataFrame([line for seed in self.seeds for line in self.metrics(seed)])
 
     @guarded
     def replay(self, seed: int | None = None) -> Dataset:

@@ -11,6 +11,7 @@ from jaxtyping import Array, Float
 
 from imitax.action_spaces import (
     JOINT_LIMIT,
+    LARGEST_BOUND,
     ActionSpace,
     BoxActions,
     FiniteActions,
@@ -22,6 +23,7 @@ from imitax.types import AnyArray, Obs
 __all__ = [
     "IMAGE_DIMENSIONS",
     "JOINT_LIMIT",
+    "LARGEST_BOUND",
     "ActionSpace",
     "BoxActions",
     "FiniteActions",
@@ -214,26 +216,38 @@ class Spec(eqx.Module):
         raise TypeError("the actions are a box, not a finite set")
 
     @property
+    def box(self) -> BoxActions:
+        """The box of actions. Raises TypeError where they are a finite set."""
+        if isinstance(self.action, BoxActions):
+            return self.action
+        raise TypeError("the actions are a finite set, not a box")
+
+    @property
     def is_finite(self) -> bool:
         """Whether actions are a finite set."""
         return isinstance(self.action, FiniteActions)
 
     @property
+    def is_open(self) -> bool:
+        """Whether actions are a box without a bound on some side."""
+        return isinstance(self.action, BoxActions) and self.action.is_open
+
+    @property
     def action_low(self) -> tuple[float, ...]:
-        """Least values of an action."""
+        """Least values of an action; on an open side, of the range around the recorded ones."""
         return self.action.low
 
     @property
     def action_high(self) -> tuple[float, ...]:
-        """Largest values of an action."""
+        """Largest values of an action; on an open side, of the range around the recorded ones."""
         return self.action.high
 
     @property
     def middle(self) -> Float[Array, "A"]:
-        """Centre of the action box."""
+        """Centre of the action range."""
         return (jnp.asarray(self.action_high) + jnp.asarray(self.action_low)) / 2
 
     @property
     def half(self) -> Float[Array, "A"]:
-        """Half the width of the action box."""
+        """Half the width of the action range."""
         return (jnp.asarray(self.action_high) - jnp.asarray(self.action_low)) / 2

@@ -64,7 +64,10 @@ def test_distance_of_actions():
     assert float(BOX.error(jnp.array([[1.0, 2.0]]), jnp.array([[0.0, 5.0]]))) == 2.0
 
 
-@pytest.mark.parametrize("space", [THREE, TWO, BOX])
+OPEN = BoxActions.of((-np.inf, 0.0), (np.inf, 4.0))
+
+
+@pytest.mark.parametrize("space", [THREE, TWO, BOX, OPEN])
 def test_files_describe_a_space(space):
     assert from_described(described(space)) == space
 
@@ -85,6 +88,19 @@ def test_files_describe_a_space(space):
 def test_damaged_descriptions(damage):
     with pytest.raises((TypeError, ValueError)):
         from_described(described(TWO) | damage)
+
+
+def test_open_boxes():
+    assert OPEN.is_open
+    assert (OPEN.low, OPEN.high) == ((-1.0, 0.0), (1.0, 4.0))  # a guess
+    assert OPEN.closed == BoxActions((-1.0, 0.0), (1.0, 4.0)) != OPEN
+    assert not OPEN.closed.is_open
+    assert BoxActions.of(BOX.low, BOX.high) == BoxActions(BOX.low, BOX.high, (False,) * 2, (False,) * 2) == BOX
+    far = BoxActions.of((1e8, -np.inf), (np.inf, -1e8))
+    assert (far.low, far.high) == ((1e8, -2e8), (2e8, -1e8))
+    assert "action_open_low" not in described(BOX)
+    with pytest.raises(ValueError, match="another number of dimensions"):
+        from_described(described(OPEN) | {"action_open_low": [True]})
 
 
 def test_spaces_in_words():

@@ -122,7 +122,7 @@ def test_a_resumed_run_and_an_evaluation_take_workers(monkeypatch):
         (
             ["trian"],
             "unknown command 'trian'; there are train, eval, collect, datasets, reward, export, video, push, pull, "
-            "completion; "
+            "plot, compare, report, completion; "
             "did you mean train?",
         ),
         (["train", "gial"], "did you mean gail?"),

@@ -38,7 +38,8 @@ ALLOWED = {
     "trust.py": {"datasets", "errors"},
     "types.py": set(),
     "settings.py": {"errors"},
-    "action_spaces.py": {"errors"},
+    "action_box.py": {"errors"},
+    "action_spaces.py": {"action_box", "errors"},
     "spaces.py": {"action_spaces", "types"},
     "observations.py": {"spaces"},
     "observation_spaces.py": {"errors", "observations", "spaces"},
@@ -75,6 +76,8 @@ ALLOWED = {
     "run_config.py": {"envs", "errors", "files", "record", "spaces"},
     "run.py": SOURCE
     | {"acting", "artifacts", "evaluate", "export", "held_out", "record", "run_config", "trust", "video"},
+    "comparison/": DATASETS | {"comparison", "compiled", "record", "run", "run_config"},
+    "report/": DATASETS | {"comparison", "compiled", "figures", "record", "report", "run", "run_config", "trust"},
     "training/": SOURCE
     | {
         "algorithm",
@@ -94,7 +97,8 @@ ALLOWED = {
     },
     "estimators.py": SOURCE | {"acting", "artifacts", "evaluate", "run", "training"},
     "cli/": SOURCE
-    | {"__version__", "algorithm", "cli", "config", "export", "figures", "hub", "record", "rewards", "run", "training"},
+    | {"__version__", "algorithm", "cli", "comparison", "config", "export", "figures", "hub", "record", "report"}
+    | {"rewards", "run", "training"},
     "rewards/": DATASETS | {"config", "rewards", "run", "training"},
     "tabular/": CHOICES | {"tabular"},
 }

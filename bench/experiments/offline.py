@@ -74,6 +74,15 @@ CLAIMS = {
 }
 """Rows that a claim's figure compares, by label."""
 
+TITLES = {
+    "c1": "C1: BC on HalfCheetah-v5, with and without weight penalty",
+    "c2-walker2d": "C2: offline methods on Walker2d-v5",
+    "c2-halfcheetah": "C2: offline methods on HalfCheetah-v5",
+    "c3": "C3: ReCOIL and BC on Hopper-v5",
+    "c4": "C4: ways to get a policy from IQ-Learn's critic, Hopper-v5",
+}
+"""Of the claims' figures."""
+
 
 def evaluations(row: Row, folder: Path) -> list[dict]:
     """The evaluations of all runs of a row, without single episodes."""
@@ -120,7 +129,7 @@ def write_claims(table: list[Row], folder: Path, out: Path) -> None:
         write_atomic(out / f"{claim}.jsonl", b"".join(line_bytes(x) for x in rows_out))
         held_out = any("validation_log_likelihood" in line for line in rows_out)
         names = MEASURES if held_out else tuple(name.replace("validation", "train") for name in MEASURES)
-        figures.compare(curves, names, out / f"{claim}.png", x_label="updates")
+        figures.compare(curves, names, out / f"{claim}.png", title=TITLES[claim], x_label="updates")
         if held_out:
             stopped = {label: early_stopped(lines) for label, lines in curves.items()}
             write_atomic(out / f"{claim}-early-stop.json", json.dumps(stopped, indent=1).encode())

@@ -6,7 +6,8 @@
 A page takes part if it has the markers `results:begin` and `results:end` as HTML comments. `docs/results.md` or
 README gets the learning results of our own presets and the tables of speed; `docs/NAME.md` all those of an algorithm;
 `docs/tabular.md` the results on MountainCar; `docs/data.md` the datasets in the repository; `docs/dynamics.md` the
-models that runs have fitted. `flags.py` describes the pages with tables of flags.
+models that runs have fitted. `flags.py` describes the pages with tables of flags, `algorithm_tables.py`
+those of what every algorithm takes.
 """
 
 import argparse
@@ -14,7 +15,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from bench.experiments import flags
+from bench.experiments import algorithm_tables, flags
 from bench.experiments.pages import Markers
 from bench.experiments.sections import Line
 from bench.experiments.sections.datasets import datasets_section
@@ -37,7 +38,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--check", action="store_true", help="change nothing; exit with status 1 if a page is stale")
     check = parser.parse_args(argv).check
     try:
-        stale = [*update(ROOT, write=not check), *flags.update(ROOT, write=not check)]
+        parts = update, flags.update, algorithm_tables.update
+        stale = [page for part in parts for page in part(ROOT, write=not check)]
     except ImitaxError as error:
         print(f"imitax: {error}", file=sys.stderr)
         sys.exit(2)

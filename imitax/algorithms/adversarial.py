@@ -144,6 +144,7 @@ def needs(cfg: Config) -> Needs:
         box_only="",
         expert=True,
         actions=seen,
+        without_actions="it sees them but for reward.inputs=state_next and expert_share=0 (preset gaifo)",
         env=True,
         absorbing=cfg.agent.terminal.samples_absorbing,
         normalize_obs=cfg.normalize_obs,
@@ -230,8 +231,7 @@ def update(state: State, batch: Batch, cfg: Config, key: PRNGKeyArray) -> tuple[
     if not n_expert:
         expert_reward = reward_of(discriminator.net, part(data.expert, first, first + n), cfg)
     metrics |= {"reward_learner": mixed.reward[n_expert:].mean(), "reward_expert": expert_reward.mean()}
-    if cfg.agent.terminal.flagged:
-        metrics["reward_absorbing"] = end
+    metrics |= {"reward_absorbing": end} if cfg.agent.terminal.flagged else {}
     return State(agent, discriminator, state.normalizer), metrics | mc | ma
 
 

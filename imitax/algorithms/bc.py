@@ -82,12 +82,14 @@ def needs(cfg: Config) -> Needs:
     """Demonstrations with actions, of any kind."""
     ensembled = "temporal ensembling averages actions (leave --action-ensemble out)"
     return Needs(
-        box_only=ensembled if cfg.chunks.action_ensemble else "",
-        enumerates=False,
         expert=True,
         actions=True,
+        without_actions="it clones them",
         action_horizon=cfg.chunks.action_horizon,
         normalize_obs=cfg.normalize_obs,
+        box_only=ensembled if cfg.chunks.action_ensemble else "",
+        open_box=True,
+        enumerates=False,
     )
 
 

@@ -125,7 +125,8 @@ configuration on the D4RL tasks, with a smaller network."""
 
 def needs(cfg: Config) -> Needs:
     """Demonstrations with actions."""
-    return Needs(box_only="", expert=True, actions=True, normalize_obs=cfg.normalize_obs)
+    why = "it tells demonstrated actions from others"
+    return Needs(box_only="", expert=True, actions=True, without_actions=why, normalize_obs=cfg.normalize_obs)
 
 
 def schedule(cfg: Config) -> Schedule:

@@ -41,6 +41,7 @@ from imitax.agents.actor_critic import (
     masked_mean,
 )
 from imitax.agents.implied_reward import Implied, half_means, implied, policy_choices
+from imitax.agents.inferred_actions import CRITIC_NEEDS_ACTIONS, InferredActions, infer
 from imitax.agents.policy_extraction import PolicyUpdate, extract
 from imitax.agents.replay import Replay
 from imitax.agents.start import Start
@@ -51,8 +52,8 @@ from imitax.choices.gradient_penalty import GradientPenalty
 from imitax.choices.temperature import Temperature
 from imitax.choices.terminal import Terminal, require_implied_rewards
 from imitax.errors import ConfigError
-from imitax.learner import OptimizerConfig
-from imitax.networks import Critic, CriticConfig, Normalizer, Policy, PolicyConfig
+from imitax.learner import Learner, OptimizerConfig
+from imitax.networks import Critic, CriticConfig, Normalizer, Policy, PolicyConfig, PolicyHead
 from imitax.settings import INLINE, Count, settings
 from imitax.types import Batch, Metrics, Transition, concat
 
@@ -71,6 +72,7 @@ class Config:
 
     agent: Annotated[SoftActorCritic, INLINE] = _AGENT
     replay: Annotated[Replay, INLINE] = Replay(warmup_steps=2000)
+    inferred: Annotated[InferredActions, INLINE] = InferredActions()
     batch_size: Count = 128
     """Demonstrated, and as many replayed, transitions in an update."""
     normalize_obs: bool = True
@@ -100,6 +102,8 @@ class Config:
                 f"regime=offline has no replay for on={self.on} and value_term={self.value_term}: take on=expert and "
                 "value_term=value_expert or v0 (the preset `offline` does)"
             )
+        if self.regime == "offline" and self.inferred.infer_actions:
+            raise ConfigError("infer_actions learns from steps whose actions are known, and regime=offline has none")
         if self.on == "both" and self.divergence.kind != "chi2":
             raise ConfigError(
                 f"on=both adds chi2's penalty on the replay, and divergence.kind={self.divergence.kind} has its own on "
@@ -143,6 +147,7 @@ _OFFLINE = Config(
 
 PRESETS = {
     "default": Config(),
+    "observations": Config(inferred=InferredActions(infer_actions=True)),
     "paper": _PAPER,
     "paper-v0": replace(_PAPER, value_term="v0"),
     "offline": _OFFLINE,
@@ -159,18 +164,20 @@ PRESETS = {
         policy_update=PolicyUpdate("awr", samples=1, noise=0.1),
     ),
 }
-"""default: ours, online. paper: the official settings for HalfCheetah; Ant has temperature 0.001. paper-v0: those for
-Hopper, Walker2d and Humanoid; Humanoid has temperature 1. offline, offline-sac: ours on demonstrations alone, the
-policy cloned by advantage or climbing the critic. cleanil: CleanIL's offline form (its loss is half of ours; the
-gradient penalty's weight is doubled instead)."""
+"""default: ours, online. observations: ours, for demonstrations without actions. paper: the official settings for
+HalfCheetah; Ant has temperature 0.001. paper-v0: those for Hopper, Walker2d and Humanoid; Humanoid has temperature 1.
+offline, offline-sac: ours on demonstrations alone, the policy cloned by advantage or climbing the critic. cleanil:
+CleanIL's offline form (its loss is half of ours; the gradient penalty's weight is doubled instead)."""
 
 
 def needs(cfg: Config) -> Needs:
     """Demonstrations with actions; online also an environment."""
+    alone = "its critic learns the value of demonstrated actions, and regime=offline has no others to infer them from"
     return Needs(
         box_only=cfg.policy_update.box_only,
         expert=True,
-        actions=True,
+        actions=not cfg.inferred.infer_actions,
+        without_actions=CRITIC_NEEDS_ACTIONS if cfg.regime == "online" else alone,
         initial=cfg.value_term == "v0",
         env=cfg.regime == "online",
         absorbing=cfg.agent.terminal.samples_absorbing,
@@ -186,15 +193,17 @@ def schedule(cfg: Config) -> Schedule:
 
 
 class State(eqx.Module):
-    """The agent."""
+    """The agent, and the inverse model where actions are inferred."""
 
     agent: ActorCritic
     normalizer: Normalizer
+    inverse: Learner[PolicyHead] | None
 
 
 def init(cfg: Config, start: Start) -> State:
     """A state before its first update."""
-    return State(create(cfg.agent, start, start.key), start.normalizer)
+    inverse = cfg.inferred.create(start, cfg.agent.precision)
+    return State(create(cfg.agent, start, start.key), start.normalizer, inverse)
 
 
 def values(
@@ -279,7 +288,7 @@ def offline_loss(
 
 def update(state: State, batch: Batch, cfg: Config, key: PRNGKeyArray) -> tuple[State, Metrics]:
     """One update on demonstrated and, online, as many replayed transitions."""
-    data = state.normalizer.batch(batch)
+    inverse, data, mi = infer(state.inverse, state.normalizer.batch(batch), key)
     kc, ka = jr.split(key)
     if data.replay is None:
         return offline_update(state, data, cfg, kc, ka)
@@ -287,7 +296,7 @@ def update(state: State, batch: Batch, cfg: Config, key: PRNGKeyArray) -> tuple[
     critic, mc = state.agent.critic.descend(online_loss, state.agent, data, cfg, kc)
     agent, states = replace(state.agent, critic=critic), concat(data.expert, data.replay)
     agent, ma = extract(agent, states, cfg.agent, cfg.policy_update, ka)
-    return State(agent, state.normalizer), mc | ma
+    return State(agent, state.normalizer, inverse), mi | mc | ma
 
 
 def offline_update(state: State, data: Batch, cfg: Config, kc: PRNGKeyArray, ka: PRNGKeyArray) -> tuple[State, Metrics]:
@@ -296,7 +305,7 @@ def offline_update(state: State, data: Batch, cfg: Config, kc: PRNGKeyArray, ka:
     critic, mc = state.agent.critic.descend(offline_loss, state.agent, data, cfg, kc)
     agent = replace(state.agent, critic=critic)
     agent, ma = extract(agent, data.expert, cfg.agent, cfg.policy_update, ka)
-    return State(agent, state.normalizer), mc | ma
+    return replace(state, agent=agent), mc | ma
 
 
 def policy(state: State) -> Policy:

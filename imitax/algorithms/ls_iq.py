@@ -28,6 +28,7 @@ from jaxtyping import Array, Float, PRNGKeyArray
 
 from imitax.agents.actor_critic import ActorCritic, SoftActorCritic, create, critic_mask, improve, next_value
 from imitax.agents.implied_reward import half_means, policy_choices, step_share
+from imitax.agents.inferred_actions import CRITIC_NEEDS_ACTIONS, InferredActions, infer
 from imitax.agents.replay import Replay
 from imitax.agents.start import Start
 from imitax.algorithm import Needs, Schedule
@@ -36,8 +37,8 @@ from imitax.choices.gradient_penalty import GradientPenalty
 from imitax.choices.temperature import Temperature
 from imitax.choices.terminal import Terminal, require_implied_rewards
 from imitax.errors import ConfigError
-from imitax.learner import OptimizerConfig
-from imitax.networks import Critic, CriticConfig, Normalizer, Policy
+from imitax.learner import Learner, OptimizerConfig
+from imitax.networks import Critic, CriticConfig, Normalizer, Policy, PolicyHead
 from imitax.settings import INLINE, Count, settings
 from imitax.types import Batch, Metrics, Transition, concat
 
@@ -54,6 +55,7 @@ class Config:
         temperature=Temperature("fixed", initial=0.01),
     )
     replay: Annotated[Replay, INLINE] = Replay(warmup_steps=2000)
+    inferred: Annotated[InferredActions, INLINE] = InferredActions()
     batch_size: Count = 128
     """Demonstrated, and as many replayed, transitions in an update."""
     normalize_obs: bool = True
@@ -91,6 +93,7 @@ class Config:
 
 PRESETS = {
     "default": Config(),
+    "observations": Config(expert_term="bootstrap", inferred=InferredActions(infer_actions=True)),
     "paper": Config(
         agent=SoftActorCritic(
             critic=CriticConfig(members=1),
@@ -113,8 +116,10 @@ PRESETS = {
         normalize_obs=False,
     ),
 }
-"""default: ours. paper: the official settings for Ant, HalfCheetah, Hopper and Walker2d, with the closed form that the
-paper proposes and its launchers leave off; Humanoid has learner_term q and temperature 0.1. sqil: rewards 1 and 0."""
+"""default: ours. observations: for demonstrations without actions; expert_term fix would draw the value of wrong
+guesses to the largest there is. paper: the official settings for Ant, HalfCheetah, Hopper and Walker2d, with the closed
+form that the paper proposes and its launchers leave off; Humanoid has learner_term q and temperature 0.1. sqil: rewards
+1 and 0."""
 
 
 def needs(cfg: Config) -> Needs:
@@ -122,7 +127,8 @@ def needs(cfg: Config) -> Needs:
     return Needs(
         box_only="",
         expert=True,
-        actions=True,
+        actions=not cfg.inferred.infer_actions,
+        without_actions=CRITIC_NEEDS_ACTIONS,
         env=True,
         absorbing=cfg.agent.terminal.samples_absorbing,
         normalize_obs=cfg.normalize_obs,
@@ -135,15 +141,17 @@ def schedule(cfg: Config) -> Schedule:
 
 
 class State(eqx.Module):
-    """The agent."""
+    """The agent, and the inverse model where actions are inferred."""
 
     agent: ActorCritic
     normalizer: Normalizer
+    inverse: Learner[PolicyHead] | None
 
 
 def init(cfg: Config, start: Start) -> State:
     """A state before its first update."""
-    return State(create(cfg.agent, start, start.key), start.normalizer)
+    inverse = cfg.inferred.create(start, cfg.agent.precision)
+    return State(create(cfg.agent, start, start.key), start.normalizer, inverse)
 
 
 def critic_loss(
@@ -193,13 +201,13 @@ def critic_loss(
 
 def update(state: State, batch: Batch, cfg: Config, key: PRNGKeyArray) -> tuple[State, Metrics]:
     """One update on as many demonstrated as replayed transitions."""
-    data = state.normalizer.batch(batch)
+    inverse, data, mi = infer(state.inverse, state.normalizer.batch(batch), key)
     assert data.expert is not None
     assert data.replay is not None
     kc, ka = jr.split(key)
     critic, mc = state.agent.critic.descend(critic_loss, state.agent, data.expert, data.replay, cfg, kc)
     agent, ma = improve(replace(state.agent, critic=critic), concat(data.expert, data.replay), cfg.agent, ka)
-    return State(agent, state.normalizer), mc | ma
+    return State(agent, state.normalizer, inverse), mi | mc | ma
 
 
 def policy(state: State) -> Policy:

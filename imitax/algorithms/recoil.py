@@ -35,6 +35,7 @@ from jaxtyping import Array, Float, PRNGKeyArray
 from imitax.agents.actor_critic import CLEANIL, ActorCritic, SoftActorCritic, create, critic_mask
 from imitax.agents.contrast import Contrast, contrast_loss
 from imitax.agents.implied_reward import half_means
+from imitax.agents.inferred_actions import CRITIC_NEEDS_ACTIONS, InferredActions, infer
 from imitax.agents.policy_extraction import PolicyUpdate, extract
 from imitax.agents.start import Start
 from imitax.algorithm import Needs, Schedule
@@ -45,7 +46,7 @@ from imitax.choices.temperature import Temperature
 from imitax.choices.terminal import Terminal, require_implied_rewards
 from imitax.errors import ConfigError
 from imitax.learner import Learner, OptimizerConfig
-from imitax.networks import Critic, CriticConfig, Normalizer, Policy, PolicyConfig, Value
+from imitax.networks import Critic, CriticConfig, Normalizer, Policy, PolicyConfig, PolicyHead, Value
 from imitax.settings import INLINE, Count, Positive, settings
 from imitax.types import Batch, Metrics, Transition, concat
 
@@ -86,6 +87,7 @@ class Config:
     """Whose actions are cloned: the demonstrations', or theirs and the other data's in equal parts (the paper)."""
     gradient_penalty: GradientPenalty = GradientPenalty("none")
     """Of the critics, at or between demonstrated transitions and those of S (form q: with the policy's actions)."""
+    inferred: Annotated[InferredActions, INLINE] = InferredActions()
     batch_size: Count = 128
     """Demonstrated, and as many other, transitions in an update."""
     value_optimizer: OptimizerConfig = field(default_factory=OptimizerConfig)
@@ -108,6 +110,7 @@ PRESETS = {
         maximum=ImplicitMaximum(tau=0.95),
         policy_update=PolicyUpdate("awr", beta=5.0),
     ),
+    "observations": Config(inferred=InferredActions(infer_actions=True)),
     "q": Config(form="q", agent=replace(_AGENT, terminal=Terminal("absorbing")), policy_update=PolicyUpdate("awr")),
     "cleanil": Config(
         form="q",
@@ -116,9 +119,9 @@ PRESETS = {
         policy_update=PolicyUpdate("awr", samples=1, noise=0.1, noise_share=0.25),
     ),
 }
-"""default: ours, form v. mixture: the same, cloning the other data too (V is still fitted on both). q: ours, form q.
-cleanil: CleanIL's networks, rates and noise; its gradient penalty for HalfCheetah is GradientPenalty("hinge",
-weight=10, margin=100, at="both", norm="linf"), none elsewhere."""
+"""default: ours, form v. mixture: the same, cloning the other data too (V is still fitted on both). observations: ours,
+for demonstrations without actions. q: ours, form q. cleanil: CleanIL's networks, rates and noise; its gradient penalty
+for HalfCheetah is GradientPenalty("hinge", weight=10, margin=100, at="both", norm="linf"), none elsewhere."""
 
 
 def needs(cfg: Config) -> Needs:
@@ -127,7 +130,8 @@ def needs(cfg: Config) -> Needs:
     return Needs(
         box_only=cfg.policy_update.box_only,
         expert=True,
-        actions=True,
+        actions=not cfg.inferred.infer_actions,
+        without_actions=CRITIC_NEEDS_ACTIONS,
         offline=True,
         absorbing=absorbing,
         normalize_obs=cfg.normalize_obs,
@@ -140,11 +144,12 @@ def schedule(cfg: Config) -> Schedule:
 
 
 class State(eqx.Module):
-    """The agent; in form v also a value network."""
+    """The agent; in form v also a value network, and the inverse model where actions are inferred."""
 
     agent: ActorCritic
     value: Learner[Value] | None
     normalizer: Normalizer
+    inverse: Learner[PolicyHead] | None
 
 
 def init(cfg: Config, start: Start) -> State:
@@ -155,7 +160,8 @@ def init(cfg: Config, start: Start) -> State:
         flagged = agent.terminal.kind == "absorbing"
         net = Value(start.spec, agent.critic, flagged=flagged, key=kv, precision=agent.precision)
         value = Learner.create(net, cfg.value_optimizer)
-    return State(create(agent, start, ka), value, start.normalizer)
+    inverse = cfg.inferred.create(start, agent.precision)
+    return State(create(agent, start, ka), value, start.normalizer, inverse)
 
 
 def value_loss(value: Value, target: Critic, mix: Transition, cfg: Config) -> tuple[Float[Array, ""], Metrics]:
@@ -196,10 +202,11 @@ def critic_loss(
 
 def update(state: State, batch: Batch, cfg: Config, key: PRNGKeyArray) -> tuple[State, Metrics]:
     """One update on as many demonstrated as other transitions."""
-    data = state.normalizer.batch(batch)
-    kc, ka = jr.split(key)
+    inverse, data, mi = infer(state.inverse, state.normalizer.batch(batch), key)
+    state, (kc, ka) = replace(state, inverse=inverse), jr.split(key)
     if state.value is None:
-        return update_q(state, data, cfg, kc, ka)
+        state, metrics = update_q(state, data, cfg, kc, ka)
+        return state, mi | metrics
     assert data.expert is not None
     assert data.offline is not None
     mix = concat(data.expert, data.offline)
@@ -210,7 +217,7 @@ def update(state: State, batch: Batch, cfg: Config, key: PRNGKeyArray) -> tuple[
         mix, baseline = data.expert, baseline[: len(data.expert)]
     agent = replace(state.agent, critic=critic)
     agent, ma = extract(agent, mix, cfg.agent, cfg.policy_update, ka, baseline)
-    return State(agent, value, state.normalizer), mv | mc | ma
+    return State(agent, value, state.normalizer, inverse), mi | mv | mc | ma
 
 
 def update_q(state: State, data: Batch, cfg: Config, kc: PRNGKeyArray, ka: PRNGKeyArray) -> tuple[State, Metrics]:
@@ -222,7 +229,7 @@ def update_q(state: State, data: Batch, cfg: Config, kc: PRNGKeyArray, ka: PRNGK
     )
     mix = data.expert if cfg.policy_data == "expert" else concat(data.expert, data.offline)
     agent, ma = extract(replace(state.agent, critic=critic), mix, cfg.agent, cfg.policy_update, ka)
-    return State(agent, None, state.normalizer), mc | ma
+    return replace(state, agent=agent), mc | ma
 
 
 def policy(state: State) -> Policy:

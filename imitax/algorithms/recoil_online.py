@@ -27,6 +27,7 @@ from jaxtyping import PRNGKeyArray
 
 from imitax.agents.actor_critic import CLEANIL, ActorCritic, SoftActorCritic, create, improve
 from imitax.agents.contrast import Contrast, contrast_loss
+from imitax.agents.inferred_actions import CRITIC_NEEDS_ACTIONS, InferredActions, infer
 from imitax.agents.replay import Replay
 from imitax.agents.start import Start
 from imitax.algorithm import Needs, Schedule
@@ -34,8 +35,8 @@ from imitax.choices.gradient_penalty import GradientPenalty
 from imitax.choices.td_loss import TdLoss
 from imitax.choices.temperature import Temperature
 from imitax.choices.terminal import Terminal, require_implied_rewards
-from imitax.learner import OptimizerConfig
-from imitax.networks import CriticConfig, Normalizer, Policy
+from imitax.learner import Learner, OptimizerConfig
+from imitax.networks import CriticConfig, Normalizer, Policy, PolicyHead
 from imitax.settings import INLINE, Count, settings
 from imitax.types import Batch, Metrics, concat
 
@@ -54,6 +55,7 @@ class Config:
     )
     contrast: Annotated[Contrast, INLINE] = Contrast()
     replay: Annotated[Replay, INLINE] = Replay(warmup_steps=2000)
+    inferred: Annotated[InferredActions, INLINE] = InferredActions()
     batch_size: Count = 128
     """Demonstrated, and as many replayed, transitions in an update."""
     normalize_obs: bool = True
@@ -67,6 +69,7 @@ class Config:
 
 PRESETS = {
     "default": Config(),
+    "observations": Config(inferred=InferredActions(infer_actions=True)),
     "cleanil": Config(
         agent=replace(
             CLEANIL,
@@ -77,8 +80,8 @@ PRESETS = {
         ),
     ),
 }
-"""default: ours. cleanil: CleanIL's networks and rates, w as for Hopper. There is no preset `paper`: the paper has no
-online form."""
+"""default: ours. observations: ours, for demonstrations without actions. cleanil: CleanIL's networks and rates, w as
+for Hopper. There is no preset `paper`: the paper has no online form."""
 
 
 def needs(cfg: Config) -> Needs:
@@ -86,7 +89,8 @@ def needs(cfg: Config) -> Needs:
     return Needs(
         box_only="",
         expert=True,
-        actions=True,
+        actions=not cfg.inferred.infer_actions,
+        without_actions=CRITIC_NEEDS_ACTIONS,
         env=True,
         absorbing=cfg.agent.terminal.samples_absorbing,
         normalize_obs=cfg.normalize_obs,
@@ -99,20 +103,22 @@ def schedule(cfg: Config) -> Schedule:
 
 
 class State(eqx.Module):
-    """The agent."""
+    """The agent, and the inverse model where actions are inferred."""
 
     agent: ActorCritic
     normalizer: Normalizer
+    inverse: Learner[PolicyHead] | None
 
 
 def init(cfg: Config, start: Start) -> State:
     """A state before its first update."""
-    return State(create(cfg.agent, start, start.key), start.normalizer)
+    inverse = cfg.inferred.create(start, cfg.agent.precision)
+    return State(create(cfg.agent, start, start.key), start.normalizer, inverse)
 
 
 def update(state: State, batch: Batch, cfg: Config, key: PRNGKeyArray) -> tuple[State, Metrics]:
     """One update on as many demonstrated as replayed transitions."""
-    data = state.normalizer.batch(batch)
+    inverse, data, mi = infer(state.inverse, state.normalizer.batch(batch), key)
     assert data.expert is not None
     assert data.replay is not None
     kc, ka = jr.split(key)
@@ -120,7 +126,7 @@ def update(state: State, batch: Batch, cfg: Config, key: PRNGKeyArray) -> tuple[
         contrast_loss, state.agent, (data.expert, data.replay), (cfg.agent, cfg.contrast, cfg.gradient_penalty), kc
     )
     agent, ma = improve(replace(state.agent, critic=critic), concat(data.expert, data.replay), cfg.agent, ka)
-    return State(agent, state.normalizer), mc | ma
+    return State(agent, state.normalizer, inverse), mi | mc | ma
 
 
 def policy(state: State) -> Policy:

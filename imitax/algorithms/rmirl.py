@@ -130,6 +130,7 @@ def needs(cfg: Config) -> Needs:
     return Needs(
         expert=True,
         actions=True,
+        without_actions="its model is fitted to them too",
         segments=cfg.reward_steps.reward_form == "trajectory",
         offline=True,
         absorbing=cfg.agent.terminal.samples_absorbing,

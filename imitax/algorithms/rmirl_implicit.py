@@ -117,6 +117,7 @@ def needs(cfg: Config) -> Needs:
     return Needs(
         expert=True,
         actions=True,
+        without_actions="its model is fitted to them too",
         offline=True,
         absorbing=cfg.agent.terminal.samples_absorbing,
         normalize_obs=cfg.normalize_obs,

@@ -23,6 +23,9 @@ COMMANDS = {
     "video": "video",
     "push": "push",
     "pull": "pull",
+    "plot": "plot",
+    "compare": "compare",
+    "report": "report",
     "completion": "completion",
 }
 """Commands, and the module of each."""
@@ -40,6 +43,9 @@ commands:
   video RUN         film a policy
   push RUN REPO     put a run on the Hugging Face hub
   pull REPO         fetch a run from there
+  plot RUN ...      draw learning curves and training metrics
+  compare RUN ...   which run is better, and whether the seeds are enough to say so
+  report RUN ...    write one HTML page about runs
   completion SHELL  print what completes commands and flags in bash or zsh
 
 algorithms: {algorithms}

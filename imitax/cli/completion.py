@@ -21,6 +21,9 @@ CLASSES = {
     "video": ("video", "Video"),
     "push": ("push", "Push"),
     "pull": ("pull", "Pull"),
+    "plot": ("plot", "Plot"),
+    "compare": ("compare", "Compare"),
+    "report": ("report", "Report"),
     "datasets": ("datasets", "Datasets"),
 }
 """Commands without subcommands: where the class of their flags is."""

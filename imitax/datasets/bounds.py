@@ -93,14 +93,29 @@ def spans(actions: Int[np.ndarray, "N k"]) -> tuple[tuple[int, ...], tuple[int, 
     return tuple(int(top) - start + 1 for top, start in zip(actions.max(0), starts, strict=True)), starts
 
 
-def declared(data: Sequence[Dataset], size: int) -> Bounds:
-    """The widest limits that the data name, infinite where none does."""
+def declared(data: Sequence[Dataset], size: int) -> BoxActions | None:
+    """The widest box that the data name; None where they name none, or one that has no room."""
     low, high = np.full(size, np.inf), np.full(size, -np.inf)
     for dataset in data:
         if dataset.action_low is not None and dataset.action_high is not None and len(dataset.action_low) == size:
             low, high = np.minimum(low, dataset.action_low), np.maximum(high, dataset.action_high)
-    known = np.isfinite(low) & np.isfinite(high) & (low < high)
-    return _tuple(np.where(known, low, -np.inf)), _tuple(np.where(known, high, np.inf))
+    return BoxActions.of(low, high) if (low < high).all() else None
+
+
+def ranged(space: ActionSpace, data: Sequence[Dataset]) -> ActionSpace:
+    """The space with a range around the recorded actions (`inferred`) on the open sides of a box.
+
+    Raises DataError where no actions are recorded.
+    """
+    if not (isinstance(space, BoxActions) and space.is_open):
+        return space
+    low, high = (np.array(side) for side in space.limits)
+    around_low, around_high = map(np.array, inferred(recorded_actions(data).astype(np.float64)))
+    low, high = np.where(np.isinf(low), around_low, low), np.where(np.isinf(high), around_high, high)
+    # actions beyond the bound of the other side are an error, of which others say more
+    low = np.where(np.isinf(space.limits[0]) & (low >= high), high - 1, low)
+    high = np.where(np.isinf(space.limits[1]) & (low >= high), low + 1, high)
+    return BoxActions(_tuple(low), _tuple(high), space.open_low, space.open_high)
 
 
 def inferred(actions: Float[np.ndarray, "N A"]) -> Bounds:
@@ -141,6 +156,7 @@ def check_inside(data: Dataset, space: ActionSpace, whose: str) -> None:
     low, high = (np.asarray(bound, np.float64) for bound in (space.low, space.high))
     actions = data.transitions().action.astype(np.float64)
     slack = 1e-6 * (high - low) + 2 * np.spacing(np.maximum(np.abs(low), np.abs(high)).astype(np.float32))
+    low, high = (np.asarray(bound, np.float64) for bound in space.limits)
     excess, problems = np.nan_to_num(np.maximum(low - actions, actions - high), nan=-np.inf), []
     for dim in np.flatnonzero((excess > slack).any(0)).tolist():
         worst, count = int(excess[:, dim].argmax()), int((excess[:, dim] > slack[dim]).sum())

@@ -72,10 +72,11 @@ def shape_hint(data: Dataset, task: Task) -> str | None:
 def _ranges(data: Dataset, task: Task) -> Iterator[str]:
     if task.spec.is_finite:
         return
-    low, high = (np.array(side, np.float64) for side in (task.spec.action_low, task.spec.action_high))
+    low, high = (np.array(side, np.float64) for side in task.spec.box.limits)
     if data.action_low is not None and data.action_high is not None and data.action_dim == len(low):
         recorded = np.array([data.action_low, data.action_high])
-        off = ~np.isclose(recorded, [low, high], rtol=1e-3, atol=1e-6) & np.isfinite(recorded)
+        known = np.isfinite(recorded) & np.isfinite([low, high])
+        off = ~np.isclose(recorded, [low, high], rtol=1e-3, atol=1e-6) & known
         if off.any():
             i = int(np.flatnonzero(off.any(0))[0])
             yield (
@@ -83,7 +84,7 @@ def _ranges(data: Dataset, task: Task) -> Iterator[str]:
                 f"[{low[i]:g}, {high[i]:g}]"
             )
             return
-    if data.has_actions and data.action_dim == len(low):
+    if data.has_actions and data.action_dim == len(low) and np.isfinite([low, high]).all():
         share = np.abs((data.transitions().action - (low + high) / 2) / ((high - low) / 2)).max()
         if 0 < share < NARROW:
             yield f"all recorded actions lie within {share:.2%} of the middle of the action box, as in other units"

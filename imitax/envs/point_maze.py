@@ -4,7 +4,7 @@ The wall crosses the square at y = 0 and leaves a passage at one side. Where the
 to the goal is another and the reward the same: what a reward is worth elsewhere shows there.
 """
 
-from typing import Any, ClassVar
+from typing import Any
 
 import gymnasium as gym
 import numpy as np
@@ -25,8 +25,6 @@ class PointMaze(gym.Env):
     Args:
         passage: "right" or "left", where the wall ends short of the border.
     """
-
-    metadata: ClassVar[dict[str, Any]] = {"render_modes": []}
 
     def __init__(self, passage: str = "right"):
         if passage not in ("right", "left"):

@@ -7,7 +7,7 @@ import gymnasium as gym
 
 from imitax.envs.actions import FINITE, action_space
 from imitax.errors import ConfigError
-from imitax.spaces import ActionSpace, BoxActions
+from imitax.spaces import ActionSpace
 
 Origin = Literal["given", "recorded", "inferred"]
 """Of action bounds or a set of actions: the user's, the data's own, or found from the actions."""
@@ -56,7 +56,5 @@ class Spaces:
 
     @property
     def actions(self) -> ActionSpace:
-        """The actions. Bounds of a box may be infinite yet."""
-        if isinstance(self.action, gym.spaces.Box):
-            return BoxActions(*(tuple(map(float, bound)) for bound in (self.action.low, self.action.high)))
+        """The actions."""
         return action_space(self.action, "spaces")

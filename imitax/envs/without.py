@@ -3,11 +3,11 @@
 import gymnasium as gym
 import numpy as np
 
-from imitax.envs.actions import LARGEST_BOUND, gym_space
+from imitax.envs.actions import gym_space
 from imitax.envs.making import Task
 from imitax.envs.recorded import Recorded
 from imitax.errors import ConfigError
-from imitax.spaces import ActionSpace, BoxActions, Leaf, ObservationSpace, Spec
+from imitax.spaces import LARGEST_BOUND, ActionSpace, BoxActions, Leaf, ObservationSpace, Spec
 
 
 def recorded_task(recorded: Recorded, obs_dim: int, actions: ActionSpace) -> Task:
@@ -19,7 +19,7 @@ def recorded_task(recorded: Recorded, obs_dim: int, actions: ActionSpace) -> Tas
         actions: a finite set, or a box, whose bounds are rounded to 32 bits.
 
     Raises:
-        ConfigError: the bounds of a box are not finite, too large, or the wrong way round.
+        ConfigError: the range of a box is not finite, too large, or the wrong way round.
     """
     if isinstance(actions, BoxActions):
         actions = _checked(actions)
@@ -36,7 +36,8 @@ def _checked(box: BoxActions) -> BoxActions:
             f"action bounds must be finite, low < high, and below {LARGEST_BOUND:g}: got {shown}; leave action_low and "
             "action_high out to have them inferred from the data, or rescale the actions"
         )
-    return BoxActions(*(tuple(map(float, bound)) for bound in bounds))
+    low, high = (tuple(map(float, bound)) for bound in bounds)
+    return BoxActions(low, high, box.open_low, box.open_high)
 
 
 def no_environment() -> gym.Env:

@@ -2,13 +2,14 @@
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import matplotlib
 import numpy as np
 from jaxtyping import Float
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.patheffects import withStroke
 from matplotlib.ticker import FuncFormatter
 from scipy.optimize import isotonic_regression
 
@@ -26,6 +27,8 @@ class _End(NamedTuple):
     y: float
     label: str
     colour: str
+    x: float = float("inf")
+    """Step; infinite for a line across the whole plot."""
 
 
 def learning_curve(
@@ -49,7 +52,7 @@ def learning_curve(
         draw_learning_curve(axes, curves, expert_return, random_return)
         axes.set(xlabel=x_label, ylabel="return")
         axes.set_title(title, pad=26)
-        axes.text(0, 1.03, _caption(curves), transform=axes.transAxes, color=GREY, fontsize=10)
+        axes.text(0, 1.03, caption(curves), transform=axes.transAxes, color=GREY, fontsize=10)
         save(figure, path)
     return figure
 
@@ -72,7 +75,7 @@ def error_curve(
         draw_learning_curve(axes, found)
         axes.set(xlabel="updates", ylabel=y_label)
         axes.set_title(title, pad=26)
-        axes.text(0, 1.03, _caption(found), transform=axes.transAxes, color=GREY, fontsize=10)
+        axes.text(0, 1.03, caption(found), transform=axes.transAxes, color=GREY, fontsize=10)
         save(figure, path)
     return figure
 
@@ -92,18 +95,17 @@ def draw_learning_curve(
     by_label = {label: seed_curves(records) for label, records in curves.items()}
     if not any(by_label.values()):
         raise DataError("there is no evaluation to draw")
+    equal = len({len(seeds) for seeds in by_label.values() if seeds}) == 1
     ends: list[_End] = []
     for index, (label, seeds) in enumerate(by_label.items()):
-        if seeds:
-            ends += _draw_label(axes, label, seeds, index, thin=len(curves) <= 3)
+        end = draw_seeds(axes, label, seeds, index, thin=len(curves) <= 3) if seeds else None
+        if end is not None:
+            ends.append(end if equal else end._replace(label=f"{label} ({counted(len(seeds))})"))
+    _frame(axes, expert_return)
     for value, label, style in ((expert_return, "demonstrations", "--"), (random_return, "random", ":")):
         if value is not None:
             axes.axhline(value, color=GREY, linestyle=style, linewidth=1.4, zorder=1.5, label=label)
             ends.append(_End(value, label, GREY))
-    axes.margins(x=0.02, y=0.06)
-    if axes.dataLim.intervaly[0] >= 0:
-        axes.set_ylim(bottom=0)
-    format_steps(axes, 7)
     axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.10g}"))
     if len(ends) <= 7:
         _label_ends(axes, ends)
@@ -111,37 +113,56 @@ def draw_learning_curve(
         _add_legend(axes, ends)
 
 
-def _draw_label(axes: Axes, label: str, seeds: Mapping[int, Curve], index: int, *, thin: bool) -> list[_End]:
-    """Draw the seeds of one label; returns the end of its line, or nothing if no finite value was drawn."""
+def _frame(axes: Axes, *levels: float | None) -> None:
+    """Limits that begin at step 0, and at 0 where that costs the curves less than half of the height."""
+    known = [level for level in levels if level is not None]
+    low, high = min([axes.dataLim.intervaly[0], *known]), max([axes.dataLim.intervaly[1], *known])
+    if not np.isfinite([low, high]).all():
+        return
+    span = max(high - low, 0.05 * max(abs(low), abs(high)), 1e-12)  # what is nearly constant is not blown up
+    middle, half = (low + high) / 2, 0.56 * span
+    axes.set_ylim(0 if 0 <= low <= 0.5 * high else middle - half, middle + half)
+    last = axes.dataLim.intervalx[1]
+    axes.set_xlim(-0.01 * last if last else -0.5, 1.02 * last if last else 0.5)
+    format_steps(axes, 7)
+
+
+def draw_seeds(axes: Axes, label: str, seeds: Mapping[int, Curve], index: int, *, thin: bool) -> _End | None:
+    """Draw the seeds of one label: the IQM, its band from three seeds on, and where `thin`, single seeds.
+
+    Returns where its line ends; None if no finite value was drawn.
+    """
     colour = COLOURS[index % len(COLOURS)]
     style = ("-", "--", "-.", ":")[index // len(COLOURS) % 4]
-    marker = "o" if all(len(steps) <= 2 for steps, _ in seeds.values()) else None  # one or two points show no line
+    dots: dict[str, Any] = {}
+    if all(len(steps) <= 2 for steps, _ in seeds.values()):  # one or two points show no line
+        dots = {"marker": "o", "clip_on": False}
     if len(seeds) > 1 and thin:
         for seed, (steps, means) in seeds.items():
             hidden = f"_{label} seed {seed}"  # the underscore keeps it out of the legend
-            axes.plot(steps, means, color=colour, linewidth=0.7, marker=marker, alpha=0.3, label=hidden)
+            axes.plot(steps, means, color=colour, linewidth=0.7, alpha=0.3, label=hidden, **dots)
     steps, scores = align(seeds)
     if not len(steps):
-        return []
+        return None
     if len(seeds) >= 3:
         low, high = np.array([interval(row) for row in scores]).T
         axes.fill_between(steps, low, high, color=colour, alpha=0.18, linewidth=0)
-        if marker:
+        if dots:
             axes.vlines(steps, low, high, color=colour, linewidth=2.2)
     centre = np.array([iqm(row) for row in scores])
-    axes.plot(steps, centre, style, color=colour, linewidth=2.2, marker=marker, label=label)
-    finite = centre[np.isfinite(centre)]  # a diverged run is labelled at its last finite value
-    return [_End(float(finite[-1]), label, colour)] if len(finite) else []
+    axes.plot(steps, centre, style, color=colour, linewidth=2.2, label=label, **dots)
+    finite = np.flatnonzero(np.isfinite(centre))  # a diverged run is labelled at its last finite value
+    return _End(float(centre[finite[-1]]), label, colour, float(steps[finite[-1]])) if len(finite) else None
 
 
-def seed_curves(records: Records) -> dict[int, Curve]:
-    """Steps and mean returns [T] of each seed, by step. A later record replaces an earlier one of the same step."""
+def seed_curves(records: Records, measure: str = "returns") -> dict[int, Curve]:
+    """Steps and values of each seed, by step; of returns, means. A later record of a step replaces an earlier one."""
     points: dict[int, dict[int, float]] = {}
     for record in records:
-        if record.get("returns"):
+        if measure in record and not (measure == "returns" and not record[measure]):
             step = record["step"] if "step" in record else record["steps"]
-            returns = np.asarray(record["returns"], np.float64)  # a null in the file becomes NaN
-            points.setdefault(record["seed"], {})[step] = float(returns.mean())
+            values = np.asarray(record[measure], np.float64)  # a null in the file becomes NaN
+            points.setdefault(record["seed"], {})[step] = float(values.mean())
     return {seed: tuple(np.array(sorted(curve.items()), np.float64).T) for seed, curve in sorted(points.items())}
 
 
@@ -155,17 +176,28 @@ def align(seeds: Mapping[int, Curve]) -> tuple[Float[np.ndarray, " G"], Float[np
 
 
 def _label_ends(axes: Axes, ends: Sequence[_End]) -> None:
-    """Label lines at the right edge, moved apart by as little as keeps the labels legible."""
-    ends = sorted(ends)
-    axes.get_ylim()  # updates the limits to the data, which transData alone does not
-    gap = 0.062  # height of a line of text, as a share of the axes' height
+    """Label lines at the right edge, moved apart by as little as keeps the labels legible.
+
+    Lines that end well before the edge are labelled where they end.
+    """
+    edge = 0.85 * axes.get_xlim()[1]
+    halo = [withStroke(linewidth=3, foreground="white")]
+    early, others = [end for end in ends if end.x < edge], [end for end in ends if end.x >= edge]
+    for group in (sorted(early), sorted(others)):
+        for height, end in zip(_apart(axes, group), group, strict=True):
+            x = 1.0 if end.x >= edge else end.x / axes.get_xlim()[1]
+            place: dict[str, Any] = {"xycoords": "axes fraction", "annotation_clip": False, "path_effects": halo}
+            axes.annotate(end.label, (x + 0.015, height), va="center", color=end.colour, **place)
+
+
+def _apart(axes: Axes, ends: Sequence[_End]) -> Sequence[float]:
+    """Heights of labels in shares of the axes' height, nearest to those of their lines."""
+    if not ends:
+        return []
+    gap = 0.062  # height of a line of text
     wanted = axes.transAxes.inverted().transform(axes.transData.transform([(0, end.y) for end in ends]))[:, 1]
     offsets = gap * np.arange(len(ends))
-    heights = isotonic_regression(wanted - offsets).x + offsets
-    for height, (_, label, colour) in zip(heights, ends, strict=True):
-        axes.annotate(
-            label, (1.015, height), xycoords="axes fraction", va="center", color=colour, annotation_clip=False
-        )
+    return (isotonic_regression(wanted - offsets).x + offsets).tolist()
 
 
 def _add_legend(axes: Axes, ends: Sequence[_End]) -> None:
@@ -177,9 +209,14 @@ def _add_legend(axes: Axes, ends: Sequence[_End]) -> None:
     axes.legend([handles[i] for i in order], [labels[i] for i in order], **anchor)
 
 
-def _caption(curves: Mapping[str, Records]) -> str:
+def counted(seeds: int) -> str:
+    """`1 seed`, `3 seeds`."""
+    return "1 seed" if seeds == 1 else f"{seeds} seeds"
+
+
+def caption(curves: Mapping[str, Records], measure: str = "returns") -> str:
     """The statistic and the number of seeds, so that the figure is complete on its own."""
-    counts = sorted({len(seeds) for records in curves.values() if (seeds := seed_curves(records))})
+    counts = sorted({len(seeds) for records in curves.values() if (seeds := seed_curves(records, measure))})
     many = "1 seed" if counts == [1] else " or ".join(map(str, counts)) + " seeds"
     if counts[-1] < 3:
         return f"mean over {many}" if counts[-1] > 1 else many

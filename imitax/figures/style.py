@@ -5,9 +5,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter, MaxNLocator
+from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter
 
 from imitax.files import write_atomic
 
@@ -44,6 +45,27 @@ def format_steps(axes: Axes, ticks: int) -> None:
     """Label the x axis with at most `ticks` round step counts."""
     axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: thousands(value)))
     axes.xaxis.set_major_locator(MaxNLocator(ticks, integer=True, min_n_ticks=1, steps=[1, 2, 2.5, 5, 10]))
+
+
+def log_axis(axes: Axes) -> None:
+    """A log scale on y with plain numbers at its ticks: 0.1, 0.2, 0.5, 1; evenly spaced ones where it spans less."""
+    axes.set_yscale("log")
+    low, high = axes.dataLim.intervaly
+    spread = high / low if 0 < low < high < np.inf else 10.0
+    if spread < 3:
+        axes.yaxis.set_major_locator(MaxNLocator(4))
+    else:
+        axes.yaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0) if spread < 100 else (1.0,)))
+    axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:.4g}"))
+    axes.yaxis.set_minor_formatter(NullFormatter())
+
+
+def no_zoom(axes: Axes) -> None:
+    """Leave y at least a twentieth of the largest value high, so that what is nearly constant looks it."""
+    low, high = axes.dataLim.intervaly
+    least = 0.05 * max(abs(low), abs(high))
+    if np.isfinite([low, high]).all() and high - low < least:
+        axes.set_ylim((low + high - least) / 2, (low + high + least) / 2)
 
 
 def thousands(value: float) -> str:

@@ -1,7 +1,7 @@
 """Networks: multilayer perceptrons, policies, critics, rewards, the observation normaliser."""
 
 from imitax.networks.action_range import ActionRange
-from imitax.networks.categorical import Categorical, PolicyHead, policy_head
+from imitax.networks.categorical import Categorical
 from imitax.networks.chunks import ActionChunks, ChunkActor, chunked, chunks_of, predict
 from imitax.networks.convolution import CNN
 from imitax.networks.critic import Critic, CriticConfig, CriticInput
@@ -16,6 +16,8 @@ from imitax.networks.energy import (
     join,
     log_probs,
 )
+from imitax.networks.gaussian import Gaussian
+from imitax.networks.head import PolicyHead, policy_head
 from imitax.networks.implicit import (
     FiniteEnergyActor,
     ImplicitActor,
@@ -57,6 +59,7 @@ __all__ = [
     "EnergyInput",
     "FiniteEnergyActor",
     "FlatEncoder",
+    "Gaussian",
     "ImplicitActor",
     "Inference",
     "InferenceKind",

@@ -8,7 +8,7 @@ from jaxtyping import Array, Float, PRNGKeyArray
 
 from imitax.networks.encoder import Encoder, make_encoder
 from imitax.networks.mlp import MLP, Precision
-from imitax.networks.policy import Choices, PolicyConfig, TanhGaussian, encoded
+from imitax.networks.policy import Choices, PolicyConfig, encoded
 from imitax.spaces import Spec
 from imitax.types import Obs
 
@@ -71,12 +71,3 @@ class Categorical(eqx.Module):
     def _one_hot(self, index: list[Array]) -> Float[Array, "B A"]:
         sizes = self.spec.finite.sizes
         return jnp.concatenate([jax.nn.one_hot(i, n) for i, n in zip(index, sizes, strict=True)], axis=-1)
-
-
-PolicyHead = TanhGaussian | Categorical
-"""Policies that are trained: `sample`, `choices`, `mode`, `log_prob`."""
-
-
-def policy_head(spec: Spec, cfg: PolicyConfig, *, key: PRNGKeyArray, precision: Precision = "float32") -> PolicyHead:
-    """A new policy for the actions of a task."""
-    return (Categorical if spec.is_finite else TanhGaussian)(spec, cfg, key=key, precision=precision)

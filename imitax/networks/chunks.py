@@ -5,7 +5,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, PRNGKeyArray, Shaped
 
 from imitax.errors import ConfigError
-from imitax.networks.categorical import PolicyHead
+from imitax.networks.head import PolicyHead
 from imitax.networks.policy import ActionMode, Policy
 from imitax.settings import Count, NonNegative, settings
 from imitax.spaces import ActionSpace, BoxActions, FiniteActions, Spec
@@ -52,7 +52,8 @@ def chunked(spec: Spec, horizon: int) -> Spec:
 
 def _repeated(space: ActionSpace, count: int) -> ActionSpace:
     if isinstance(space, BoxActions):
-        return BoxActions(space.low * count, space.high * count)
+        sides = (space.low, space.high, space.open_low, space.open_high)
+        return BoxActions(*(side * count for side in sides))
     return FiniteActions(space.sizes * count, space.starts * count, (count * space.columns,), space.dtype)
 
 

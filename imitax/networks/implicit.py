@@ -12,11 +12,12 @@ from jaxtyping import Array, Float, PRNGKeyArray
 from imitax.compiled import filter_jit
 from imitax.errors import ConfigError
 from imitax.networks.action_range import ActionRange
-from imitax.networks.categorical import Categorical, PolicyHead
+from imitax.networks.categorical import Categorical
 from imitax.networks.chunks import ChunkActor
 from imitax.networks.energy import Energy, EnergyActor, by_state
+from imitax.networks.head import PolicyHead
 from imitax.networks.inference import Inference, InferenceKind
-from imitax.networks.policy import Policy
+from imitax.networks.policy import Policy, TanhGaussian
 from imitax.spaces import Spec
 from imitax.types import Obs
 
@@ -72,6 +73,7 @@ def implicit_actor(energy: Energy, amortised: PolicyHead, searched: ActionRange,
     """The implicit policy for the kind of its actions."""
     if isinstance(amortised, Categorical):
         return FiniteEnergyActor(energy, amortised, searched, inference)
+    assert isinstance(amortised, TanhGaussian)  # a search has a range: `Needs.open_box`
     return EnergyActor(energy, amortised, searched, inference)
 
 

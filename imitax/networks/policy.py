@@ -1,6 +1,7 @@
-"""The tanh-Gaussian policy, and the policy object that a run saves and a user calls."""
+"""The Gaussian policies, with and without tanh, and the policy object that a run saves and a user calls."""
 
 import math
+from collections.abc import Callable
 from dataclasses import field
 from typing import Literal, NamedTuple, Protocol, runtime_checkable
 
@@ -27,8 +28,8 @@ LOC_LIMIT = math.atanh(1 - 1e-6)
 
 @settings("policy")
 class PolicyConfig:
-    """Network of the policy: tanh-Gaussian for a box of actions, categorical for a finite set, which has no use for the
-    bounds of the standard deviation and the clip."""
+    """Network of the policy: tanh-Gaussian for a box of actions, Gaussian without the tanh where a side of the box is
+    open, categorical for a finite set, which has no use for the bounds of the standard deviation and the clip."""
 
     hidden: tuple[int, ...] = (256, 256)
     """Units of the hidden layers."""
@@ -132,11 +133,7 @@ class TanhGaussian(eqx.Module):
 
     def choices(self, obs: Obs, key: PRNGKeyArray, samples: int | None = None) -> Choices:
         """Samples that stand for the policy in expectations: one, `sample`'s of this key, or several."""
-        if samples is None:
-            action, logp = self.sample(obs, key)
-            return Choices(action[None], logp[None], None, action)
-        action, logp = jax.vmap(lambda k: self.sample(obs, k))(jr.split(key, samples))
-        return Choices(action, logp, None, action[0])
+        return sampled(lambda k: self.sample(obs, k), key, samples)
 
     def mode(self, obs: Obs) -> Float[Array, "B A"]:
         """The deterministic action: the squashed mean of the Gaussian."""
@@ -172,9 +169,26 @@ class TanhGaussian(eqx.Module):
         return self._log_densities(noise, log_std, u).sum(-1)
 
     def _log_densities(self, noise: Array, log_std: Array, u: Array) -> Float[Array, "B A"]:
-        log_normal = -0.5 * noise**2 - log_std - 0.5 * math.log(2 * math.pi)
         log_slope = 2 * (math.log(2) - u - jax.nn.softplus(-2 * u)) + jnp.log(self.spec.half)[None]  # of `squash`
-        return log_normal - log_slope
+        return log_normal(noise, log_std) - log_slope
+
+
+def log_normal(noise: Float[Array, "B A"], log_std: Float[Array, "B A"]) -> Float[Array, "B A"]:
+    """Log-density of a Gaussian at `noise` standard deviations from its mean."""
+    return -0.5 * noise**2 - log_std - 0.5 * math.log(2 * math.pi)
+
+
+def sampled(
+    sample: Callable[[PRNGKeyArray], tuple[Float[Array, "B A"], Float[Array, "B"]]],
+    key: PRNGKeyArray,
+    count: int | None,
+) -> Choices:
+    """Samples that stand for a policy in expectations: one, of this key, or several."""
+    if count is None:
+        action, logp = sample(key)
+        return Choices(action[None], logp[None], None, action)
+    action, logp = jax.vmap(sample)(jr.split(key, count))
+    return Choices(action, logp, None, action[0])
 
 
 @runtime_checkable

@@ -51,7 +51,7 @@ class Recorder:
                 truncate_metrics(folder / "metrics.jsonl", resumed_at)
         self.evaluated: dict[int, Mapping[str, Any]] = {}  # records of an evaluation that some seeds have yet to report
         console = Console(quiet=True) if quiet else console or Console()
-        self.display = Display(title, resumed_at or 0, total_steps, unit, console)
+        self.display = Display(title, max(resumed_at or 0, 0), total_steps, unit, console)
 
     def training(self, step: int, metrics: Mapping[str, Any], wall_s: float) -> None:
         """Record the metrics of a chunk that ended at `step`.

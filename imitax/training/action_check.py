@@ -2,10 +2,24 @@
 
 from typing import Any
 
-from imitax.algorithm import Algorithm
+from imitax.algorithm import Algorithm, Needs
+from imitax.datasets import Dataset
 from imitax.envs import Task
-from imitax.errors import ConfigError
+from imitax.errors import ConfigError, DataError
 from imitax.spaces import JOINT_LIMIT, FiniteActions
+
+
+def check_demonstrated(name: str, needs: Needs, demos: Dataset | None) -> None:
+    """Refuse demonstrations without actions where the algorithm learns from actions.
+
+    Raises:
+        DataError: with the reason.
+    """
+    if demos is not None and needs.actions and not demos.has_actions:
+        raise DataError(
+            f"{demos.name} cannot be used as it is: it has no actions, which {name} needs, because "
+            f"{needs.without_actions}; docs/spaces.md has a table of what learns without"
+        )
 
 
 def check_actions(algorithm: Algorithm, cfg: Any, task: Task) -> None:

@@ -63,7 +63,8 @@ def train(
         demos: whatever `imitax.datasets.load` takes: a file, a bundled or Minari name, arrays, episodes, a Dataset.
         offline_data: recorded episodes that are no demonstrations, for algorithms that need them; as `demos`.
         spaces: (observation space, action space) in place of an environment; `action_low` and `action_high`, which are
-            fields of `imitax.Training`, give the bounds of the actions alone, and otherwise they are inferred.
+            fields of `imitax.Training`, give the bounds of the actions alone, and otherwise they are inferred. An
+            environment whose actions have no bounds takes them too.
         out: folder of the run; `runs/ALGORITHM-ENV-TIME` when None. It must not hold a run yet, and is made when
             everything has been checked.
         overwrite: delete the run that is in the folder.

@@ -63,6 +63,8 @@ def train_loop(setup: Setup, checkpoint: Checkpoint | None, callbacks: Sequence[
         recorder(setup, progress) as record,
         Signals() as signals,
     ):
+        if checkpoint is None and not (evaluator is not None and evaluator.alone):
+            record_start(setup, eqx.combine(arrays, static), evaluator, record)
         for step, count in timeline.chunks(progress.step):
             state = streams.advance(eqx.combine(arrays, static), step, count)
             arrays = eqx.filter(state, eqx.is_array)
@@ -136,6 +138,12 @@ def evaluate(
     event = Event(progress.step, records, setup.folder)
     answers = [callback(event) for callback in callbacks]  # all of them are called
     return all(answer is not False for answer in answers)
+
+
+def record_start(setup: Setup, state: Any, evaluator: Evaluator | None, record: Recorder) -> None:
+    """Record an evaluation before the first update, where curves begin; it is no candidate for the best policy."""
+    for seed, found in evaluation_records(setup, evaluator, gathered(state)).items():
+        record.evaluation(0, seed, found, 0.0)
 
 
 def write_checkpoint(setup: Setup, state: Any, streams: Streams, progress: Progress) -> None:

@@ -63,7 +63,7 @@ def recorder(setup: Setup, progress: Progress) -> Recorder:
         options.quiet,
         f"{setup.algorithm.name} {setup.task.label}",
         read_json(setup.folder / "config.json"),
-        resumed_at=progress.step,  # a run killed before its first checkpoint starts again at 0, and so do its records
+        resumed_at=progress.step or -1,  # a run killed before its first checkpoint starts again, and so do its records
         unit="steps" if setup.needs.env else "updates",
     )
 

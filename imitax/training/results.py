@@ -37,7 +37,8 @@ def summarise_run(setup: Setup, progress: Progress) -> None:
     draw_curve(setup, {label: [line for curve in curves for line in curve]})
     for seed in options.seeds:
         path = seed_folder(folder, options.seeds, seed) / "figures" / "training.png"
-        figures.training_figure(lines[seed], path)
+        title, x_label = f"{label} on {setup.task.label}, seed {seed}", steps_of(setup)
+        figures.training_figure(lines[seed], path, title=title, x_label=x_label)
     if options.results is not None:
         for i, curve in enumerate(curves):
             append_result(setup, summary, i, curve, options.results)
@@ -57,8 +58,13 @@ def draw_curve(setup: Setup, curves: dict[str, Curve]) -> None:
         path,
         expert_return=setup.expert_return,
         title=setup.task.env_id,
-        x_label="environment steps" if setup.needs.env else "updates",
+        x_label=steps_of(setup),
     )
+
+
+def steps_of(setup: Setup) -> str:
+    """What the steps of a run are."""
+    return "environment steps" if setup.needs.env else "updates"
 
 
 def measured_on(setup: Setup) -> tuple[str, str, int]:

@@ -13,7 +13,7 @@ from imitax.errors import ConfigError, DataError
 from imitax.networks import Termination
 from imitax.record.sinks import SinkName, require
 from imitax.stacking import device_count
-from imitax.training.action_check import check_actions
+from imitax.training.action_check import check_actions, check_demonstrated
 from imitax.training.data import Data, Sources, gather, load_sources
 from imitax.training.given import Given, load_given, termination_of
 from imitax.training.observed import check_observations
@@ -102,6 +102,7 @@ def prepare(
     """
     needs = algorithm.needs(cfg)
     sources = load_sources(algorithm.name, needs, options, *source)
+    check_demonstrated(algorithm.name, needs, sources.demos)
     single, options = make_task(env, options, [d for d in (sources.demos, sources.offline) if d is not None], needs)
     task = with_history(single, options.history, options.history_actions)
     check_observations(algorithm.name, needs, cfg, options, task.spec.observation)
@@ -124,6 +125,11 @@ def check_data(needs: Needs, sources: Sources, task: Task, named: bool) -> None:
     for data, need_actions in ((sources.demos, needs.actions), (sources.offline, True)):
         if data is None:
             continue
+        if task.recorded is not None and not data.has_actions:
+            raise DataError(
+                f"{data.name} has no actions, and without an environment errors on recorded actions are all that can "
+                "be measured: name an environment (--env)"
+            )
         try:
             validate(
                 data,

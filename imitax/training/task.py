@@ -16,6 +16,7 @@ from imitax.errors import ConfigError, DataError
 from imitax.networks import Termination, known_termination
 from imitax.observations import shape_of
 from imitax.spaces import ActionSpace, BoxActions, FiniteActions
+from imitax.training.open_box import bound_of, closed_unless, with_range
 
 HELD_OUT = 0.1
 """Share of the episodes that are held out where there is no environment to evaluate in."""
@@ -40,44 +41,45 @@ def make_task(
         DataError: without an environment, the data do not tell the spaces or do not fit them.
     """
     stand_in = isinstance(env, Spaces) or options.action_low is not None or options.action_high is not None
-    if stand_in and not (isinstance(env, Spaces) or env is None or env == ""):
-        raise ConfigError("action_low, action_high and spaces stand for an environment: leave them out, or env")
-    named = next((d for d in data if d.env_id is not None), None)
-    if isinstance(env, Spaces) or env is None or (env == "" and (stand_in or named is None)):
+    if isinstance(env, Spaces) or env is None or (env == "" and (stand_in or naming(data) is None)):
         if needs.env:
             raise ConfigError(
                 "give --env: the environment's Gymnasium id; this algorithm learns by acting. Recorded data alone "
                 "are enough for others, such as bc, ibc, recoil, or iq_learn with its preset offline"
             )
-        return without_environment(env if isinstance(env, Spaces) else None, options, data, named)
-    if not isinstance(env, str):
-        task = Task.create(env)
-        task.check()
-        return task, options
+        return without_environment(env if isinstance(env, Spaces) else None, options, data, needs)
     try:
-        return registered_task(env, options, data, named)
+        task, options = registered_task(env, options, data) if isinstance(env, str) else (Task.create(env), options)
+        task.check()
     except ConfigError as e:
         if env or needs.env:
             raise
         raise ConfigError(f"{e}; or train without an environment: --env None (env=None)") from e
+    task, said = with_range(task, options, data, needs)
+    if said:
+        say(options, said)
+    return task, options
 
 
-def registered_task(env: str, options: Training, data: list[Dataset], named: Dataset | None) -> tuple[Task, Training]:
+def registered_task(env: str, options: Training, data: list[Dataset]) -> tuple[Task, Training]:
     """The task of an environment's id, by default that of the data; and the options with its id and arguments."""
-    kwargs = options.env_kwargs
+    kwargs, named = options.env_kwargs, naming(data)
     if not env and named is not None and named.env_id is not None:
         env = from_file(named.env_id, {}, named.name)[0]
     for one in data:
         if not kwargs and one.env_kwargs and bare(one.env_id) == bare(env):
             kwargs = from_file(bare(env), one.env_kwargs, one.name)[1]
             say(options, f"{env} is made with {kwargs_json(kwargs)}, as {one.name} says")
-    task = Task.create(env, kwargs)
-    task.check()
-    return task, replace(options, env=env, env_kwargs=kwargs)
+    return Task.create(env, kwargs), replace(options, env=env, env_kwargs=kwargs)
+
+
+def naming(data: list[Dataset]) -> Dataset | None:
+    """The first of the data that name an environment."""
+    return next((d for d in data if d.env_id is not None), None)
 
 
 def without_environment(
-    spaces: Spaces | None, options: Training, data: list[Dataset], named: Dataset | None
+    spaces: Spaces | None, options: Training, data: list[Dataset], needs: Needs
 ) -> tuple[Task, Training]:
     """The task that the data show, and the options with its bounds; a finite set of actions is in the task alone."""
     if options.env_kwargs or options.env_workers:
@@ -94,13 +96,15 @@ def without_environment(
     if spaces is not None and spaces.observation.shape != (obs_dim,):
         raise DataError(f"{data[0].name} has {obs_dim} observations, the given space {spaces.observation.shape[0]}")
     actions, origin = action_space(spaces, options, data)
+    actions, named = closed_unless(needs, bounds.ranged(actions, data)), naming(data)
     whose = {} if named is None else {"env_id": bare(named.env_id), "env_kwargs": named.env_kwargs}
     task = recorded_task(Recorded(data[0].name, origin, **whose), obs_dim, actions)
     for dataset in data:
         bounds.check_inside(dataset, task.spec.action, origin)
     unused = "" if named is None else f" ({named.name} names {named.env_id}, which is not used)"
     say(options, f"no environment{unused}: {obs_dim} observations, {shown(actions, origin)}")
-    low, high = (None, None) if isinstance(actions, FiniteActions) else (actions.low, actions.high)
+    kept = isinstance(actions, BoxActions) and not actions.is_open
+    low, high = (actions.low, actions.high) if kept else (None, None)
     return task, replace(options, env=None, action_low=low, action_high=high)
 
 
@@ -112,7 +116,7 @@ def shown(actions: ActionSpace, origin: Origin) -> str:
         advice = "; if they are amounts, give --action-low, --action-high; for a larger set, spaces"
         text = f"discrete actions {_some(ranges)}, {source}"
     else:
-        ranges = [f"{a:g} to {b:g}" for a, b in zip(actions.low, actions.high, strict=True)]
+        ranges = [f"{a:g} to {b:g}" for a, b in zip(*actions.limits, strict=True)]
         advice = "; others with --action-low, --action-high"
         text = f"{actions.size} actions, bounds {source}: {_some(ranges)}"
     return text + (advice if origin == "inferred" else "")
@@ -136,29 +140,17 @@ def action_space(spaces: Spaces | None, options: Training, data: list[Dataset]) 
         return spaces.actions, "given"
     recorded = bounds.recorded_actions(data)
     size = recorded.shape[1]
-    given = [_of_size(bound, size, name) for bound, name in ((low, "action_low"), (high, "action_high"))]
+    given = [None if x is None else bound_of(x, size, n) for x, n in ((low, "action_low"), (high, "action_high"))]
     if given[0] is not None and given[1] is not None:
-        return BoxActions(given[0], given[1]), "given"
+        return BoxActions.of(given[0], given[1]), "given"
     named = bounds.declared(data, size)
-    if all(abs(x) < float("inf") for bound in named for x in bound):
-        found, origin = named, "recorded"
-    elif given == [None, None]:
+    if named is None and given == [None, None]:
         if (mixed := bounds.mixture(data)) is not None:
             say(options, mixed)
         return bounds.infer_action_space(recorded), "inferred"
-    else:
-        found, origin = bounds.inferred(recorded.astype(float)), "inferred"
-    if given != [None, None]:
-        origin = "given"
-    return BoxActions(given[0] or found[0], given[1] or found[1]), origin
-
-
-def _of_size(bound: tuple[float, ...] | None, size: int, name: str) -> tuple[float, ...] | None:
-    if bound is None:
-        return None
-    if len(bound) not in (1, size):
-        raise ConfigError(f"{name} has {len(bound)} numbers, the actions {size} dimensions: give one, or {size}")
-    return tuple(map(float, bound)) * (size if len(bound) == 1 else 1)
+    found = bounds.inferred(recorded.astype(float)) if named is None else named.limits
+    origin: Origin = "recorded" if given == [None, None] else "given"
+    return BoxActions.of(given[0] or found[0], given[1] or found[1]), origin
 
 
 def hold_out(options: Training, data: Dataset | None, recorded: bool) -> Training:

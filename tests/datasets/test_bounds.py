@@ -46,8 +46,29 @@ def test_what_cannot_be_pooled():
 def test_the_widest_declared_bounds_count():
     first = dataset([[0.5, 0.5]], action_low=(-1.0, -np.inf), action_high=(1.0, np.inf))
     second = dataset([[0.5, 0.5]], action_low=(-2.0, 0.0), action_high=(0.5, 1.0))
-    assert bounds.declared([first, second], 2) == ((-2.0, -np.inf), (1.0, np.inf))
-    assert bounds.declared([dataset([[0.5, 0.5]])], 2) == ((-np.inf, -np.inf), (np.inf, np.inf))
+    found = bounds.declared([first, second], 2)
+    assert found.limits == ((-2.0, -np.inf), (1.0, np.inf))
+    assert bounds.declared([dataset([[0.5, 0.5]])], 2) is None
+    assert bounds.declared([dataset([[0.5]], action_low=(1.0,), action_high=(1.0,))], 1) is None
+
+
+def test_open_sides_get_a_range_around_the_recorded_actions():
+    data = dataset([[0.0, 0.0, 5.0], [1.0, 100.0, 5.0], [0.3, 30.0, 5.0]])
+    box = BoxActions.of((-np.inf, 0.0, -3e38), (np.inf, np.inf, 10.0))
+    found = bounds.ranged(box, [data])
+    np.testing.assert_allclose([found.low, found.high], [[-0.1, 0.0, 4.7], [1.1, 110.0, 10.0]], atol=1e-9)
+    assert found.limits == ((-np.inf, 0.0, -np.inf), (np.inf, np.inf, 10.0))
+    assert bounds.ranged(found.closed, [data]) == found.closed
+    beyond = bounds.ranged(BoxActions.of((7.0,), (np.inf,)), [dataset([[0.0], [1.0]])])
+    assert (beyond.low, beyond.high) == ((7.0,), (8.0,))  # such data are refused elsewhere
+
+
+def test_only_limits_are_checked():
+    data = dataset([[-5.0, 200.0], [3.0, 1.0]])
+    box = BoxActions((-1.0, 0.0), (1.0, 10.0), (True, False), (True, True))
+    bounds.check_inside(data, box, "given")
+    with pytest.raises(DataError, match=r"action 1 is 1 at episode 0 row 1, outside of 2 to inf"):
+        bounds.check_inside(data, dataclasses.replace(box, low=(-1.0, 2.0)), "given")
 
 
 def test_actions_outside_are_named():

@@ -24,12 +24,25 @@ def test_known_spaces(space, expected):
     assert all(space.contains(found.env(row)[()]) for row in found.at(share))
 
 
+MOST = float(np.finfo(np.float32).max)
+
+
+@pytest.mark.parametrize("bound", [np.inf, MOST, 1e30])
+def test_what_counts_as_no_bound(bound):
+    low, high = np.array([-bound, 2.0, -bound], np.float32), np.array([bound, bound, 0.5], np.float32)
+    found = action_space(gym.spaces.Box(low, high), "Task")
+    assert found.limits == ((-np.inf, 2.0, -np.inf), (np.inf, np.inf, 0.5))
+    assert np.isfinite([found.low, found.high]).all()  # networks see no infinity
+    assert action_space(gym_space(found), "Task") == found
+    assert str(found) == "Box([-inf, 2.0, -inf], [inf, inf, 0.5])"
+
+
 @pytest.mark.parametrize(
     ("space", "message"),
     [
         (gym.spaces.Text(3), "must be a flat Box, Discrete, MultiDiscrete or MultiBinary, got Text"),
         (gym.spaces.Box(0, 1, (2, 2)), "must be a flat Box"),
-        (gym.spaces.Box(-np.inf, np.inf, (2,)), "action bounds must be finite"),
+        (gym.spaces.Box(0.0, np.array([0.0, 1.0], np.float32)), r"Task: .*low < high, got \[0.0, 0.0\], \[0.0, 1.0\]"),
         (gym.spaces.Discrete(1), "only one action"),
     ],
 )

@@ -70,8 +70,6 @@ def test_an_environment_with_another_interface_is_refused_for_its_own_sake():
 @pytest.mark.parametrize(
     ("space", "words"),
     [
-        ({"action_space": gym.spaces.Box(-np.inf, np.inf, (2,))}, "bounds must be finite .*TransformAction"),
-        ({"action_space": gym.spaces.Box(-3e38, 3e38, (2,))}, r"below 1e\+09"),
         ({"action_space": gym.spaces.Box(0.0, np.array([0.0, 1.0]), dtype=np.float64)}, "low < high"),
         ({"action_space": gym.spaces.Text(3)}, "Discrete, MultiDiscrete or MultiBinary, got Text"),
         ({"observation_space": gym.spaces.Text(3)}, "observation is a Text space; observations are Box, Discrete"),

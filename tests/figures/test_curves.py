@@ -75,7 +75,7 @@ def test_a_diverged_run_is_still_drawn(tmp_path):
     lines = {line.get_label(): line.get_ydata() for line in figure.axes[0].lines}
     np.testing.assert_allclose(lines["bc"], [1, 2, np.nan])
     assert [text.get_text() for text in figure.axes[0].texts] == [
-        "bc",
+        "bc (3 seeds)",
         "interquartile mean over 1 or 3 seeds, with 95 % bootstrap interval from 3 seeds on",
     ]
 
@@ -134,3 +134,38 @@ def test_errors_are_drawn_where_there_are_no_returns(tmp_path):
     assert (tmp_path / "curve.png").exists()
     with pytest.raises(DataError, match="no evaluation"):
         error_curve({"bc": lines}, "validation_error", tmp_path / "none.png")
+
+
+def test_a_line_that_ends_early_is_labelled_where_it_ends():
+    axes, _ = draw({"short": records([[0, 50]]), "long": records([list(range(0, 110, 10))])})
+    places = {text.get_text(): text.xy[0] for text in axes.texts}
+    assert places["short"] == pytest.approx(1000 / axes.get_xlim()[1] + 0.015)
+    assert places["long"] > 1
+
+
+def test_close_lines_that_end_early_keep_their_labels_apart():
+    axes, _ = draw({"a": records([[0, 50]]), "b": records([[0, 51]]), "long": records([list(range(0, 110, 10))])})
+    heights = {text.get_text(): text.xy[1] for text in axes.texts}
+    assert heights["b"] - heights["a"] > 0.06
+
+
+def test_near_perfect_runs_use_the_whole_height():
+    axes, _ = draw({"bc": records([[3400, 3500, 3550]])}, expert_return=3580.0)
+    low, high = axes.get_ylim()
+    assert 3300 < low < 3400
+    assert 3580 < high < 3700
+    axes, _ = draw({"bc": records([[3579.9, 3580]])})
+    low, high = axes.get_ylim()
+    assert high - low > 150  # noise is not blown up
+    assert draw({"bc": records([[20, 3500]])})[0].get_ylim()[0] == 0
+
+
+def test_a_single_evaluation_stands_free_of_the_frame():
+    axes, lines = draw({"bc": records([[100]], steps=[20_000])})
+    assert axes.get_xlim()[0] < 0 < 20_000 < axes.get_xlim()[1]
+    assert (lines["bc"].get_marker(), lines["bc"].get_clip_on()) == ("o", False)
+
+
+def test_lines_say_how_many_seeds_they_have():
+    axes, _ = draw({"a": records([[1, 2]] * 3), "b": records([[5, 9]])})
+    assert {text.get_text() for text in axes.texts} == {"a (3 seeds)", "b (1 seed)"}

@@ -24,7 +24,11 @@ from imitax.networks import (
 from imitax.spaces import BoxActions, FiniteActions, History, Leaf, ObservationSpace, Spec
 
 OBS = ObservationSpace((Leaf((3,)),))
-SPACES = {"box": BoxActions((-1.0, 0.0), (1.0, 5.0)), "finite": FiniteActions((2, 3), (0, 1), (2,))}
+SPACES = {
+    "open": BoxActions.of((-np.inf, 0.0), (np.inf, 5.0)),
+    "box": BoxActions((-1.0, 0.0), (1.0, 5.0)),
+    "finite": FiniteActions((2, 3), (0, 1), (2,)),
+}
 CHUNKS = ActionChunks(action_horizon=3, action_execute=2)
 
 

@@ -1,21 +1,19 @@
-"""The contract over observations: every algorithm learns from dicts with images and from tuples, or says why not."""
+"""Every algorithm learns from tuples, or says why not; algorithms/test_spaces_contract.py has dicts with images."""
 
 import dataclasses
 from functools import cache
 
 import equinox as eqx
 import jax
-import jax.numpy as jnp
 import jax.random as jr
 import numpy as np
 import pictured
 import pytest
+from two_updates import batch_of, check_two_updates, same
 
 import imitax
 from imitax.agents.start import Start
 from imitax.algorithms import ALGORITHMS
-from imitax.artifacts import load_policy, load_reward, save_policy, save_reward
-from imitax.compiled import jit
 from imitax.config import Training
 from imitax.datasets import normalization
 from imitax.envs import Task
@@ -23,39 +21,24 @@ from imitax.errors import ConfigError
 from imitax.networks import Normalizer
 from imitax.observations import rows
 from imitax.training.observed import check_observations, encoders
-from imitax.types import Batch, Transition
+from imitax.types import Batch
 
 QUICK = {"bc", "sac"}
 """Algorithms that learn from tuples in every run of the tests; the others do in `make test-long`."""
 
 
 def cells():
-    """Every algorithm on every kind of observation beside flat ones."""
+    """Every algorithm on tuples."""
     for name, algorithm in sorted(ALGORITHMS.items()):
         refused = algorithm.needs(algorithm.PRESETS["default"]).model is not None
-        for kind in pictured.ENVS:
-            long = kind == "tuple" and name not in QUICK and not refused
-            yield pytest.param(name, kind, marks=[pytest.mark.long] if long else [])
+        long = name not in QUICK and not refused
+        yield pytest.param(name, "tuple", marks=[pytest.mark.long] if long else [])
 
 
 @cache
 def recorded(kind):
     """The task and its demonstrations."""
     return Task.create(pictured.ENVS[kind]), pictured.demonstrations(kind)
-
-
-def batch_of(demos, count):
-    """Every kind of data, with absorbing transitions as a buffer gives them."""
-    t = rows(demos.transitions(), np.arange(count) % demos.transition_count)
-    absorbing = np.arange(count) % 4 == 3
-    obs, next_obs = (
-        jax.tree.map(lambda x: np.where(absorbing.reshape(-1, *(1,) * (x.ndim - 1)), x.dtype.type(0), x), tree)
-        for tree in (t.obs, t.next_obs)
-    )
-    action = np.where(absorbing[:, None], np.float32(0), t.action)
-    t = Transition(obs, action, t.reward, next_obs, t.terminated | absorbing, absorbing)
-    t = jax.tree.map(jnp.asarray, t)
-    return Batch(expert=t, replay=t, initial=t, offline=t)
 
 
 @pytest.mark.parametrize(("name", "kind"), list(cells()))
@@ -68,43 +51,7 @@ def test_two_updates_or_a_reason(name, kind, tmp_path):
             check_observations(name, needs, cfg, Training(), space)
         return
     check_observations(name, needs, cfg, Training(), space)
-    normalizer = Normalizer.of(space, normalization(demos))
-    state = eqx.filter_jit(lambda key: algorithm.init(cfg, Start(task.spec, normalizer, key)))(jr.key(0))
-    arrays, static = eqx.partition(state, eqx.is_array)
-    whole = batch_of(demos, algorithm.schedule(cfg).batch_size)
-    batch = whole._replace(
-        expert=whole.expert if needs.expert else None,
-        replay=whole.replay if needs.env else None,
-        initial=whole.initial if needs.initial else None,
-        offline=whole.offline if needs.offline else None,
-    )
-
-    @jit
-    def two(arrays, batch):
-        def update(arrays, key):
-            new, metrics = algorithm.update(eqx.combine(arrays, static), batch, cfg, key)
-            return eqx.filter(new, eqx.is_array), metrics
-
-        return jax.lax.scan(update, arrays, jr.split(jr.key(1), 2))
-
-    first, metrics = two(arrays, batch)
-    again, _ = two(arrays, batch)
-    assert all(np.isfinite(x).all() for x in jax.tree.leaves(metrics))
-    for a, b in zip(jax.tree.leaves(first), jax.tree.leaves(again), strict=True):
-        np.testing.assert_array_equal(a, b)
-    state = eqx.combine(first, static)
-    policy = algorithm.policy(state)
-    save_policy(tmp_path / "policy.safetensors", policy, {})
-    loaded, _ = load_policy(tmp_path / "policy.safetensors")
-    assert loaded.actor.spec == task.spec
-    assert same(loaded, policy)
-    if name != "ibc":  # whose search is compiled for longer than all of this
-        action = policy.act(rows(demos.episodes[0].observations, np.s_[:3]), jr.key(0), "mode")
-        assert (action.shape, np.isfinite(action).all()) == ((3, 2), True)
-    if algorithm.reward is not None:
-        reward = algorithm.reward(state, cfg)
-        save_reward(tmp_path / "reward.safetensors", reward, {})
-        assert same(load_reward(tmp_path / "reward.safetensors")[0], reward)
+    check_two_updates(name, cfg, task, demos, tmp_path)
 
 
 def test_every_network_has_its_encoder():
@@ -158,8 +105,3 @@ def test_the_critics_encoder_serves_the_policy():
         imitax.preset_config("sac", **{"policy.share_encoder": True, "policy.encoder.features": 7})
     with pytest.raises(ConfigError, match="for methods with a critic"):
         imitax.preset_config("bc", **{"policy.share_encoder": True})
-
-
-def same(first, second):
-    first, second = (eqx.filter(tree, eqx.is_array) for tree in (first, second))
-    return all((a == b).all() for a, b in zip(jax.tree.leaves(first), jax.tree.leaves(second), strict=True))

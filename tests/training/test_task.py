@@ -172,6 +172,7 @@ def test_a_copied_folder_does_not_choose_what_is_read(run, plain, tmp_path):
 def test_the_best_policy_has_the_smallest_held_out_error(run):
     for seed in (0, 3):
         curve = {x["step"]: x["validation_error"] for x in run.metrics(seed) if x["kind"] == "eval"}
+        assert min(curve) == 0  # before the first update
         assert run.about(seed, "best")["step"] == min(curve, key=curve.get)
         assert run.summary["best_steps"][str(seed)] == min(curve, key=curve.get)
     assert run.evaluate(which="best")["error"] == pytest.approx(run.summary["best"]["error"], rel=1e-4)

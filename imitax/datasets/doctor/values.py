@@ -8,6 +8,7 @@ from scipy.spatial import KDTree
 from imitax.datasets.doctor.report import Finding
 from imitax.datasets.doctor.samples import Rows
 from imitax.datasets.episode import Dataset
+from imitax.spaces import LARGEST_BOUND
 
 CONSTANT = 1e-6
 """Range of a constant dimension, as a share of its largest value."""
@@ -62,9 +63,10 @@ def saturated(data: Dataset, rows: Rows) -> Finding:
     """Actions at their limits."""
     if not data.has_actions:
         return Finding("saturation", "unknown", "no actions are recorded")
-    given = data.action_low is not None and data.action_high is not None
-    low = np.asarray(data.action_low if given else rows.action.min(axis=0), np.float64)
-    high = np.asarray(data.action_high if given else rows.action.max(axis=0), np.float64)
+    named = data.action_low is not None and data.action_high is not None
+    limits = np.array([data.action_low, data.action_high] if named else np.inf, np.float64)
+    given = bool((np.abs(limits) < LARGEST_BOUND).all())
+    low, high = limits if given else np.array([rows.action.min(axis=0), rows.action.max(axis=0)], np.float64)
     margin = SATURATED * (high - low)
     at = (rows.action <= low + margin) | (rows.action >= high - margin)
     share = np.where(high > low, at.mean(axis=0), 0.0)
