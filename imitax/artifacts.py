@@ -7,6 +7,7 @@ from typing import Any
 import jax.random as jr
 import numpy as np
 
+from imitax import history as histories
 from imitax.checkpoint import fill_tree, tree_arrays
 from imitax.choices.discrimination import RewardHead
 from imitax.choices.learned_reward import LearnedReward
@@ -35,7 +36,7 @@ from imitax.networks import (
     implicit_actor,
     policy_head,
 )
-from imitax.spaces import History, Leaf, ObservationSpace, Spec, described, from_described
+from imitax.spaces import Leaf, ObservationSpace, Spec, described, from_described
 
 POLICY, REWARD, DYNAMICS = "policy.safetensors", "reward.safetensors", "dynamics.safetensors"
 """Files of a run that another run can be given."""
@@ -172,7 +173,7 @@ def _read(path: Path | str, forms: tuple[str, ...], what: str) -> tuple[dict[str
 
 def _describe_spec(spec: Spec) -> dict[str, Any]:
     said = {"obs_dim": spec.obs_dim, "observation": spec.observation.describe()} | described(spec.action)
-    return said if spec.history is None else said | {"history": spec.history.describe()}
+    return said if spec.history is None else said | {"history": histories.described(spec.history)}
 
 
 def _spec(about: dict[str, Any]) -> Spec:
@@ -183,7 +184,7 @@ def _spec(about: dict[str, Any]) -> Spec:
     spec = Spec(space, from_described(about))
     if about.get("history") is None:
         return spec
-    history = History.parse(about["history"])
+    history = histories.from_described(about["history"])
     between = (history.length - 1) * spec.action_dim if history.actions else 0
     if space.size != history.length * history.single.size + between:
         raise ValueError(f"{history} do not make an observation of {space.size} numbers")

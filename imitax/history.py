@@ -19,10 +19,22 @@ from jaxtyping import Float, Shaped
 
 from imitax.errors import ConfigError
 from imitax.observations import count, host_zeros, rows
-from imitax.spaces import History, Leaf
+from imitax.spaces import History, Leaf, ObservationSpace
 
 ACTIONS = "previous_actions"
 """Name of the actions beside observations that are not flat."""
+
+
+def described(history: History) -> dict[str, Any]:
+    """The history in the plain data of JSON."""
+    return {"length": history.length, "actions": history.actions, "single": history.single.describe()}
+
+
+def from_described(about: Any) -> History:
+    """The inverse of `described`. Raises ValueError for anything else."""
+    if not isinstance(about, dict) or type(about.get("length")) is not int or about["length"] < 2:
+        raise ValueError("this describes no history")
+    return History(about["length"], about.get("actions") is True, ObservationSpace.parse(about.get("single")))
 
 
 def frame_shape(leaf: Leaf) -> tuple[int, ...]:

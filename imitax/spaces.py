@@ -162,21 +162,9 @@ class History:
     actions: bool
     """Whether the K - 1 actions between them are seen too."""
     single: ObservationSpace
-    """Of one observation, as the environment shows it."""
 
     def __str__(self) -> str:
         return f"the last {self.length} observations{' and actions' * self.actions}"
-
-    def describe(self) -> dict[str, Any]:
-        """The history in the plain data of JSON."""
-        return {"length": self.length, "actions": self.actions, "single": self.single.describe()}
-
-    @classmethod
-    def parse(cls, described: Any) -> "History":
-        """The history that was described. Raises ValueError for anything else."""
-        if not isinstance(described, dict) or type(described.get("length")) is not int or described["length"] < 2:
-            raise ValueError("this describes no history")
-        return cls(described["length"], described.get("actions") is True, ObservationSpace.parse(described["single"]))
 
 
 class Spec(eqx.Module):
@@ -186,7 +174,6 @@ class Spec(eqx.Module):
     """As networks see them: stacks of several, where there is a history."""
     action: ActionSpace = eqx.field(static=True)
     history: History | None = eqx.field(static=True, default=None)
-    """What an observation is a stack of; None where it is a single one."""
 
     @property
     def single(self) -> ObservationSpace:

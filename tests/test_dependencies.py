@@ -65,7 +65,7 @@ ALLOWED = {
     "datasets/": DATASETS,
     "sources/": SOURCE,
     "checkpoint.py": {"errors", "files", "types"},
-    "artifacts.py": CHOICES | {"checkpoint", "config", "files"},
+    "artifacts.py": CHOICES | {"checkpoint", "config", "files", "history"},
     "export/": NETWORKS - {"learner"} | {"export", "files", "observations"},
     "video.py": {"envs", "errors"},
     "hub/": {"datasets", "errors", "files", "hub", "record", "run"},

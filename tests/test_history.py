@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from imitax.errors import ConfigError
-from imitax.history import Recent, join, newest, of_episode, stacked_shape
+from imitax.history import Recent, described, from_described, join, newest, of_episode, stacked_shape
 from imitax.observations import rows
 from imitax.spaces import History, Leaf, ObservationSpace
 
@@ -109,3 +109,11 @@ def test_frames_are_joined_in_their_order():
 def test_actions_that_were_not_recorded():
     with pytest.raises(ConfigError, match="--history-actions: the demonstrations have no actions"):
         of_episode(History(2, True, FLAT), counted(3), None)
+
+
+def test_histories_are_described():
+    history = History(3, True, TREE)
+    assert from_described(described(history)) == history
+    for other in (None, {"length": 1}, {"length": "3"}, {"length": 3, "single": None}):
+        with pytest.raises(ValueError, match="describes no"):
+            from_described(other)

@@ -52,8 +52,7 @@ def chunked(spec: Spec, horizon: int) -> Spec:
 
 def _repeated(space: ActionSpace, count: int) -> ActionSpace:
     if isinstance(space, BoxActions):
-        sides = (space.low, space.high, space.open_low, space.open_high)
-        return BoxActions(*(side * count for side in sides))
+        return BoxActions(space.low * count, space.high * count, space.open_low * count, space.open_high * count)
     return FiniteActions(space.sizes * count, space.starts * count, (count * space.columns,), space.dtype)
 
 
