@@ -41,6 +41,8 @@ class Needs:
     """Demonstrations,"""
     actions: bool = False
     """with their actions."""
+    action_horizon: int = 1
+    """H: of demonstrations the next H actions, one after the other; `Transition.recorded` says which there are."""
     without_actions: str = "it learns from actions"
     """Why demonstrations must have actions, and under which settings they need not, after "because"."""
     segments: bool = False

@@ -7,6 +7,7 @@ from typing import Any
 import jax.random as jr
 import numpy as np
 
+from imitax import history as histories
 from imitax.checkpoint import fill_tree, tree_arrays
 from imitax.choices.discrimination import RewardHead
 from imitax.choices.learned_reward import LearnedReward
@@ -15,7 +16,9 @@ from imitax.config import from_flat
 from imitax.errors import CheckpointError
 from imitax.files import load_arrays, plain, save_arrays
 from imitax.networks import (
+    ActionChunks,
     ActionRange,
+    ChunkActor,
     Dynamics,
     DynamicsConfig,
     Energy,
@@ -29,6 +32,7 @@ from imitax.networks import (
     Reward,
     RewardConfig,
     Termination,
+    chunked,
     implicit_actor,
     policy_head,
 )
@@ -39,6 +43,7 @@ POLICY, REWARD, DYNAMICS = "policy.safetensors", "reward.safetensors", "dynamics
 
 FORMAT = "imitax-policy-1"
 ENERGY_FORMAT = "imitax-energy-policy-1"
+CHUNK_FORMAT = "imitax-chunk-policy-1"
 REWARD_FORMAT = "imitax-reward-1"
 DYNAMICS_FORMAT = "imitax-dynamics-1"
 
@@ -46,15 +51,18 @@ DYNAMICS_FORMAT = "imitax-dynamics-1"
 def save_policy(path: Path, policy: Policy, about: dict[str, Any]) -> None:
     """Write a policy and a description of where it comes from (environment, step, expert return), atomically."""
     actor, form, description = policy.actor, FORMAT, {}
+    spec = actor.spec
     if isinstance(actor, ImplicitActor):
         form = ENERGY_FORMAT
         description = {"energy": plain(actor.energy.cfg), "inference": plain(actor.inference)}
         actor = actor.amortised
+    if isinstance(actor, ChunkActor):
+        form, description, actor = CHUNK_FORMAT, {"chunks": plain(actor.chunks)}, actor.head
     assert isinstance(actor, PolicyHead)
     description |= {
         "network": plain(actor.cfg),
         "precision": actor.mlp.precision,
-        "spec": _describe_spec(actor.spec),
+        "spec": _describe_spec(spec),
         "about": plain(about),
     }
     _write(path, policy, form, description)
@@ -66,11 +74,15 @@ def load_policy(path: Path | str) -> tuple[Policy, dict[str, Any]]:
     Raises:
         CheckpointError: the file is missing, damaged, or not a policy.
     """
-    arrays, description, form = _read(path, (FORMAT, ENERGY_FORMAT), "policy")
+    arrays, description, form = _read(path, (FORMAT, ENERGY_FORMAT, CHUNK_FORMAT), "policy")
     spec, precision = _spec(description["spec"]), description["precision"]
     network = from_flat(PolicyConfig, description["network"])
-    actor = policy_head(spec, network, key=jr.key(0), precision=precision)
+    chunks = from_flat(ActionChunks, description["chunks"]) if form == CHUNK_FORMAT else ActionChunks()
+    actor = policy_head(chunked(spec, chunks.action_horizon), network, key=jr.key(0), precision=precision)
+    if form == CHUNK_FORMAT:
+        actor = ChunkActor(actor, spec, chunks)
     if form == ENERGY_FORMAT:
+        assert isinstance(actor, PolicyHead)
         energy = Energy(spec, from_flat(EnergyConfig, description["energy"]), key=jr.key(0), precision=precision)
         inference = from_flat(Inference, description["inference"])
         actor = implicit_actor(energy, actor, ActionRange.box(spec), inference)
@@ -160,7 +172,8 @@ def _read(path: Path | str, forms: tuple[str, ...], what: str) -> tuple[dict[str
 
 
 def _describe_spec(spec: Spec) -> dict[str, Any]:
-    return {"obs_dim": spec.obs_dim, "observation": spec.observation.describe()} | described(spec.action)
+    said = {"obs_dim": spec.obs_dim, "observation": spec.observation.describe()} | described(spec.action)
+    return said if spec.history is None else said | {"history": histories.described(spec.history)}
 
 
 def _spec(about: dict[str, Any]) -> Spec:
@@ -168,4 +181,11 @@ def _spec(about: dict[str, Any]) -> Spec:
         space = ObservationSpace.parse(about["observation"])
     else:  # written before observations could be anything but flat
         space = ObservationSpace((Leaf((about["obs_dim"],)),))
-    return Spec(space, from_described(about))
+    spec = Spec(space, from_described(about))
+    if about.get("history") is None:
+        return spec
+    history = histories.from_described(about["history"])
+    between = (history.length - 1) * spec.action_dim if history.actions else 0
+    if space.size != history.length * history.single.size + between:
+        raise ValueError(f"{history} do not make an observation of {space.size} numbers")
+    return Spec(space, spec.action, history)

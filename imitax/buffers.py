@@ -25,11 +25,12 @@ class Stored(NamedTuple):
     next_obs: Obs
     terminated: Bool[AnyArray, "*S C"]
     uncertainty: Float[AnyArray, "*S C"] | None = None
+    recorded: Bool[AnyArray, "*S C H"] | None = None
 
     @classmethod
     def of(cls, t: Transition) -> "Stored":
         """Transitions without their mark of the absorbing state."""
-        return cls(t.obs, t.action, t.reward, t.next_obs, t.terminated, t.uncertainty)
+        return cls(t.obs, t.action, t.reward, t.next_obs, t.terminated, t.uncertainty, t.recorded)
 
     @classmethod
     def zeros(cls, spec: Spec, count: int, uncertainty: bool = False) -> "Stored":
@@ -83,7 +84,7 @@ class Buffer(eqx.Module):
             absorbing = index == ABSORBING
             t = jax.tree.map(lambda x: jnp.where(absorbing.reshape(-1, *(1,) * (x.ndim - 1)), jnp.zeros_like(x), x), t)
         ended = t.terminated | absorbing
-        return Transition(t.obs, t.action, t.reward, t.next_obs, ended, absorbing, t.uncertainty)
+        return Transition(t.obs, t.action, t.reward, t.next_obs, ended, absorbing, t.uncertainty, t.recorded)
 
     def terminations(self, start: Int[Array, ""] | int, count: int) -> Float[Array, ""]:
         """How many of the `count` places that transition number `start` and its followers go to hold terminations."""

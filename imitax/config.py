@@ -46,6 +46,10 @@ class Training:
     """Keep every K-th transition of a demonstration, from a random offset."""
     offline_data: str | None = None
     """Recorded episodes that are no demonstrations (such as a medium-replay set), named like `demos`."""
+    history: Count = 1
+    """K: every network sees the last K observations, the first one repeated where an episode has had fewer."""
+    history_actions: bool = False
+    """Networks see the last K - 1 actions too, zeros where an episode has had fewer."""
     random_shift: CountOrZero = 0
     """Pixels by which images in the batches of updates are shifted at random, edges repeated (DrQ: 4); 0 for none."""
     steps: Count = 100_000
@@ -98,6 +102,8 @@ class Training:
                     f"{name} must be a multiple of chunk ({self.chunk}), got {getattr(self, name)}: evaluations and "
                     f"checkpoints happen between chunks. Change --{name.replace('_', '-')} or --chunk"
                 )
+        if self.history_actions and self.history == 1:
+            raise ConfigError("history_actions are the actions between observations, of which --history shows one")
         if not self.seeds:
             raise ConfigError("seeds is empty: give at least one")
         if len(set(self.seeds)) < len(self.seeds):

@@ -17,6 +17,7 @@ from imitax.acting import Acting
 from imitax.catalogue import split_alias
 from imitax.compiled import guarded
 from imitax.datasets import load
+from imitax.datasets.remembered import with_history
 from imitax.errors import ConfigError, DataError
 from imitax.evaluate import explain
 from imitax.networks import Policy
@@ -41,14 +42,28 @@ class LoadedPolicy:
         spec = self.policy.actor.spec
         place = self.about.get("env") or "recorded data"
         origin = f"{self.about.get('algorithm')} on {place}, step {self.about.get('step')}"
-        return f"LoadedPolicy({origin}; {spec.obs_dim} observations, {spec.action_dim} actions)"
+        seen = "" if spec.history is None else f", seen {spec.history.length} at a time"
+        return f"LoadedPolicy({origin}; {spec.single.size} observations{seen}, {spec.action_dim} actions)"
+
+    @guarded
+    def reset(self, lanes: Any = None) -> None:
+        """Begin episodes, for a policy that remembers (`--history`, `--action-horizon`): as `run.policy.reset`.
+
+        Args:
+            lanes: the environments, which are rows of a batch: an index, several, a mask; None is all of them.
+
+        Raises:
+            ConfigError: there are no such environments.
+        """
+        self._acting.reset(lanes)
 
     @guarded
     def predict(self, obs: Any, *, sample: int | None = None) -> np.ndarray | np.generic:
         """Actions of the policy.
 
         Args:
-            obs: one raw observation as the environment gives it, or several [B, ...].
+            obs: one raw observation as the environment gives it, or several [B, ...]; of a policy that remembers, the
+                next one of each of B environments.
             sample: a number that decides the noise of a sampled action; None is the deterministic mode.
 
         Returns:
@@ -58,9 +73,10 @@ class LoadedPolicy:
             ConfigError: another number of dimensions.
             DataError: an observation is not finite.
         """
-        if not self.policy.actor.spec.observation.is_flat:
+        single = self.policy.actor.spec.single
+        if not single.is_flat:
             return self._acting(obs, sample)
-        batch, dims = np.atleast_2d(np.asarray(obs, np.float32)), self.policy.actor.spec.obs_dim
+        batch, dims = np.atleast_2d(np.asarray(obs, np.float32)), single.size
         if batch.ndim != 2 or batch.shape[-1] != dims:
             raise ConfigError(f"observations have the shape {np.shape(obs)}, the policy takes [{dims}] or [B, {dims}]")
         if not np.isfinite(batch).all():
@@ -80,7 +96,8 @@ class LoadedPolicy:
         data = load(demos)
         if not data.has_actions:
             raise DataError(f"{data.name} has no actions to score")
-        return float(explain(self.policy, data.transitions(), jr.key(0))["log_likelihood"])
+        seen = with_history(data, self.policy.actor.spec)
+        return float(explain(self.policy, seen.transitions(), jr.key(0))["log_likelihood"])
 
     @guarded
     def save(self, path: os.PathLike[str] | str) -> None:

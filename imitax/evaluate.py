@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Literal
+from typing import Any
 
 import equinox as eqx
 import jax
@@ -14,7 +14,8 @@ from imitax import seeding
 from imitax.compiled import filter_jit, jit
 from imitax.envs import EPISODE_LIMIT, SoleVectorEnv, Task
 from imitax.envs.limits import warn_of_cut
-from imitax.networks import Policy, compared_transitions
+from imitax.execution import Execution
+from imitax.networks import ActionMode, Policy, chunks_of, compared_transitions, predict
 from imitax.seeding import Purpose
 from imitax.stacking import gathered, over_seeds
 from imitax.types import Obs, Transition
@@ -22,8 +23,6 @@ from imitax.vector_envs import VectorEnv, make_vector_env
 
 EPISODES_IN_A_SET = 100_000
 """Distance between the first environment seeds of two sets of evaluation episodes."""
-
-ActionMode = Literal["mode", "sample"]
 
 
 @dataclass(frozen=True)
@@ -41,7 +40,7 @@ class Rollouts:
 def make_act(policies: Policy, keys: Key[Array, "S"], mode: ActionMode) -> Callable[[Policy, Any, int], np.ndarray]:
     """A compiled `(policies, obs [S, N, ...], step) -> actions [S, N, k]` for stacked policies of one structure.
 
-    Actions are as data have them: of a finite set, integers.
+    Actions are as data have them: of a finite set, integers. Of policies that predict H actions, H of them in a row.
 
     The noise of a sampled action is decided by the seed's key and the step. One device computes the actions of all
     seeds: so few products take less time than handing them to several.
@@ -51,7 +50,7 @@ def make_act(policies: Policy, keys: Key[Array, "S"], mode: ActionMode) -> Calla
 
     def one(leaves: list[Array], obs: Obs, key: PRNGKeyArray, step: Array) -> Shaped[Array, "N k"]:
         policy: Policy = eqx.combine(jax.tree.unflatten(tree, leaves), static)
-        return policy.columns(obs, jr.fold_in(key, step), mode)
+        return predict(policy, obs, jr.fold_in(key, step), mode)
 
     compiled = jit(over_seeds(one, len(keys), shared=1))
 
@@ -142,12 +141,16 @@ class Evaluator:
         kind = jax.tree.structure(policies)
         if kind not in self.acts:
             self.acts[kind] = make_act(policies, self.keys, self.mode)
-        act = self.acts[kind]
+        act, execution = self.acts[kind], Execution(chunks_of(policies))
 
         def choose(obs: Any, step: int) -> np.ndarray:
-            by_seed = jax.tree.map(lambda x: x.reshape(*self.shape, *x.shape[1:]), obs)
-            columns = act(policies, by_seed, step).reshape(self.shape[0] * self.shape[1], -1)
-            return policies.actor.spec.action.env(columns)
+            def predicted() -> np.ndarray:
+                by_seed = jax.tree.map(lambda x: x.reshape(*self.shape, *x.shape[1:]), obs)
+                return act(policies, by_seed, step).reshape(self.shape[0] * self.shape[1], -1)
+
+            if step == 0:
+                execution.begin()
+            return policies.actor.spec.action.env(execution(predicted))
 
         results = rollout(self.envs, self.env_seeds, choose, self.limit)
         if not self.ends and results[1].max() >= self.limit:

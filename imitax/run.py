@@ -2,7 +2,6 @@
 
 # Over 250 lines: all that a run hands out, one method each.
 
-from collections.abc import Callable
 from contextlib import closing
 from functools import cached_property
 from pathlib import Path
@@ -11,12 +10,14 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from imitax import seeding, trust
-from imitax.acting import Acting
+from imitax.acting import Acting, Collector, RunPolicy
 from imitax.artifacts import load_policy, load_reward
 from imitax.choices.learned_reward import LearnedReward
 from imitax.compiled import guarded
-from imitax.datasets import Dataset
+from imitax.datasets import Dataset, load
+from imitax.datasets.remembered import present, with_history
 from imitax.envs import Task
+from imitax.envs.remembering import seen_task
 from imitax.envs.rendering import opened, prepare
 from imitax.errors import CheckpointError, ConfigError
 from imitax.evaluate import ActionMode, Evaluator, episode_seeds, make_act
@@ -26,7 +27,7 @@ from imitax.held_out import episodes_of, measure, summarise_errors
 from imitax.networks import Policy, with_inference
 from imitax.notebooks import html_table
 from imitax.observation_spaces import as_batch
-from imitax.observations import Misfit, count, rows
+from imitax.observations import Misfit, count
 from imitax.record import seed_folder
 from imitax.run_config import facts, read_config, read_summary, task_of
 from imitax.seeding import Purpose
@@ -159,28 +160,13 @@ class Run:
             self._compiled[path] = written, Acting(load_policy(path)[0])
         return self._compiled[path][1]
 
-    @guarded
-    def policy(
-        self, obs: Any, *, seed: int | None = None, which: Which = "last", sample: int | None = None
-    ) -> np.ndarray | np.generic:
-        """Actions of a trained policy.
-
-        Args:
-            obs: one raw observation in the form that the environment gives it, or several [B, ...].
-            seed: which seed's policy; the run's first when None.
-            which: the last policy, the one with the best evaluation, or the selected one.
-            sample: a number that decides the noise of a sampled action; None is the deterministic mode.
-
-        Returns:
-            Actions as the environment takes them, [A] or [B, A]; of Discrete, integers [] or [B].
-
-        Raises:
-            ConfigError: the observations do not fit the environment's space, or hold NaN or infinity.
-        """
-        return self._acting(seed, which)(obs, sample)
+    @cached_property
+    def policy(self) -> RunPolicy:
+        """The trained policies: `run.policy(obs)` are actions for raw observations. See `RunPolicy`."""
+        return RunPolicy(self._acting, lambda: [acting for _, acting in self._compiled.values()])
 
     @guarded
-    def actor(self, seed: int | None, which: Which, sample: int | None) -> Callable[[Any, int], np.ndarray]:
+    def actor(self, seed: int | None, which: Which, sample: int | None) -> Collector:
         """A compiled `(obs [N, ...], step) -> actions [N, ...]`, for `imitax.datasets.collect`.
 
         Args:
@@ -190,9 +176,7 @@ class Run:
         """
         policies = stack([self.load_policy(seed, which)])
         keys = seeding.keys((0 if sample is None else sample,), Purpose.COLLECTION)
-        act = make_act(policies, keys, "mode" if sample is None else "sample")
-        space = policies.actor.spec.action
-        return guarded(lambda obs, step: space.env(act(policies, rows(obs, None), step)[0]))
+        return Collector(policies, make_act(policies, keys, "mode" if sample is None else "sample"))
 
     @guarded
     def export(
@@ -255,9 +239,9 @@ class Run:
         prepare()
         path = self.folder / "video.mp4" if out is None else Path(out).expanduser()
         check_path(path)
-        act = self._acting(policy_seed, which)
+        act = Acting(self.load_policy(policy_seed, which))  # with a memory of its own
         seeds = episode_seeds(Purpose.EVALUATION, first, count, index=1)
-        return film(opened(lambda: self.task), lambda obs: act(obs, None), path, seeds)
+        return film(opened(lambda: self.task), lambda obs: act(obs, None), path, seeds, act.reset)
 
     @guarded
     def load_reward(self, seed: int | None = None, which: Which = "last") -> LearnedReward:
@@ -288,7 +272,7 @@ class Run:
         """Learned rewards of transitions.
 
         Args:
-            obs: raw observations, one or [B, ...].
+            obs: raw observations, one or [B, ...]; of a run with a history, those of `with_history`.
             action: as the environment takes them, one or several; of Discrete, integers [] or [B].
             next_obs: raw next observations, as `obs`.
             terminated: whether the task ended there, one value or [B]; a time limit does not count.
@@ -308,6 +292,15 @@ class Run:
         ended = np.broadcast_to(np.asarray(terminated, bool), count(seen))
         values = np.asarray(reward(seen, spec.action.encode(taken), following, ended))
         return np.asarray(values[0]) if alone else values
+
+    @guarded
+    def with_history(self, data: Any) -> Dataset:
+        """Episodes whose observations are what the run's networks see: with a history, the last ones at every step.
+
+        Args:
+            data: whatever `imitax.load` takes.
+        """
+        return with_history(load(data), self.load_policy().actor.spec)
 
     def metrics(self, seed: int | None = None) -> list[dict[str, Any]]:
         """Every recorded line of a seed: `kind` is "train" or "eval"."""
@@ -336,7 +329,7 @@ class Run:
         if not folder.exists():
             raise CheckpointError(f"{folder.parent} has no replay: only runs with an environment keep one")
         spec = self.load_policy(seed).actor.spec
-        episodes = read_replay(folder)
+        episodes = tuple(present(episode, spec) for episode in read_replay(folder))
         return Dataset(
             episodes,
             env_id=self.config["env"]["id"],
@@ -425,7 +418,8 @@ class Run:
         if inference is not None:
             policies = with_inference(policies, inference)
         mode: ActionMode = "sample" if sample else "mode"
-        evaluator = Evaluator(self.task, self.seeds, episodes, index=index, mode=mode, workers=env_workers)
+        task = seen_task(self.task, policies.actor.spec)
+        evaluator = Evaluator(task, self.seeds, episodes, index=index, mode=mode, workers=env_workers)
         with closing(evaluator):
             rollouts = evaluator(policies)
         means = {seed: float(r.returns.mean()) for seed, r in zip(self.seeds, rollouts, strict=True)}
@@ -457,7 +451,11 @@ class Run:
         if rollout_options:
             raise ConfigError("sample and env_workers are for rollouts in an environment: leave them out")
         found = self._measured if demos is None else None
-        data, kind = self._recorded(demos) if found is None else found
+        if found is None:
+            given, kind = self._recorded(demos)
+            spec = self.load_policy(None, which).actor.spec
+            found = {seed: with_history(data, spec) for seed, data in given.items()}, kind
+        data, kind = found
         errors, of = {}, ""
         for seed in self.seeds:
             policy = self.load_policy(seed, which)
@@ -471,13 +469,15 @@ class Run:
 
 def _fitting(spec: Spec, obs: Any, name: str) -> tuple[Any, bool]:
     """Raw observations [B, ...] for a reward, and whether they were a single one. Raises ConfigError."""
-    space = spec.observation
+    space, seen = spec.observation, ""
+    if spec.history is not None:
+        seen = f"; it sees {spec.history}: give the observations of run.with_history(episodes)"
     if not space.is_flat:
         try:
             return as_batch(space, obs)
         except Misfit as e:
-            raise ConfigError(f"{name}: {e}") from e
+            raise ConfigError(f"{name}: {e}{seen}") from e
     batch = np.atleast_2d(np.asarray(obs, np.float32))
     if batch.shape[-1] != space.size:
-        raise ConfigError(f"{name} has {batch.shape[-1]} dimensions, the reward takes {space.size}")
+        raise ConfigError(f"{name} has {batch.shape[-1]} dimensions, the reward takes {space.size}{seen}")
     return batch, np.ndim(obs) == 1

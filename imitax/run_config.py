@@ -84,8 +84,9 @@ def facts(folder: Path, config: Mapping[str, Any]) -> dict[str, str]:
 
 
 def _described(config: Mapping[str, Any]) -> dict[str, str]:
+    history = config["training"].get("history", 1)
     return {
-        "algorithm": f"{config['algorithm']} ({config['preset']})",
+        "algorithm": f"{config['algorithm']} ({config['preset']})" + (f", history {history}" if history != 1 else ""),
         "env": str(config["env"]["id"] or f"none ({config['env'].get('data')})"),
         "seeds": ", ".join(map(str, config["training"]["seeds"])),
         "steps": f"{config['training']['steps']:,}",

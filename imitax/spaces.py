@@ -27,6 +27,7 @@ __all__ = [
     "ActionSpace",
     "BoxActions",
     "FiniteActions",
+    "History",
     "Leaf",
     "ObservationSpace",
     "Spec",
@@ -152,11 +153,32 @@ def _parsed(described: Any, depth: int) -> Any:
     return Leaf(numbers["shape"], kind, numbers["categories"], numbers["first"])
 
 
+@dataclass(frozen=True)
+class History:
+    """What networks see of the past where they see more than one observation; `imitax.history` puts it together."""
+
+    length: int
+    """K, observations, the present one among them."""
+    actions: bool
+    """Whether the K - 1 actions between them are seen too."""
+    single: ObservationSpace
+
+    def __str__(self) -> str:
+        return f"the last {self.length} observations{' and actions' * self.actions}"
+
+
 class Spec(eqx.Module):
     """The spaces of a task: observations, and the actions that policies choose from."""
 
     observation: ObservationSpace = eqx.field(static=True)
+    """As networks see them: stacks of several, where there is a history."""
     action: ActionSpace = eqx.field(static=True)
+    history: History | None = eqx.field(static=True, default=None)
+
+    @property
+    def single(self) -> ObservationSpace:
+        """Of one observation, as the environment shows it."""
+        return self.observation if self.history is None else self.history.single
 
     @classmethod
     def flat(cls, obs_dim: int, action_low: tuple[float, ...], action_high: tuple[float, ...]) -> "Spec":

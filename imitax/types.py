@@ -46,6 +46,8 @@ class Transition(eqx.Module):
     absorbing: Bool[AnyArray, "*B"]
     uncertainty: Float[AnyArray, "*B"] | None = None
     """Of model transitions, how uncertain the model is (`choices/pessimism.py`); None of real ones."""
+    recorded: Bool[AnyArray, "*B H"] | None = None
+    """Where `action` is the next H actions, which of them the episode has; None where it is one action."""
 
     def __len__(self) -> int:
         return len(self.reward)

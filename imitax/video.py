@@ -48,7 +48,9 @@ def check_path(path: Path) -> None:
         raise ConfigError(f"{path} cannot be written: there is no such folder, or it is closed; choose another --out")
 
 
-def film(task: Task, act: Callable[[Any], Any], path: Path, seeds: list[int]) -> Film:
+def film(
+    task: Task, act: Callable[[Any], Any], path: Path, seeds: list[int], begin: Callable[[], None] = lambda: None
+) -> Film:
     """Write a video of one episode for each seed.
 
     Args:
@@ -56,6 +58,7 @@ def film(task: Task, act: Callable[[Any], Any], path: Path, seeds: list[int]) ->
         act: from one observation to an action.
         path: of the video, which is replaced; its suffix says the kind.
         seeds: of the episodes' resets.
+        begin: called before each episode, for a policy that remembers.
 
     Raises:
         ConfigError: the environment cannot be rendered, or a package is missing.
@@ -67,7 +70,8 @@ def film(task: Task, act: Callable[[Any], Any], path: Path, seeds: list[int]) ->
         rate = float(guard.env.metadata.get("render_fps") or USUAL)
         every = math.ceil(rate / RATES[path.suffix])
         result = Film(path, fps=rate / every)
-        frames = _counted(_episodes(guard, act, seeds, task.max_episode_steps or EPISODE_LIMIT, result), every, result)
+        limit = task.max_episode_steps or EPISODE_LIMIT
+        frames = _counted(_episodes(guard, act, begin, seeds, limit, result), every, result)
         temporary = path.with_name(f".{secrets.token_hex(4)}{path.suffix}")
         try:
             {".mp4": _mp4, ".gif": _gif}[path.suffix](temporary, frames, result.fps)
@@ -78,11 +82,12 @@ def film(task: Task, act: Callable[[Any], Any], path: Path, seeds: list[int]) ->
 
 
 def _episodes(
-    env: Guard, act: Callable[[Any], Any], seeds: list[int], limit: int, result: Film
+    env: Guard, act: Callable[[Any], Any], begin: Callable[[], None], seeds: list[int], limit: int, result: Film
 ) -> Iterator[Callable[[], np.ndarray]]:
     """What draws the frame of each step, to be called before the next one."""
     for seed in seeds:
         obs = env.reset(seed=seed)[0]
+        begin()
         total, steps, ended = 0.0, 0, False
         yield lambda: frame(env.env)
         while not ended and steps < limit:

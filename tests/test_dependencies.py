@@ -25,6 +25,7 @@ CHOICES = NETWORKS | {"choices"}
 AGENTS = CHOICES | {"agents", "buffers"}
 ALGORITHM = AGENTS | {"algorithm"}
 HOST = VALUES | {"files", "seeding", "statistics", "envs", "vector_envs", "observations", "observation_spaces"}
+HOST |= {"history"}
 """What runs without networks."""
 DATASETS = HOST | {"datasets", "notebooks"}
 SOURCE = DATASETS | AGENTS | {"sources", "stacking"}
@@ -42,6 +43,8 @@ ALLOWED = {
     "spaces.py": {"action_spaces", "types"},
     "observations.py": {"spaces"},
     "observation_spaces.py": {"errors", "observations", "spaces"},
+    "history.py": {"errors", "observations", "spaces"},
+    "execution.py": {"errors", "history", "networks", "observations", "spaces"},
     "config.py": {"errors", "settings"},
     "files.py": {"errors"},
     "statistics.py": {"errors"},
@@ -56,19 +59,19 @@ ALLOWED = {
     "agents/": AGENTS,
     "algorithm.py": AGENTS,
     "algorithms/": ALGORITHM,
-    "envs/": {"envs", "errors", "observations", "observation_spaces", "spaces"},
-    "acting.py": {"compiled", "errors", "networks", "observations", "observation_spaces", "spaces", "types"},
+    "envs/": {"envs", "errors", "history", "observations", "observation_spaces", "spaces"},
+    "acting.py": NETWORKS - {"learner"} | {"execution", "observations", "observation_spaces"},
     "vector_envs.py": {"envs", "errors", "observations"},
     "datasets/": DATASETS,
     "sources/": SOURCE,
     "checkpoint.py": {"errors", "files", "types"},
-    "artifacts.py": CHOICES | {"checkpoint", "config", "files"},
+    "artifacts.py": CHOICES | {"checkpoint", "config", "files", "history"},
     "export/": NETWORKS - {"learner"} | {"export", "files", "observations"},
     "video.py": {"envs", "errors"},
     "hub/": {"datasets", "errors", "files", "hub", "record", "run"},
     "record/": HOST | {"record"},
     "figures/": HOST | {"figures"},
-    "evaluate.py": HOST | {"networks", "compiled", "stacking"},
+    "evaluate.py": HOST | {"execution", "networks", "compiled", "stacking"},
     "held_out.py": DATASETS | {"networks", "compiled", "trust"},
     "run_config.py": {"envs", "errors", "files", "record", "spaces"},
     "selection/": SOURCE | {"artifacts", "config", "evaluate", "held_out", "record", "selection"},

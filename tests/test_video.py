@@ -84,7 +84,7 @@ def test_a_run_is_filmed_into_its_folder(run):
 def test_the_episodes_are_those_of_the_seed(run, tmp_path, monkeypatch):
     calls = []
 
-    def filmed(task, act, path, seeds):
+    def filmed(task, act, path, seeds, begin):
         calls.append((path, seeds))
         return Film(path)
 
@@ -107,3 +107,16 @@ def test_what_cannot_be_written(run, tmp_path, monkeypatch):
     monkeypatch.setattr(video.importlib, "import_module", absent)
     with pytest.raises(ConfigError, match=r"MP4 needs av: pip install 'imitax\[video\]'; a .gif does not"):
         run.video(tmp_path / "x.mp4")
+
+
+def test_every_episode_begins_anew(tmp_path):
+    """A policy that remembers is told so, once the environment has been reset."""
+    happened = []
+
+    def act(obs):
+        happened.append("act")
+        return still(obs)
+
+    film(Task.create(drawn.ENV), act, tmp_path / "x.gif", [3, 4], lambda: happened.append("begin"))
+    begins = [i for i, what in enumerate(happened) if what == "begin"]
+    assert (len(begins), begins[0], happened[-1]) == (2, 0, "act")

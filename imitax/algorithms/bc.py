@@ -3,12 +3,16 @@ Artificial Neural Networks for Autonomous Navigation").
 
     min_pi  E_E[-log pi(a|s)] + lambda sum(theta^2) / 2
 
+With a horizon H above 1 the policy predicts the next H actions at once (action chunks: Zhao et al. 2023,
+arXiv:2304.13705), and -log pi is the mean over those that the episode has.
+
 Differs from CleanIL: the mean of the tanh-Gaussian is mapped onto the action box in deterministic mode
 too; saturated data actions are pulled into the box by `policy.action_clip`, a documented choice here; the policy
 that acts is a moving average of the trained one; the standard deviation has a high floor.
 """
 
 from dataclasses import field, replace
+from typing import Annotated
 
 import equinox as eqx
 import jax.numpy as jnp
@@ -20,15 +24,19 @@ from imitax.algorithm import Needs, Schedule
 from imitax.choices.weight_penalty import l2
 from imitax.learner import Learner, OptimizerConfig, growing_average
 from imitax.networks import (
+    ActionChunks,
+    ChunkActor,
     Normalizer,
     Policy,
     PolicyConfig,
     PolicyHead,
     Precision,
+    chunked,
     policy_head,
     require_own_encoder,
 )
-from imitax.settings import Count, NonNegative, Share, settings
+from imitax.settings import INLINE, Count, NonNegative, Share, settings
+from imitax.spaces import Spec
 from imitax.types import Batch, Metrics, Transition
 
 
@@ -39,12 +47,13 @@ class Config:
     batch_size: Count = 256
     """Transitions in an update."""
     l2: NonNegative = 0.0
-    """lambda, weight of the coupled L2 penalty on all parameters, biases included (the CleanIL post: 0 or 0.01)."""
+    """lambda, weight of the coupled L2 penalty on all parameters, biases included. The CleanIL post: 0 or 0.01."""
     ema: Share = 0.25
     """The policy that acts and is saved is a moving average of the parameters over about this share of the updates so
-    far (Polyak and Juditsky 1992; with a window that grows, as the power-function averages of Karras et al. 2024,
-    arXiv:2312.02696), which forgets the initial ones at any length of run. 0 takes the parameters as they are.
-    It changes nothing in training."""
+    far. The initial ones are forgotten at any length of run (Polyak and Juditsky 1992; with a window that grows, as the
+    power-function averages of Karras et al. 2024, arXiv:2312.02696). 0 takes the parameters as they are. It changes
+    nothing in training."""
+    chunks: Annotated[ActionChunks, INLINE] = ActionChunks()
     normalize_obs: bool = True
     """Standardise observations with the statistics of the training demonstrations."""
     policy: PolicyConfig = field(default_factory=lambda: PolicyConfig(log_std_min=-1.0, action_clip=0.01))
@@ -71,8 +80,17 @@ PRESETS = {
 
 def needs(cfg: Config) -> Needs:
     """Demonstrations with actions, of any kind."""
-    kinds = {"box_only": "", "open_box": True, "enumerates": False}
-    return Needs(expert=True, actions=True, without_actions="it clones them", normalize_obs=cfg.normalize_obs, **kinds)
+    ensembled = "temporal ensembling averages actions (leave --action-ensemble out)"
+    return Needs(
+        expert=True,
+        actions=True,
+        without_actions="it clones them",
+        action_horizon=cfg.chunks.action_horizon,
+        normalize_obs=cfg.normalize_obs,
+        box_only=ensembled if cfg.chunks.action_ensemble else "",
+        open_box=True,
+        enumerates=False,
+    )
 
 
 def schedule(cfg: Config) -> Schedule:
@@ -87,17 +105,26 @@ class State(eqx.Module):
     ema: PolicyHead
     updates: Int[Array, ""]
     normalizer: Normalizer
+    spec: Spec
+    """Of the task."""
+    chunks: ActionChunks = eqx.field(static=True)
 
 
 def init(cfg: Config, start: Start) -> State:
     """A state before its first update."""
-    actor = start.actor or policy_head(start.spec, cfg.policy, key=start.key, precision=cfg.precision)
-    return State(Learner.create(actor, cfg.optimizer), actor, jnp.zeros((), int), start.normalizer)
+    spec = chunked(start.spec, cfg.chunks.action_horizon)
+    actor = start.actor or policy_head(spec, cfg.policy, key=start.key, precision=cfg.precision)
+    learner = Learner.create(actor, cfg.optimizer)
+    return State(learner, actor, jnp.zeros((), int), start.normalizer, start.spec, cfg.chunks)
 
 
 def actor_loss(actor: PolicyHead, expert: Transition, cfg: Config) -> tuple[Float[Array, ""], Metrics]:
     """Negative log-likelihood and weight penalty."""
-    nll = -actor.log_prob(expert.obs, expert.action).mean()
+    if expert.recorded is None:
+        nll = -actor.log_prob(expert.obs, expert.action).mean()
+    else:  # [B, H]
+        logp = actor.log_prob_by_step(expert.obs, expert.action, cfg.chunks.action_horizon)
+        nll = -(logp * expert.recorded).sum() / expert.recorded.sum()
     penalty = cfg.l2 * l2(actor) if cfg.l2 else jnp.zeros(())
     return nll + penalty, {"nll": nll, "l2": penalty}
 
@@ -110,9 +137,11 @@ def update(state: State, batch: Batch, cfg: Config, key: PRNGKeyArray) -> tuple[
     actor, metrics = state.actor.descend(actor_loss, expert, cfg)
     updates = state.updates + 1
     ema = growing_average(state.ema, actor.net, cfg.ema, updates)
-    return State(actor, ema, updates, state.normalizer), metrics
+    return State(actor, ema, updates, state.normalizer, state.spec, state.chunks), metrics
 
 
 def policy(state: State) -> Policy:
     """The policy that a run evaluates and saves."""
-    return Policy(state.normalizer, state.ema)
+    if state.chunks.action_horizon == 1:
+        return Policy(state.normalizer, state.ema)
+    return Policy(state.normalizer, ChunkActor(state.ema, state.spec, state.chunks))

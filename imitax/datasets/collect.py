@@ -4,7 +4,7 @@ import itertools
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from functools import partial
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 
 import gymnasium as gym
 import jax
@@ -21,6 +21,19 @@ from imitax.vector_envs import SerialVectorEnv
 Policy = Callable[[Any, int], Any]
 """From observations [N, ...] (float32, images uint8; dicts and tuples as the environment has them) and the number of
 the step, for the policy's noise, to actions [N, ...]."""
+
+
+@runtime_checkable
+class Remembers(Protocol):
+    """A policy that is told when the episodes of all its environments begin."""
+
+    def __call__(self, obs: Any, step: int, /) -> Any:
+        """As `Policy`."""
+        ...
+
+    def reset(self) -> None:
+        """Forget the episodes before."""
+        ...
 
 
 def collect(
@@ -41,7 +54,8 @@ def collect(
     what a policy without noise collects does not depend on num_envs, and short episodes are not favoured.
 
     Args:
-        policy: see `Policy`. It always gets N = num_envs rows; those of idle environments are zero.
+        policy: see `Policy`. It always gets N = num_envs rows; those of idle environments are zero. If it has a method
+            `reset()`, this is called whenever all environments begin an episode.
         make_env: builds the environment, or is one, or a task. An episode without an end is cut after 10,000 steps.
         episodes: how many to keep.
         seed: at least 0.
@@ -120,6 +134,8 @@ def _wave(
     known = finite(envs.envs[0].action_space)
     dtype = np.float32 if known is None else known.dtype
     envs.reset(dict(enumerate(seeds)))
+    if isinstance(policy, Remembers):
+        policy.reset()
     observations = [[_row(envs.obs, i)] for i in range(len(seeds))]
     actions: list[list[np.ndarray]] = [[] for _ in seeds]
     rewards: list[list[float]] = [[] for _ in seeds]

@@ -6,6 +6,7 @@ from imitax.envs.limits import EPISODE_LIMIT
 from imitax.envs.making import EnvLike, Task, check_sendable
 from imitax.envs.recorded import Origin, Recorded, Spaces
 from imitax.envs.registered import make_env
+from imitax.envs.remembering import with_history
 from imitax.envs.sole import Sole, SoleVectorEnv
 from imitax.envs.without import recorded_task
 
@@ -22,4 +23,5 @@ __all__ = [
     "check_sendable",
     "make_env",
     "recorded_task",
+    "with_history",
 ]

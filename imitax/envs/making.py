@@ -45,6 +45,8 @@ class Task:
     """The environment, where it exists once and cannot be made again."""
     recorded: Recorded | None = None
     """Where there is no environment: the data that stand for it. Nothing can be made then."""
+    single: "Task | None" = None
+    """Where observations are histories, the task that shows one at a time."""
 
     @property
     def label(self) -> str:

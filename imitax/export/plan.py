@@ -14,7 +14,7 @@ import jax.random as jr
 import numpy as np
 
 from imitax.errors import ConfigError
-from imitax.networks import CNN, CombinedEncoder, Encoder, ImplicitActor, Policy, PolicyHead, policy_head
+from imitax.networks import CNN, ChunkActor, CombinedEncoder, Encoder, ImplicitActor, Policy, PolicyHead, policy_head
 from imitax.networks.convolution import Layout
 from imitax.networks.policy import LOC_LIMIT
 from imitax.spaces import FiniteActions, Leaf, ObservationSpace, Spec
@@ -43,9 +43,14 @@ def exportable(policy: Policy) -> Policy:
     """The policy as both formats compute it: explicit, with products of float32.
 
     Raises:
-        ConfigError: it searches for its actions, or its network is none of imitax's policies.
+        ConfigError: it searches for its actions, remembers, or its network is none of imitax's policies.
     """
     actor = policy.actor
+    if actor.spec.history is not None or isinstance(actor, ChunkActor):
+        raise ConfigError(
+            "the policy remembers what it has seen or predicted (--history, --action-horizon), which is not exported: "
+            "train it with one observation and one action, or use it where imitax is installed (imitax.load_policy)"
+        )
     if isinstance(actor, ImplicitActor):
         if actor.inference.kind != "actor_mean":
             raise ConfigError(

@@ -2,6 +2,7 @@
 
 from imitax.networks.action_range import ActionRange
 from imitax.networks.categorical import Categorical
+from imitax.networks.chunks import ActionChunks, ChunkActor, chunked, chunks_of, predict
 from imitax.networks.convolution import CNN
 from imitax.networks.critic import Critic, CriticConfig, CriticInput
 from imitax.networks.dynamics import Dynamics, DynamicsConfig, ModelStep, Prediction
@@ -28,7 +29,7 @@ from imitax.networks.implicit import (
 from imitax.networks.inference import Inference, InferenceKind, Langevin
 from imitax.networks.mlp import MLP, Activation, Precision
 from imitax.networks.normalizer import Normalizer
-from imitax.networks.policy import Actor, Choices, Policy, PolicyConfig, TanhGaussian, require_own_encoder
+from imitax.networks.policy import ActionMode, Actor, Choices, Policy, PolicyConfig, TanhGaussian, require_own_encoder
 from imitax.networks.reward import Reward, RewardConfig
 from imitax.networks.termination import Termination, known_termination
 from imitax.networks.value import Value
@@ -36,11 +37,14 @@ from imitax.networks.value import Value
 __all__ = [
     "CNN",
     "MLP",
+    "ActionChunks",
+    "ActionMode",
     "ActionRange",
     "Activation",
     "Actor",
     "Categorical",
     "Choices",
+    "ChunkActor",
     "CombinedEncoder",
     "Critic",
     "CriticConfig",
@@ -72,6 +76,8 @@ __all__ = [
     "TanhGaussian",
     "Termination",
     "Value",
+    "chunked",
+    "chunks_of",
     "compared_transitions",
     "draw_actions",
     "explicit",
@@ -81,6 +87,7 @@ __all__ = [
     "log_probs",
     "make_encoder",
     "policy_head",
+    "predict",
     "require_own_encoder",
     "with_inference",
 ]

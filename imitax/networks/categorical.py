@@ -59,6 +59,10 @@ class Categorical(eqx.Module):
         """Log-probability of one-hot actions."""
         return (action * self.log_probs(obs)).sum(-1)
 
+    def log_prob_by_step(self, obs: Obs, action: Float[Array, "B HA"], steps: int) -> Float[Array, "B H"]:
+        """`log_prob` of each of `steps` actions that one action is made of, one after the other."""
+        return (action * self.log_probs(obs)).reshape(len(action), steps, -1).sum(-1)
+
     def _drawn(self, logp: Float[Array, "B A"], key: PRNGKeyArray) -> Float[Array, "B A"]:
         factors = self.spec.finite.factors(logp)
         keys = jr.split(key, len(factors))

@@ -57,10 +57,19 @@ class Gaussian(eqx.Module):
         u = (action - self.spec.middle[None]) / self.spec.half[None]
         return self._log_density((u - loc) * jnp.exp(-log_std), log_std)
 
+    def log_prob_by_step(self, obs: Obs, action: Float[Array, "B HA"], steps: int) -> Float[Array, "B H"]:
+        """`log_prob` of each of `steps` actions that one action is made of, one after the other."""
+        loc, log_std = self.gaussian(obs)
+        u = (action - self.spec.middle[None]) / self.spec.half[None]
+        return self._log_densities((u - loc) * jnp.exp(-log_std), log_std).reshape(len(u), steps, -1).sum(-1)
+
     def bounded(self, u: Float[Array, "B A"]) -> Float[Array, "B A"]:
         """An action of half-widths around the middle, within the bounds that there are."""
         low, high = (jnp.asarray(side)[None] for side in self.spec.box.limits)
         return jnp.clip(self.spec.middle[None] + self.spec.half[None] * u, low, high)
 
     def _log_density(self, noise: Array, log_std: Array) -> Float[Array, "B"]:
-        return (log_normal(noise, log_std) - jnp.log(self.spec.half)[None]).sum(-1)
+        return self._log_densities(noise, log_std).sum(-1)
+
+    def _log_densities(self, noise: Array, log_std: Array) -> Float[Array, "B A"]:
+        return log_normal(noise, log_std) - jnp.log(self.spec.half)[None]

@@ -13,6 +13,7 @@ from imitax.compiled import filter_jit
 from imitax.errors import ConfigError
 from imitax.networks.action_range import ActionRange
 from imitax.networks.categorical import Categorical
+from imitax.networks.chunks import ChunkActor
 from imitax.networks.energy import Energy, EnergyActor, by_state
 from imitax.networks.head import PolicyHead
 from imitax.networks.inference import Inference, InferenceKind
@@ -93,8 +94,11 @@ def with_inference(policy: Policy, kind: str) -> Policy:
 
 
 def explicit(policy: Policy) -> Policy:
-    """The policy without its search: an implicit one's amortised policy, any other as it is."""
-    return Policy(policy.normalizer, policy.actor.amortised) if isinstance(policy.actor, ImplicitActor) else policy
+    """The policy whose actor is what is trained: an implicit one's amortised policy, the head of one of chunks."""
+    actor = policy.actor
+    if isinstance(actor, ChunkActor):
+        return Policy(policy.normalizer, actor.head)
+    return Policy(policy.normalizer, actor.amortised) if isinstance(actor, ImplicitActor) else policy
 
 
 def compared_transitions(policy: Policy) -> int | None:

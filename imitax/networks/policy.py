@@ -19,6 +19,9 @@ from imitax.settings import settings
 from imitax.spaces import Spec
 from imitax.types import AnyArray, Obs
 
+ActionMode = Literal["mode", "sample"]
+"""The deterministic action, or a random one."""
+
 LOC_LIMIT = math.atanh(1 - 1e-6)
 """Bound on the pre-tanh mean, 7.25: beyond it the squashed action no longer moves in float32."""
 
@@ -144,17 +147,30 @@ class TanhGaussian(eqx.Module):
         self, loc: Float[Array, "B A"], log_std: Float[Array, "B A"], action: Float[Array, "B A"]
     ) -> Float[Array, "B"]:
         """`log_prob` where mean and log standard deviation are known."""
-        edge = 1 - self.cfg.action_clip
-        u = jnp.arctanh(jnp.clip((action - self.spec.middle[None]) / self.spec.half[None], -edge, edge))
+        u = self._unsquashed(action)
         return self._log_density((u - loc) * jnp.exp(-log_std), log_std, u)
+
+    def log_prob_by_step(self, obs: Obs, action: Float[Array, "B HA"], steps: int) -> Float[Array, "B H"]:
+        """`log_prob` of each of `steps` actions that one action is made of, one after the other."""
+        loc, log_std = self.gaussian(obs)
+        u = self._unsquashed(action)
+        densities = self._log_densities((u - loc) * jnp.exp(-log_std), log_std, u)
+        return densities.reshape(len(u), steps, -1).sum(-1)
 
     def squash(self, u: Float[Array, "B A"]) -> Float[Array, "B A"]:
         """Map a pre-tanh value onto the action box."""
         return self.spec.middle[None] + self.spec.half[None] * jnp.tanh(u)
 
+    def _unsquashed(self, action: Float[Array, "B A"]) -> Float[Array, "B A"]:
+        edge = 1 - self.cfg.action_clip
+        return jnp.arctanh(jnp.clip((action - self.spec.middle[None]) / self.spec.half[None], -edge, edge))
+
     def _log_density(self, noise: Array, log_std: Array, u: Array) -> Float[Array, "B"]:
+        return self._log_densities(noise, log_std, u).sum(-1)
+
+    def _log_densities(self, noise: Array, log_std: Array, u: Array) -> Float[Array, "B A"]:
         log_slope = 2 * (math.log(2) - u - jax.nn.softplus(-2 * u)) + jnp.log(self.spec.half)[None]  # of `squash`
-        return (log_normal(noise, log_std) - log_slope).sum(-1)
+        return log_normal(noise, log_std) - log_slope
 
 
 def log_normal(noise: Float[Array, "B A"], log_std: Float[Array, "B A"]) -> Float[Array, "B A"]:
@@ -203,12 +219,12 @@ class Policy(eqx.Module):
     normalizer: Normalizer
     actor: Actor
 
-    def act(self, obs: Obs, key: PRNGKeyArray, mode: Literal["mode", "sample"]) -> Float[Array, "B A"]:
+    def act(self, obs: Obs, key: PRNGKeyArray, mode: ActionMode) -> Float[Array, "B A"]:
         """Actions for raw observations, the deterministic mode or a sample; of a finite set, one-hot."""
         x = self.normalizer(obs)
         return self.actor.mode(x) if mode == "mode" else self.actor.sample(x, key)[0]
 
-    def columns(self, obs: Obs, key: PRNGKeyArray, mode: Literal["mode", "sample"]) -> Shaped[Array, "B k"]:
+    def columns(self, obs: Obs, key: PRNGKeyArray, mode: ActionMode) -> Shaped[Array, "B k"]:
         """The same as data have them: of a finite set, integers."""
         return self.actor.spec.action.decode(self.act(obs, key, mode))
 

@@ -24,6 +24,14 @@ class Termination(eqx.Module):
     high: tuple[float, ...] = eqx.field(static=True)
     inclusive: bool = eqx.field(static=True, default=False)
 
+    def within(self, before: int, after: int) -> "Termination":
+        """The same rule for observations that stand among other numbers: `before` in front of them, `after` behind."""
+        low, high = (
+            (infinite,) * before + bound + (infinite,) * after
+            for bound, infinite in ((self.low, -math.inf), (self.high, math.inf))
+        )
+        return Termination(low, high, self.inclusive)
+
     def __call__(self, obs: Float[AnyArray, "B O"]) -> Bool[Array, "B"]:
         """Whether each observation, not normalised, is where an episode has ended."""
         low, high = jnp.asarray(self.low)[None], jnp.asarray(self.high)[None]

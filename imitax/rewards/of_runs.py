@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 DEMONSTRATIONS = "demonstrations"
 BLOCK = 4096
+HISTORY = {"history": 1, "history_actions": False}
+"""Run options of what a reward sees, and their defaults."""
 
 
 def evaluate_reward(
@@ -59,6 +61,7 @@ def evaluate_reward(
     if missing:
         raise DataError(f"{missing[0]} have no recorded rewards to compare with")
 
+    sets = {name: run.with_history(episodes_of) for name, episodes_of in sets.items()}  # as the reward sees them
     after_end = float(learned.absorbing())
     options = {"gamma": learned.net.gamma, "after_end": after_end, "seed": own}
     found = judge(_in_blocks(run, own), sets, expert=DEMONSTRATIONS, **options)
@@ -103,13 +106,14 @@ def retrain(
     there = env or run.task.env_id
     variant = f"reward={run.config['algorithm']}" + ("" if there == run.task.env_id else ",transfer")
     kwargs = {} if env is not None else run.task.env_kwargs
+    seen = {name: run.config["training"].get(name, default) for name, default in HISTORY.items()}
     means = {}
     for seed in seeds:
         source = run.seed_folder(seed if seed in run.seeds else run.seeds[0])
         folder = Path(out) / f"seed-{seed}"
         if not (folder / "summary.json").exists():
             given = {"reward": source, "steps": steps, "seeds": (seed,), "variant": variant, "out": folder}
-            train("sac", env=there, env_kwargs=kwargs, overwrite=True, **given, **options)
+            train("sac", env=there, env_kwargs=kwargs, overwrite=True, **seen, **given, **options)
         means[seed] = Run(folder).summary["last"]["per_seed"][0]["return_mean"]
     expert = run.config["expert_return"] if there == run.task.env_id else None
     moved = run if env is None else Run(run.folder, env=env)

@@ -8,10 +8,12 @@ import numpy as np
 from jaxtyping import Array, Bool, Float
 
 from imitax import seeding
+from imitax.acting import Collector
 from imitax.artifacts import load_policy
 from imitax.choices.learned_reward import LearnedReward
 from imitax.compiled import filter_jit
 from imitax.datasets import Dataset, collect
+from imitax.datasets.remembered import with_history
 from imitax.envs import Task
 from imitax.evaluate import make_act
 from imitax.held_out import by_episode
@@ -62,7 +64,7 @@ def score(files: Sequence[Path], rules: Collection[str], evidence: Evidence, see
         spec = policy.actor.spec
         if held_out:
             assert evidence.held_out is not None
-            errors, densities = by_episode(policy, evidence.held_out, seeding.key(seed, Purpose.EVALUATION))
+            errors, densities = by_episode(policy, seen(evidence.held_out, spec), seeding.key(seed, Purpose.EVALUATION))
             measured = {"validation": float(densities.mean()), "validation_error": float(errors.mean())}
             for rule in held_out:
                 found[rule].append(measured[rule])
@@ -72,12 +74,17 @@ def score(files: Sequence[Path], rules: Collection[str], evidence: Evidence, see
     if "agreement" in rules:
         assert spec is not None
         assert evidence.demonstrations is not None
-        found["agreement"] = agreement(spec, rollouts, evidence.demonstrations, seed)
+        found["agreement"] = agreement(spec, rollouts, seen(evidence.demonstrations, spec), seed)
     if "learned_reward" in rules:
         assert evidence.reward is not None
         horizon = max(one.longest for one in rollouts)
         found["learned_reward"] = [mean_reward(evidence.reward, one, horizon) for one in rollouts]
     return found
+
+
+def seen(data: Dataset, spec: Spec) -> Dataset:
+    """Recorded episodes as a policy sees them: with its history, where it has one and they do not show it already."""
+    return data if data.obs_dim == spec.obs_dim else with_history(data, spec)
 
 
 def policies(files: Sequence[Path]) -> Iterator[Policy]:
@@ -103,14 +110,8 @@ class Rollouts:
         """Where a policy goes, and what it does there."""
         stacked = stack([policy])
         act = self.act = self.act or make_act(stacked, seeding.keys((self.seed,), Purpose.SELECTION), "mode")
-        space = policy.actor.spec.action
-        data = collect(
-            lambda obs, step: space.env(act(stacked, rows(obs, None), step)[0]),
-            self.task,
-            episodes=self.episodes,
-            seed=FIRST + self.seed,
-        )
-        return Occupancy.of(data, self.seed)
+        data = collect(Collector(stacked, act), self.task, episodes=self.episodes, seed=FIRST + self.seed)
+        return Occupancy.of(seen(data, policy.actor.spec), self.seed)
 
 
 def agreement(spec: Spec, rollouts: Sequence[Occupancy], demonstrations: Dataset, seed: int) -> list[float]:

@@ -91,7 +91,7 @@ def make_streams(setup: Setup, state: Any) -> Streams:
     expert, initial, offline, online, rollouts = None, None, None, None, None
     if needs.expert:
         train = [s.train for s in setup.data.selections]
-        expert = episode_buffer(train, seeds, space, setup.training.subsample, absorbing)
+        expert = episode_buffer(train, seeds, space, setup.training.subsample, absorbing, needs.action_horizon)
         initial = initial_buffer(train, space) if needs.initial else None
     if needs.offline:
         recorded = [setup.data.recorded(i, needs) for i in range(len(seeds))]

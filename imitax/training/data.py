@@ -6,6 +6,7 @@ from typing import Any
 from imitax.algorithm import Needs
 from imitax.config import Training
 from imitax.datasets import Dataset, Selection, load, normalization, pool, select
+from imitax.datasets.remembered import with_history
 from imitax.envs import Task
 from imitax.errors import ConfigError, DataError
 from imitax.networks import Normalizer
@@ -22,7 +23,7 @@ class Sources:
 
 @dataclass(frozen=True)
 class Data:
-    """The data of a run."""
+    """The data of a run, as networks see them."""
 
     demos: Dataset | None
     offline: Dataset | None
@@ -30,8 +31,10 @@ class Data:
     """Demonstrations of each seed; none without demonstrations."""
     normalizers: tuple[Normalizer, ...]
     """Of each seed."""
-    parts: Selection | None = None
+    parts: Selection | None
     """Of the offline data, where they alone are learned from without an environment: the same for all seeds."""
+    given: Sources
+    """The data as they were given, without histories."""
 
     def held_out(self, index: int) -> Dataset | None:
         """A seed's episodes that are not learned from, if there are any."""
@@ -84,7 +87,8 @@ def load_sources(name: str, needs: Needs, options: Training, demos: Any, offline
 
 def gather(needs: Needs, sources: Sources, options: Training, task: Task) -> Data:
     """Each seed's demonstrations and the statistics of its observations."""
-    demos, offline, seeds = sources.demos, sources.offline, options.seeds
+    seen = (None if data is None else with_history(data, task.spec) for data in (sources.demos, sources.offline))
+    (demos, offline), seeds = seen, options.seeds
     selections, parts, held_out = (), None, options.validation_episodes or 0
     if demos is None and offline is not None and held_out:
         parts = select(offline, episodes=None, validation_episodes=held_out, seed=seeds[0])
@@ -99,4 +103,4 @@ def gather(needs: Needs, sources: Sources, options: Training, task: Task) -> Dat
     normalizers = [Normalizer.identity(space)] * len(seeds)
     if needs.normalize_obs:
         normalizers = [Normalizer.of(space, normalization(data)) for data in pooled if data is not None]
-    return Data(demos, offline, selections, tuple(normalizers), parts)
+    return Data(demos, offline, selections, tuple(normalizers), parts, sources)

@@ -166,7 +166,7 @@ def describe_run(setup: Setup, preset: str) -> dict[str, Any]:
         "training": options,
         "devices": setup.devices,
         "env": describe_task(setup.task),
-        "observation_space": setup.task.spec.observation.describe(),
+        "observation_space": setup.task.spec.single.describe(),
         "data": describe_demonstrations(setup.data, options.seeds),
         "offline_data": describe_offline(setup.data, options.seeds),
         "expert_return": setup.expert_return,
@@ -187,5 +187,6 @@ def finish(setup: Setup, checkpoint: Checkpoint | None, callbacks: Sequence[Call
             print(f"run: {setup.folder}", file=sys.stderr)
         with locked(setup.folder):
             summarise_run(setup, train_loop(setup, checkpoint, callbacks))
-    select_policy(setup.folder, setup.training.select, setup.task, setup.data.demos)
-    return Run(setup.folder, task=setup.task, measured=setup.measured)
+    task = setup.task.single or setup.task
+    select_policy(setup.folder, setup.training.select, task, setup.data.demos)
+    return Run(setup.folder, task=task, measured=setup.measured)

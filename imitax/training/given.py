@@ -12,8 +12,9 @@ from imitax.config import Training
 from imitax.envs import Task
 from imitax.errors import CheckpointError, ConfigError
 from imitax.files import sha256
-from imitax.networks import Dynamics, Policy, Termination, explicit, known_termination
-from imitax.spaces import Spec
+from imitax.networks import Dynamics, Policy, Termination, chunks_of, explicit
+from imitax.spaces import History, Spec
+from imitax.training.task import known_end
 
 
 @dataclass(frozen=True)
@@ -37,7 +38,7 @@ def load_given(algorithm: Algorithm, cfg: Any, options: Training, task: Task) ->
         CheckpointError: a file is missing or damaged.
         ConfigError: it does not fit the algorithm or the environment.
     """
-    policy = None if options.init_from is None else warm_start(options.init_from, task)
+    policy = None if options.init_from is None else warm_start(options.init_from, task, algorithm.needs(cfg))
     dynamics = None if options.model_from is None else model(options.model_from, algorithm, cfg, task)
     if options.reward is None:
         return Given(policy, dynamics=dynamics), cfg
@@ -55,10 +56,16 @@ def load_given(algorithm: Algorithm, cfg: Any, options: Training, task: Task) ->
     return Given(policy, reward, gamma, dynamics, known if isinstance(known, float) else None), cfg
 
 
-def warm_start(path: Path, task: Task) -> Policy:
-    """A policy to start from."""
+def warm_start(path: Path, task: Task, needs: Needs) -> Policy:
+    """A policy to start from, without what surrounds the network that is trained."""
     policy, about = load_policy(found("--init-from", path, POLICY))
     check_fit("--init-from", path, "policy", (policy.actor.spec, about), task)
+    had, wanted = chunks_of(policy).action_horizon, needs.action_horizon
+    if had != wanted:
+        raise ConfigError(
+            f"--init-from {path}: its policy predicts {had} actions at once, this run's {wanted}: both need the same "
+            "--action-horizon, which only bc has"
+        )
     return explicit(policy)
 
 
@@ -84,8 +91,7 @@ def termination_of(needs: Needs, task: Task) -> Termination | None:
     """The task's rule for learned models, where it is to be known."""
     if needs.model is None or needs.model.dynamics.termination != "known":
         return None
-    origin = task if task.recorded is None else task.recorded
-    termination = known_termination(origin.env_id, origin.env_kwargs, task.spec.obs_dim)
+    termination = known_end(task)
     if termination is None:
         raise ConfigError(
             f"where {task.env_id} ends is not known here: give --dynamics.termination learned, or, if it never ends, "
@@ -115,8 +121,14 @@ def found(option: str, path: Path, name: str, why: str = "") -> Path:
 
 
 def check_fit(option: str, path: Path, what: str, origin: tuple[Spec, dict[str, Any]], task: Task) -> None:
-    """Refuse what was learned for other shapes or bounds."""
+    """Refuse what was learned for other histories, shapes or bounds."""
     spec, about = origin
+    if spec.history != task.spec.history and spec.single == task.spec.single:
+        raise ConfigError(
+            f"{option} {path}: its {what} sees {_seen(spec.history)}, this run {_seen(task.spec.history)}; give "
+            f"--history {1 if spec.history is None else spec.history.length}"
+            f"{' --history-actions' * (spec.history is not None and spec.history.actions)}"
+        )
     if spec != task.spec and task.recorded is not None and (spec.is_finite or task.spec.is_finite):
         raise ConfigError(
             f"{option} {path}: its {what} is for {spec.obs_dim} observations and the actions {spec.action}, this run's "
@@ -134,3 +146,7 @@ def check_fit(option: str, path: Path, what: str, origin: tuple[Spec, dict[str, 
             f"{option} {path}: its {what} is for {about['env']} with {spec.obs_dim} observations and "
             f"{spec.action_dim} actions, the environment {task.env_id} has other shapes or bounds"
         )
+
+
+def _seen(history: History | None) -> str:
+    return "one observation" if history is None else str(history)

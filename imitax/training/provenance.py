@@ -58,13 +58,13 @@ def describe(dataset: Dataset | None) -> dict[str, Any] | None:
 
 def describe_demonstrations(data: Data, seeds: tuple[int, ...]) -> dict[str, Any] | None:
     """What the run's config says of its demonstrations."""
-    about = describe(data.demos)
+    about = describe(data.given.demos)
     return None if about is None else about | _chosen(dict(zip(seeds, data.selections, strict=True)))
 
 
 def describe_offline(data: Data, seeds: tuple[int, ...]) -> dict[str, Any] | None:
     """What the run's config says of its offline data; also which episodes are held out, if some are."""
-    about = describe(data.offline)
+    about = describe(data.given.offline)
     return about if about is None or data.parts is None else about | _chosen(dict.fromkeys(seeds, data.parts))
 
 
@@ -77,7 +77,7 @@ def describe_task(task: Task) -> dict[str, Any]:
         "id": None,
         "kwargs": {},
         "data": origin.data,
-        "observations": spec.obs_dim,
+        "observations": spec.single.size,
         "bounds": origin.bounds,
     } | described(spec.action)
 

@@ -183,8 +183,8 @@ def check_unchanged(setup: Setup, config: dict[str, Any]) -> None:
         DataError, CheckpointError: with what has changed.
     """
     for what, data, key in (
-        ("demonstrations", setup.data.demos, "data"),
-        ("offline data", setup.data.offline, "offline_data"),
+        ("demonstrations", setup.data.given.demos, "data"),
+        ("offline data", setup.data.given.offline, "offline_data"),
     ):
         if data is not None and data.hash() != config[key]["hash"]:
             raise DataError(

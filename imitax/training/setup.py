@@ -8,7 +8,7 @@ from imitax.algorithm import Algorithm, Needs, Schedule
 from imitax.config import Training, require_multiples
 from imitax.datasets import Dataset, validate
 from imitax.datasets.comparison import compare, shape_hint
-from imitax.envs import EnvLike, Spaces, Task, check_sendable
+from imitax.envs import EnvLike, Spaces, Task, check_sendable, with_history
 from imitax.errors import ConfigError, DataError
 from imitax.networks import Termination
 from imitax.record.sinks import SinkName, require
@@ -29,6 +29,7 @@ class Setup:
     cfg: Any
     training: Training
     task: Task
+    """As networks see it, with the history."""
     folder: Path
     data: Data
     given: Given
@@ -103,13 +104,14 @@ def prepare(
     needs = algorithm.needs(cfg)
     sources = load_sources(algorithm.name, needs, options, *source)
     check_demonstrated(algorithm.name, needs, sources.demos)
-    task, options = make_task(env, options, [d for d in (sources.demos, sources.offline) if d is not None], needs)
+    single, options = make_task(env, options, [d for d in (sources.demos, sources.offline) if d is not None], needs)
+    task = with_history(single, options.history, options.history_actions)
     check_observations(algorithm.name, needs, cfg, options, task.spec.observation)
     options = hold_out(options, sources.demos or sources.offline, task.recorded is not None)
     check_actions(algorithm, cfg, task)
     cfg = with_termination(cfg, needs, task, options)
     needs = algorithm.needs(cfg)
-    check_data(needs, sources, task, named=isinstance(env, str))
+    check_data(needs, sources, single, named=isinstance(env, str))
     given, cfg = load_given(algorithm, cfg, options, task)
     check_options(algorithm, cfg, options, task)
     check_outputs(options)

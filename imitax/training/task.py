@@ -13,7 +13,7 @@ from imitax.datasets.environment import bare, from_file
 from imitax.datasets.episode import kwargs_json
 from imitax.envs import EnvLike, Origin, Recorded, Spaces, Task, recorded_task
 from imitax.errors import ConfigError, DataError
-from imitax.networks import known_termination
+from imitax.networks import Termination, known_termination
 from imitax.observations import shape_of
 from imitax.spaces import ActionSpace, BoxActions, FiniteActions
 from imitax.training.open_box import bound_of, closed_unless, with_range
@@ -173,12 +173,23 @@ def hold_out(options: Training, data: Dataset | None, recorded: bool) -> Trainin
     return replace(options, validation_episodes=count)
 
 
+def known_end(task: Task) -> Termination | None:
+    """Where the task ends, as far as it is known here: a rule for observations as networks see them."""
+    origin = task if task.recorded is None else task.recorded
+    history, size = task.spec.history, task.spec.single.size
+    rule = known_termination(origin.env_id, origin.env_kwargs, size)
+    if rule is None or history is None:
+        return rule
+    before = (history.length - 1) * size  # the present observation is the last frame, and actions follow it
+    return rule.within(before, task.spec.obs_dim - before - size)
+
+
 def with_termination(cfg: Any, needs: Needs, task: Task, options: Training) -> Any:
     """The configuration under which a model learns where the task ends, if nothing else says it."""
     origin, model = task.recorded, needs.model
     if origin is None or model is None or model.dynamics.termination != "known":
         return cfg
-    if known_termination(origin.env_id, origin.env_kwargs, task.spec.obs_dim) is not None:
+    if known_end(task) is not None:
         return cfg
     say(options, "where the task ends is not known, so the model learns it (--dynamics.termination learned)")
     return override(cfg, **{"dynamics.termination": "learned"})

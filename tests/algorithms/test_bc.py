@@ -16,7 +16,7 @@ from imitax.agents.start import Start
 from imitax.algorithms import bc
 from imitax.errors import ConfigError
 from imitax.learner import OptimizerConfig
-from imitax.networks import Normalizer, PolicyConfig, TanhGaussian
+from imitax.networks import ActionChunks, Normalizer, PolicyConfig, TanhGaussian
 from imitax.types import Batch
 
 BASE = bc.Config(policy=PolicyConfig(hidden=(8,)))
@@ -127,3 +127,22 @@ def test_bc_reaches_the_expert(tmp_path, demos):
     line = run.metrics()[-1]
     assert line["kind"] == "eval"
     assert line["train_action_error_mode"] < 0.1
+
+
+def test_actions_after_the_end_of_an_episode_do_not_count():
+    """The loss of chunks is the mean over the actions that there are, whatever stands in the place of the others."""
+    cfg = replace(BASE, chunks=ActionChunks(action_horizon=2))
+    state, data = start(cfg), transitions(4)
+    later = jnp.roll(data.action, 1, axis=0)
+    recorded = jnp.array([[True, True], [True, False], [True, True], [True, False]])
+    expert = replace(data, action=jnp.concatenate([data.action, later], axis=1), recorded=recorded)
+    loss = eqx.filter_value_and_grad(lambda net, t: bc.actor_loss(net, t, cfg)[0])
+    value, grads = loss(state.actor.net, expert)
+    by_step = state.actor.net.log_prob_by_step(data.obs, expert.action, 2)
+    assert float(value) == pytest.approx(-float(by_step[:, 0].sum() + by_step[0, 1] + by_step[2, 1]) / 6, abs=1e-5)
+    others = jnp.where(recorded[:, 1:], later, 0.1)
+    same, slopes = loss(state.actor.net, replace(expert, action=jnp.concatenate([data.action, others], axis=1)))
+    assert float(same) == float(value)
+    for a, b in zip(parameters(grads), parameters(slopes), strict=True):
+        np.testing.assert_array_equal(a, b)
+    assert bc.needs(cfg).action_horizon == 2

@@ -36,8 +36,8 @@ KINDS = {
 """What `algorithm_tables.takes` calls a kind of space, an environment with it, and its arguments."""
 UPDATED_ELSEWHERE = {"flat": "tests/test_algorithm.py", "multi": "tests/test_finite_actions.py"}
 """Where two updates on a kind of space are run for all that learn from it, so that they are not run twice."""
-HISTORY: dict | None = None
-"""Options of a run whose networks see the last three observations, {"history": 3}; None while there are none."""
+HISTORY = {"history": 3}
+"""Options of a run whose networks see the last three observations."""
 REASONS = "learns a model that predicts the next observation|cannot learn the actions of .*, because "
 CELLS = [(name, kind) for name in algorithm_tables.TITLES for kind in KINDS]
 
@@ -106,7 +106,7 @@ def run_of(name, kind, folder, **options):
     given = {"demos": demos} if needs.expert else {}
     given |= {"offline_data": dataclasses.replace(demos, name="other")} if needs.offline else {}
     length = {"steps": 24, "chunk": 4, "eval_every": 8, "checkpoint_every": 8, "eval_episodes": 1, "quiet": True}
-    past = HISTORY if kind == "history" and HISTORY else {}
+    past = HISTORY if kind == "history" else {}
     return imitax.train(cfg, env=env, env_kwargs=kwargs, out=folder, **given, **length, **past, **options)
 
 
@@ -116,16 +116,9 @@ def resumed(name, kind, folder):
     return imitax.resume(folder, demos=demos if needs.expert else None, offline_data=offline)
 
 
-def long_cells():
-    for name, kind in CELLS:
-        marks = [pytest.mark.long]
-        if kind == "history" and HISTORY is None:
-            marks.append(pytest.mark.skip(reason="Training has no option history: see HISTORY"))
-        yield pytest.param(name, kind, marks=marks)
-
-
+@pytest.mark.long
 @pytest.mark.usefixtures("no_figures")
-@pytest.mark.parametrize(("name", "kind"), list(long_cells()))
+@pytest.mark.parametrize(("name", "kind"), CELLS)
 def test_a_run_resumes_bit_for_bit_or_is_refused(name, kind, tmp_path):
     if not learns(name, kind):
         with pytest.raises(ConfigError, match=f"^{name} ({REASONS})"):
@@ -141,7 +134,6 @@ def test_a_run_resumes_bit_for_bit_or_is_refused(name, kind, tmp_path):
 
 
 @pytest.mark.usefixtures("no_figures")
-@pytest.mark.skipif(HISTORY is None, reason="Training has no option history: see HISTORY")
 def test_a_run_with_a_history(tmp_path):
     run = run_of("bc", "history", tmp_path / "run")
     assert run.summary["steps"] == 24

@@ -90,3 +90,26 @@ def test_integers_are_stored_one_hot():
     data = Dataset((Episode(np.ones((4, 2)), np.array([[1], [-1], [0]]), None, terminated=False, truncated=True),))
     buffer = episode_buffer([data], (0,), FiniteActions((3,), (-1,)))
     np.testing.assert_array_equal(buffer.data.action[0], [[0, 0, 1], [1, 0, 0], [0, 1, 0]])
+
+
+@pytest.mark.parametrize("subsample", [1, 2])
+def test_the_next_actions_end_with_the_episode(subsample):
+    """Steps are not subsampled inside of a chunk; what follows the last action repeats it, and does not count."""
+    episodes = tuple(
+        Episode(np.zeros((n + 1, 1)), np.arange(10 * n, 10 * n + n)[:, None] / 100, None, False, True) for n in (4, 2)
+    )
+    buffer = episode_buffer([Dataset(episodes)], (0,), box(1), subsample, horizon=3)
+    actions = np.round(np.asarray(buffer.data.action[0]) * 100).astype(int).tolist()
+    recorded = np.asarray(buffer.data.recorded[0]).astype(int).tolist()
+    whole = {40: [40, 41, 42], 41: [41, 42, 43], 42: [42, 43, 43], 43: [43, 43, 43], 20: [20, 21, 21], 21: [21, 21, 21]}
+    there = {40: [1, 1, 1], 41: [1, 1, 1], 42: [1, 1, 0], 43: [1, 0, 0], 20: [1, 1, 0], 21: [1, 0, 0]}
+    assert len(actions) == {1: 6, 2: 3}[subsample]
+    for row, mask in zip(actions, recorded, strict=True):
+        assert (row, mask) == (whole[row[0]], there[row[0]])
+
+
+def test_the_next_actions_of_a_finite_set():
+    data = Dataset((Episode(np.zeros((3, 1)), np.array([[-1], [1]]), None, True, False),))
+    buffer = episode_buffer([data], (0,), FiniteActions((3,), (-1,)), horizon=2)
+    np.testing.assert_array_equal(buffer.data.action[0], [[1, 0, 0, 0, 0, 1], [0, 0, 1, 0, 0, 1]])
+    np.testing.assert_array_equal(buffer.data.recorded[0], [[True, True], [True, False]])
