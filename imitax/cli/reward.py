@@ -20,6 +20,8 @@ actions:
 imitax reward ACTION --help explains the flags.
 """
 
+INTERVALS = "95 % intervals over episodes"
+
 
 @dataclass(frozen=True)
 class RewardEvaluate:
@@ -119,20 +121,20 @@ def _print_judgement(found: Mapping[str, Any], title: str) -> None:
     from rich.markup import escape
     from rich.table import Table
 
-    table = Table(title=escape(f"learned reward of {title} against the environment's; 95 % intervals over episodes"))
-    table.add_column("episodes of", no_wrap=True)
-    names = {"pearson": "Pearson", "spearman": "Spearman", "starc": "STARC", "kendall": "Kendall's\ntau"}
-    for heading in ("episodes", "return", *names.values()):
-        table.add_column(heading, justify="right")
+    table = Table(title=escape(f"learned reward of {title} against the environment's"), caption=INTERVALS)
+    table.add_column("episodes")
+    names = {"pearson": "Pearson", "spearman": "Spearman", "starc": "STARC", "kendall": "Kendall's tau"}
+    for heading in names.values():
+        table.add_column(heading, justify="right", no_wrap=True)
     for name, row in (*found["sets"].items(), ("all together", found["all"])):
-        first = ["", ""] if "episodes" not in row else [f"{row['episodes']:,}", f"{row['return']:,.1f}"]
-        cells = [_estimate(row[key]).replace(" (", "\n").rstrip(")") for key in names]  # the interval below
-        table.add_row(escape(name), *first, *cells)
+        about = f"\n{row['episodes']:,}, return {row['return']:,.0f}" if "episodes" in row else ""
+        cells = [_estimate(row[key]).replace(" (", "\n").rstrip(")").replace(" to ", ", ") for key in names]
+        table.add_row(escape(name) + about, *cells)
     Console().print(table)
     for margin in found["margins"]:
         print(
-            f"with noise of {margin.noise:g} half-widths on demonstrated actions, the demonstrated one is preferred in "
-            f"{_estimate(margin.preferred)} of the steps, by {_estimate(margin.margin)} standard deviations"
+            f"noise of {margin.noise:g} half-widths on demonstrated actions: the demonstrated one is preferred in "
+            f"{margin.preferred.value:.0%} of the steps, by {_estimate(margin.margin)} standard deviations"
         )
 
 

@@ -51,7 +51,7 @@ def test_on_the_command_line(learned, capsys):
     assert cli.dispatch(["reward", "evaluate", str(learned.folder), "--episodes", "0"]) == 0
     shown = capsys.readouterr().out
     assert "all together" in shown
-    assert "the demonstrated one is preferred in" in shown
+    assert "the demonstrated one is preferred in" in shown.replace("\n", " ")
     assert cli.dispatch(["reward"]) == 2
     with pytest.raises(ConfigError, match="evaluate"):
         cli.dispatch(["reward", "evaluat", str(learned.folder)])
