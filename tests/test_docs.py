@@ -88,10 +88,16 @@ def names(data):
 
 
 WITH_PYTHON = [page for page in PAGES if blocks(page, "python")]
+LONG = {"rewards.md"}
+"""Pages whose examples take long; `tests/rewards` runs the same functions on a smaller task."""
 
 
 @pytest.mark.usefixtures("no_figures")
-@pytest.mark.parametrize("page", WITH_PYTHON, ids=ids(WITH_PYTHON))
+@pytest.mark.parametrize(
+    "page",
+    [pytest.param(p, marks=[pytest.mark.long] * (p.name in LONG)) for p in WITH_PYTHON],
+    ids=ids(WITH_PYTHON),
+)
 def test_python_runs(page, toy, place):
     scope, metrics = names(toy), set()
     for number, block in enumerate(blocks(page, "python")):
