@@ -74,7 +74,7 @@ ALLOWED = {
     "evaluate.py": HOST | {"execution", "networks", "compiled", "stacking"},
     "held_out.py": DATASETS | {"networks", "compiled", "trust"},
     "run_config.py": {"envs", "errors", "files", "record", "spaces"},
-    "selection/": SOURCE | {"artifacts", "config", "evaluate", "held_out", "record", "selection"},
+    "selection/": SOURCE | {"acting", "artifacts", "config", "evaluate", "held_out", "record", "selection"},
     "run.py": SOURCE
     | {"acting", "artifacts", "evaluate", "export", "held_out", "record", "run_config", "selection", "trust", "video"},
     "comparison/": DATASETS | {"comparison", "compiled", "record", "run", "run_config"},

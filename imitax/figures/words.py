@@ -52,6 +52,7 @@ METRICS: dict[str, Words] = {
     "model_nll": Words("model likelihood loss", NATS),
     "model_penalty": Words("penalty of model steps"),
     "nll": Words("negative log-likelihood", NATS),
+    "inverse_nll": Words("negative log-likelihood of the inverse model", NATS),
     "on_expert": Words("squared term, demonstrations"),
     "on_other": Words("squared term, other data"),
     "penalty": Words("gradient penalty"),
