@@ -177,8 +177,9 @@ def reward_loss(
 
 def reward_turn(state: State, buffers: Buffers, cfg: Config, key: PRNGKeyArray) -> tuple[State, Metrics]:
     """`reward_steps` steps of the reward, then one of mu; metrics of the last step."""
-    sources, old = (buffers.expert, buffers.recent), (state.reward.net, state.proximal_weight)
-    assert None not in sources
+    sources = [b for b in (buffers.expert, buffers.recent) if b is not None]
+    assert len(sources) == 2
+    old = (state.reward.net, state.proximal_weight)
     arrays, static = eqx.partition(state.reward, eqx.is_array)
 
     def step(arrays, key: PRNGKeyArray):
