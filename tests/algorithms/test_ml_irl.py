@@ -263,9 +263,9 @@ PROXIMAL = {"reward_every": 250, "reward_steps": 20, "proximal": Proximal("adapt
 @pytest.mark.parametrize(("changes", "fraction"), [({}, 0.9), (PROXIMAL, 0.8)], ids=["default", "proximal"])
 def test_it_solves_the_toy_task_and_its_reward_prefers_the_expert(changes, fraction, tmp_path, demos):
     """A random policy has a tenth of the expert's return."""
-    length = {"steps": 2000, "eval_every": 2000, "checkpoint_every": 2000}
+    options = {"eval_every": 2000, "checkpoint_every": 2000, "quiet": True}
     cfg = override(ml_irl.Config(), **TOY | changes)
-    run = imitax.train(cfg, env=toy.ENV, demos=demos, quiet=True, out=tmp_path / "run", **length)
+    run = imitax.train(cfg, env=toy.ENV, demos=demos, steps=2000, out=tmp_path / "run", **options)
     assert run.summary["last"]["per_seed"][0]["expert_fraction"] > fraction
     t = demos.transitions()
     away = np.where(t.action > 0.1, toy.LOW, toy.HIGH).astype(np.float32)

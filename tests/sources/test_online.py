@@ -160,6 +160,7 @@ def test_the_latest_steps_are_kept_apart(num_envs, tmp_path):
         online.keep_recent(6)
         for step, count in ((0, 4), (4, 4), (8, 14)):
             online.advance(numbered, step, count)
+            assert online.recent is not None
             latest = np.sort(np.asarray(online.recent.data.action)[:, : min(step + count, 6), 0])
             np.testing.assert_allclose(latest, [np.arange(step + count)[-6:] / 100] * 2, rtol=1e-6)
         online.save(folders, 22)
