@@ -37,7 +37,7 @@ from same_numbers_task import ENV, episodes
 FIELDS: dict[str, str] = {}
 """Configuration fields that a change renames: new name to old name."""
 
-ONLINE = ("adversarial", "f_irl", "iq_learn", "ls_iq", "mbpo", "recoil_online", "sac")
+ONLINE = ("adversarial", "f_irl", "iq_learn", "ls_iq", "mbpo", "ml_irl", "recoil_online", "sac")
 WITHOUT_DEMOS = ("mbpo", "mopo", "rambo", "sac")
 WITH_OFFLINE_DATA = ("mopo", "omlirl", "rambo", "recoil", "rmirl", "rmirl_implicit")
 OFFLINE_PRESETS = ("iq_learn/offline", "iq_learn/offline-sac", "iq_learn/cleanil")

@@ -96,6 +96,9 @@ class Schedule:
     """Environment steps between fits of a learned model; None fits once, before training."""
     turns: tuple[tuple[int, Turn], ...] = ()
     """Periods, in steps, and what runs at their end, in this order."""
+    recent_size: int = 0
+    """The latest transitions of the replay that `Buffers.recent` holds, for turns that learn from the policy as it is;
+    0 is no such buffer."""
 
 
 def no_alternatives(state: Any) -> Mapping[str, Policy]:

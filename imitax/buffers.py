@@ -157,15 +157,19 @@ class Buffers(NamedTuple):
     initial: Buffer | None = None
     offline: Buffer | None = None
     rollouts: RolloutBuffer | None = None
+    recent: Buffer | None = None
+    """The latest transitions of the replay, which turns draw from; no batch has them."""
 
     def draw(self, count: int, key: PRNGKeyArray) -> tuple[Int[Array, "B"] | None, ...]:
         """Indices of a batch of `count` transitions of each kind (one seed's buffers, inside jit)."""
-        keys = [*jr.split(key, 2), *(jr.fold_in(key, i) for i in range(2, len(self)))]
-        return tuple(None if b is None else b.draw(count, k) for b, k in zip(self, keys, strict=True))
+        drawn = self[: len(Batch._fields)]
+        keys = [*jr.split(key, 2), *(jr.fold_in(key, i) for i in range(2, len(drawn)))]
+        return tuple(None if b is None else b.draw(count, k) for b, k in zip(drawn, keys, strict=True))
 
     def take(self, index: tuple[Int[Array, "B"] | None, ...]) -> Batch:
         """The transitions at drawn indices."""
-        return Batch(*(None if b is None or i is None else b.take(i) for b, i in zip(self, index, strict=True)))
+        pairs = zip(self[: len(Batch._fields)], index, strict=True)
+        return Batch(*(None if b is None or i is None else b.take(i) for b, i in pairs))
 
 
 def stack_data(parts: list[Stored], absorbing: list[float], samples_absorbing: bool = False) -> Buffer:

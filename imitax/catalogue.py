@@ -17,6 +17,7 @@ BUILT_IN = (
     "iq_learn",
     "ls_iq",
     "mbpo",
+    "ml_irl",
     "mopo",
     "omlirl",
     "rambo",
@@ -36,6 +37,7 @@ ALIASES = {
     "gaifo": ("adversarial", "gaifo"),
     "hype": ("adversarial", "hype"),
     "sqil": ("ls_iq", "sqil"),
+    "piro": ("ml_irl", "piro"),
 }
 """Methods that are presets of an algorithm: by the name people type, the algorithm and its preset."""
 

@@ -108,5 +108,6 @@ def test_a_batch_has_the_kinds_that_there_are():
     assert 0 <= float(batch.expert.obs.min()) <= float(batch.expert.obs.max()) < 50
     assert 100 <= float(batch.offline.obs.min()) <= float(batch.offline.obs.max()) < 150
     assert not np.array_equal(batch.expert.obs + 100, batch.offline.obs)
-    alone = Buffers(offline=y)
+    assert len(both.draw(20, jr.key(1))) == len(batch)
+    alone = Buffers(offline=y, recent=x)  # which is for turns
     np.testing.assert_array_equal(alone.take(alone.draw(20, jr.key(1))).offline.obs, batch.offline.obs)

@@ -28,7 +28,7 @@ KINDS = ("discrete", "multi", "binary")
 LEARN = (
     *("bc/default", "ibc/default", "sac/default", "iq_learn/default", "iq_learn/paper-v0", "iq_learn/offline"),
     *("ls_iq/sqil", "ls_iq/paper", "adversarial/default", "adversarial/airl", "recoil/default", "recoil/q"),
-    *("recoil_online/default", "f_irl/default"),
+    *("recoil_online/default", "f_irl/default", "ml_irl/default"),
 )
 """Configurations that differ in what they compute with actions."""
 REFUSED = {"mbpo", "mopo", "rambo", "omlirl", "rmirl", "rmirl_implicit"}

@@ -140,6 +140,6 @@ def shrink(cfg, **changes):
             values[field.name] = (8,) * len(value)
         elif field.name in toy:
             values[field.name] = toy[field.name]
-        elif field.name in ("samples", "iterations") and isinstance(value, int):
+        elif field.name in ("samples", "iterations", "reward_every") and isinstance(value, int):
             values[field.name] = min(value, 8)
     return override(dataclasses.replace(cfg, **values), **changes)

@@ -21,6 +21,7 @@ TITLES = {
     "iq_learn": "IQ-Learn, `iq_learn`",
     "ls_iq": "LS-IQ and SQIL, `ls_iq`",
     "f_irl": "f-IRL, `f_irl`",
+    "ml_irl": "maximum-likelihood IRL, `ml_irl`: ML-IRL, PIRO",
     "recoil": "ReCOIL, `recoil`",
     "recoil_online": "ReCOIL online, `recoil_online`",
     "omlirl": "OMLIRL, `omlirl`",

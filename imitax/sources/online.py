@@ -62,6 +62,8 @@ class OnlineSource:
         self.envs, self.spec, self.seeds, self.warmup, self.reward = envs, spec, seeds, warmup, reward
         self.num_envs = envs.num_envs // len(seeds)
         self.buffer = jax.tree.map(lambda x: jnp.stack([x] * len(seeds)), buffer)
+        self.recent: Buffer | None = None
+        """The latest transitions of the replay, where they are kept apart."""
         self.fresh: list[Chunk] = []
         """What happened since the last save."""
         self.saved_to = 0
@@ -70,6 +72,11 @@ class OnlineSource:
         self.finished: list[list[tuple[float, bool]]] = [[] for _ in seeds]
         """Return of each training episode that ended since the last report, and whether it terminated."""
         self.start_episodes(0)
+
+    def keep_recent(self, count: int) -> None:
+        """Keep the latest `count` transitions of every seed in a ring of their own too, before the first step."""
+        empty = Buffer.empty(count, self.spec, self.buffer.samples_absorbing)
+        self.recent = jax.tree.map(lambda x: jnp.stack([x] * len(self.seeds)), empty)
 
     def start_episodes(self, step: int) -> None:
         """Start an episode in every environment, the first of a seed at `step`."""
@@ -128,9 +135,10 @@ class OnlineSource:
         chunk = chunk._replace(action=self.spec.action.encode(chunk.action))
         if self.reward is not None:
             chunk = chunk._replace(reward=self.reward(transitions(chunk)).reshape(chunk.reward.shape))
-        data, at = jax.tree.map(jnp.asarray, Stored(*chunk[:5])), jnp.asarray(start)
-        replaced = _terminations(self.buffer, at, chunk.reward.shape[1])
-        self.buffer = _write(self.buffer, data, at, replaced)
+        self.buffer = _written(self.buffer, chunk, start)
+        if self.recent is not None:
+            skip = max(0, chunk.reward.shape[1] - self.recent.capacity)
+            self.recent = _written(self.recent, rows(chunk, np.s_[:, skip:]), start + skip)
 
     def episode_metrics(self) -> dict[str, np.ndarray]:
         """Of the training episodes since the last call, each seed's mean return and share that terminated.
@@ -184,6 +192,12 @@ class OnlineSource:
     def close(self) -> None:
         """Close the environments."""
         self.envs.close()
+
+
+def _written(buffer: Buffer, chunk: Chunk, start: int) -> Buffer:
+    """The buffer of all seeds with the steps `start` and following written to it; it is donated."""
+    data, at = jax.tree.map(jnp.asarray, Stored(*chunk[:5])), jnp.asarray(start)
+    return _write(buffer, data, at, _terminations(buffer, at, chunk.reward.shape[1]))
 
 
 @partial(jax.jit, donate_argnums=0)  # noqa: TID251  copies and counts, multiplies nothing

@@ -51,6 +51,8 @@ class Streams:
         for source in (self.online, self.rollouts):
             if source is not None:
                 source.buffer = spread(source.buffer, self.devices)
+        if self.online is not None and self.online.recent is not None:
+            self.online.recent = spread(self.online.recent, self.devices)
 
     @property
     def warmup(self) -> int:
@@ -62,7 +64,8 @@ class Streams:
         """What batches are drawn from."""
         replay = None if self.online is None else self.online.buffer
         rollouts = None if self.rollouts is None else self.rollouts.buffer
-        return Buffers(self.expert, replay, self.initial, self.offline, rollouts)
+        recent = None if self.online is None else self.online.recent
+        return Buffers(self.expert, replay, self.initial, self.offline, rollouts, recent)
 
     def advance(self, state: Any, step: int, count: int) -> Any:
         """Collect what steps `step` to `step + count` learn from; returns the state, its models fitted where due."""

@@ -125,6 +125,8 @@ def online_source(setup: Setup) -> OnlineSource:
     with ExitStack() as failed:
         failed.callback(envs.close)
         source = OnlineSource(envs, setup.task.spec, options.seeds, empty, schedule.warmup_steps, reward)
+        if schedule.recent_size:
+            source.keep_recent(min(schedule.recent_size, options.steps))
         failed.pop_all()
     return source
 

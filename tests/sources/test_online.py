@@ -150,6 +150,28 @@ def test_a_restored_replay_is_the_same(tmp_path):
     np.testing.assert_array_equal(np.roll(rewards[-10:] + 1, 24 % 10), stored(first, 10)[0].reward)
 
 
+@pytest.mark.parametrize("num_envs", [1, 2])
+def test_the_latest_steps_are_kept_apart(num_envs, tmp_path):
+    """Of a replay that is longer or shorter, after chunks that are longer or shorter, and after a resume."""
+    folders, kept = [tmp_path / "a", tmp_path / "b"], []
+    for capacity in (100, 4):
+        online = source(toy.Counter, num_envs, capacity=capacity)
+        assert online.recent is None
+        online.keep_recent(6)
+        for step, count in ((0, 4), (4, 4), (8, 14)):
+            online.advance(numbered, step, count)
+            assert online.recent is not None
+            latest = np.sort(np.asarray(online.recent.data.action)[:, : min(step + count, 6), 0])
+            np.testing.assert_allclose(latest, [np.arange(step + count)[-6:] / 100] * 2, rtol=1e-6)
+        online.save(folders, 22)
+        kept.append(online.recent)
+    again = source(toy.Counter, num_envs)
+    again.keep_recent(6)
+    again.restore(folders, online.shards, 22)
+    for other in (kept[0], again.recent):
+        assert jax.tree.all(jax.tree.map(lambda x, y: (x == y).all(), kept[1], other))
+
+
 def numbered_pairs(obs, step):
     return np.repeat(numbered(obs, step), 2, axis=-1)
 
