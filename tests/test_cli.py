@@ -182,7 +182,7 @@ def test_flags_of_every_command_are_completed(command, flag, capsys):
 def test_an_export_and_a_video_take_their_options(monkeypatch, capsys):
     calls = []
     exported = types.SimpleNamespace(folder="out", format="onnx", difference=1e-7, unit="u", observations=9)
-    exported.microseconds, exported.rounding = 12.3, 0.01
+    exported.microseconds, exported.rounding, exported.steps = 12.3, 0.01, 0
     filmed = types.SimpleNamespace(path="x.gif", frames=3, fps=25.0, returns=[1.0, 2000.0])
     run = types.SimpleNamespace(
         export=lambda *args, **options: calls.append((args, options)) or exported,

@@ -66,7 +66,7 @@ ALLOWED = {
     "sources/": SOURCE,
     "checkpoint.py": {"errors", "files", "types"},
     "artifacts.py": CHOICES | {"checkpoint", "config", "files", "history"},
-    "export/": NETWORKS - {"learner"} | {"export", "files", "observations"},
+    "export/": NETWORKS - {"learner"} | {"execution", "export", "files", "history", "observations"},
     "video.py": {"envs", "errors"},
     "hub/": {"datasets", "errors", "files", "hub", "record", "run"},
     "record/": HOST | {"record"},
@@ -142,6 +142,7 @@ LONG_FILES = {
     "imitax/algorithms/ibc.py",
     "imitax/algorithms/iq_learn.py",
     "imitax/algorithms/rmirl.py",
+    "imitax/export/imitax_policy.py",
     "imitax/run.py",
 }
 LONG_FUNCTIONS = {

@@ -14,13 +14,14 @@ from imitax.cli.parsing import parse
 class Export:
     """Write a policy for places without JAX: its deterministic action, with normaliser and encoder.
 
-    It is compared with its original on 10,000 observations; nothing is written where they differ.
+    It is compared with its original on 10,000 observations, and in episodes where it remembers (--history,
+    --action-horizon); nothing is written where they differ.
     """
 
     run: tyro.conf.Positional[Path]
     """Folder of the run."""
     format: Annotated[str, tyro.conf.arg(metavar="{numpy,onnx}")] = "numpy"
-    """numpy: policy.npz and imitax_policy.py, which run with NumPy alone. onnx: policy.onnx."""
+    """numpy: policy.npz and imitax_policy.py, which run with NumPy alone. onnx: policy.onnx, which remembers nothing."""
     out: Path | None = None
     """Folder to write to; export/FORMAT in the run's folder when not given."""
     policy_seed: int | None = None
@@ -52,9 +53,8 @@ def run(args: Sequence[str]) -> int:
         overwrite=order.overwrite,
     )
     print(f"{done.folder}: {', '.join(FILES[done.format])}")
-    print(
-        f"largest difference from the policy: {done.difference:.2g} ({done.unit}), {done.observations:,} observations"
-    )
+    compared = f"{done.observations:,} observations" + f", {done.steps:,} steps of episodes" * (done.steps > 0)
+    print(f"largest difference from the policy: {done.difference:.2g} ({done.unit}), {compared}")
     if done.rounding is not None:
         print(f"products are of float32, the run's of bfloat16: its own actions differ by up to {done.rounding:.2g}")
     print(f"a call with one observation takes {done.microseconds:.0f} us on this machine")

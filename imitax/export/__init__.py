@@ -1,6 +1,7 @@
 """Policies for places without JAX: a folder that runs with NumPy alone, or a graph of ONNX.
 
-Every export is compared with its original on `check.OBSERVATIONS` observations before anything is left on the disk.
+Every export is compared with its original on `check.OBSERVATIONS` observations, and where it remembers in episodes too,
+before anything is left on the disk.
 """
 
 import importlib
@@ -17,10 +18,11 @@ import numpy as np
 
 from imitax.errors import ConfigError
 from imitax.export import imitax_policy
-from imitax.export.check import OBSERVATIONS, difference, draw
+from imitax.export.check import LANES, OBSERVATIONS, STEPS, difference, difference_in_episodes, draw
 from imitax.export.onnx_graph import MISSING, build, input_type
-from imitax.export.plan import Plan, exportable, plan
+from imitax.export.plan import exportable, plan
 from imitax.files import plain, write_atomic
+from imitax.history import newest
 from imitax.networks import Policy, PolicyHead, explicit
 from imitax.observations import named, rows
 
@@ -42,6 +44,8 @@ class Exported:
     unit: str
     """Of differences: a box's half-widths, or of a finite set log-probability."""
     observations: int
+    steps: int
+    """Of episodes that were compared too, where the export remembers; else 0."""
     microseconds: float
     """Of a call with one observation, as measured here and now."""
     rounding: float | None
@@ -73,24 +77,32 @@ def export(
     """
     _check_place(form, folder, overwrite)
     simple = exportable(policy)
-    steps, origin = plan(simple), plain(about)
-    obs = draw(simple, OBSERVATIONS)
+    obs, history = draw(simple, OBSERVATIONS), simple.actor.spec.history
+    single = obs if history is None else newest(history, obs)
     with tempfile.TemporaryDirectory() as temporary:
         place = Path(temporary)
-        act, one = (_write_numpy if form == "numpy" else _write_onnx)(simple, steps, origin, place)
+        if form == "numpy":
+            made = _write_numpy(simple, plain(about), place)
+            act, one, shown = made.predict, made, rows(single, 0)
+        else:
+            made, act = None, _write_onnx(simple, plain(about), place)
+            one, shown = act, rows(obs, slice(0, 1))
         alone = {"alone": 0} if form == "onnx" else {}
-        off = difference(simple, act, obs, **alone)
+        off, steps = difference(simple, act, obs, **alone), 0
+        if made is not None and made.memory is not None:
+            off, steps = max(off, difference_in_episodes(simple, made, single)), STEPS * sum(LANES)
+            made.reset()
         if not off <= tolerance:
             raise ConfigError(
                 f"the {form} export differs from its original by {off:.2g} on {OBSERVATIONS:,} observations, more than "
                 f"{tolerance:g}: nothing is written. Large weights or tiny standard deviations magnify rounding; "
                 "--tolerance allows more"
             )
-        time_of = _microseconds(one, rows(obs, 0))
+        time_of = _microseconds(one, shown)
         _move(place, folder, form)
     rounding = difference(explicit(policy), act, rows(obs, slice(0, 1000)), **alone) if _rounds(policy) else None
     unit = "nats of log-probability" if simple.actor.spec.is_finite else "in half-widths of the action range"
-    return Exported(folder, form, off, unit, OBSERVATIONS, time_of, rounding)
+    return Exported(folder, form, off, unit, OBSERVATIONS, steps, time_of, rounding)
 
 
 def _check_place(form: str, folder: Path, overwrite: bool) -> None:
@@ -120,27 +132,29 @@ def _rounds(policy: Policy) -> bool:
 Act = Callable[[Any], np.ndarray]
 
 
-def _write_numpy(policy: Policy, steps: Plan, about: dict[str, Any], place: Path) -> tuple[Act, Act]:
-    """Write the folder; returns what acts from it on [B, ...], and on one observation."""
+def _write_numpy(policy: Policy, about: dict[str, Any], place: Path) -> imitax_policy.Policy:
+    """Write the folder; returns the policy that is read from it."""
+    steps = plan(policy)
+    memory = {name: x for name, x in (("history", steps.history), ("chunk", steps.chunk)) if x is not None}
     description = {
-        "format": imitax_policy.FORMAT,
+        "format": imitax_policy.FORMATS[bool(memory) or steps.action["kind"] == "open box"],
         "about": about,
         "observation": policy.actor.spec.observation.describe(),
         "leaves": steps.leaves,
         "activation": steps.activation,
         "layers": steps.layers,
         "action": plain(steps.action),
-    }
+    } | memory
     data = np.frombuffer(json.dumps(description).encode(), np.uint8)
     arrays: dict[str, Any] = {"description": data} | steps.arrays
     np.savez(place / FILES["numpy"][0], **arrays)
     shutil.copyfile(imitax_policy.__file__, place / FILES["numpy"][1])
-    act = imitax_policy.Policy(place / FILES["numpy"][0])
-    return act, act
+    return imitax_policy.Policy(place / FILES["numpy"][0])
 
 
-def _write_onnx(policy: Policy, steps: Plan, about: dict[str, Any], place: Path) -> tuple[Act, Act]:
-    """Write the graph; returns what acts from it on [B, ...], and on one observation."""
+def _write_onnx(policy: Policy, about: dict[str, Any], place: Path) -> Act:
+    """Write the graph; returns what acts from it on [B, ...]."""
+    steps = plan(policy)
     leaves = [name for name, _ in named(policy.actor.spec.observation.tree)]
     model = build(steps, leaves, {name: str(value) for name, value in about.items()})
     path = place / FILES["onnx"][0]
@@ -158,7 +172,7 @@ def _write_onnx(policy: Policy, steps: Plan, about: dict[str, Any], place: Path)
         given = {name: np.asarray(x, types[name]) for name, x in named(obs)}
         return session.run(None, given)[0]
 
-    return act, lambda obs: act(rows(obs, None))
+    return act
 
 
 def _microseconds(act: Act, obs: Any) -> float:

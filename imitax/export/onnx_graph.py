@@ -2,9 +2,14 @@
 
 Opset 17 of 2022, so that older runtimes read it too. It has one input for each array of an observation, [batch, ...],
 with the names that messages give them (`observation`, `observation.pixels`), and one output, `action`.
+
+A graph remembers nothing. Of a policy with a history its inputs are the stacked observation; of one that predicts H
+actions its output is all of them, [batch, H, ...]. The file's properties `history` and `chunk` say so in JSON.
 """
 
 import importlib
+import json
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -85,12 +90,13 @@ def build(plan: Plan, names: Sequence[str], about: dict[str, str]) -> Any:
         value(name, g.type(input_type(leaf)), ["batch", *leaf["shape"]])
         for name, leaf in zip(names, plan.leaves, strict=True)
     ]
-    output = value("action", g.type(dtype), ["batch", *plan.action["shape"]])
+    output = value("action", g.type(dtype), ["batch", *plan.steps, *plan.action["shape"]])
     graph = g.helper.make_graph(g.nodes, "policy", inputs, [output], g.constants)
     model = g.helper.make_model(
         graph, opset_imports=[g.helper.make_opsetid("", OPSET)], ir_version=IR, producer_name="imitax"
     )
-    g.helper.set_model_props(model, about)
+    memory = {name: json.dumps(x) for name, x in (("history", plan.history), ("chunk", plan.chunk)) if x is not None}
+    g.helper.set_model_props(model, about | memory)
     onnx().checker.check_model(model, full_check=True)
     return model
 
@@ -131,17 +137,21 @@ def _activated(g: Graph, x: str, kind: str) -> str:
 def _act(g: Graph, plan: Plan, x: str) -> str:
     """The action, as the output `action`. Returns its type."""
     action, arrays = plan.action, plan.arrays
-    if action["kind"] == "box":
-        limits = (g.constant(sign * action["limit"], np.float32) for sign in (-1, 1))
-        squashed = g("Mul", g("Tanh", g("Clip", x, *limits)), g.constant(arrays["half"]))
-        g("Add", squashed, g.constant(arrays["middle"]), output="action")
+    count, shape = math.prod(plan.steps), [*plan.steps, *action["shape"]]
+    if action["kind"] != "finite":
+        if action["kind"] == "box":
+            x = g("Tanh", g("Clip", x, *(g.constant(sign * action["limit"], np.float32) for sign in (-1, 1))))
+        x = g("Add", g("Mul", x, g.constant(arrays["half"])), g.constant(arrays["middle"]))
+        if action["kind"] == "open box":
+            x = g("Min", g("Max", x, g.constant(arrays["low"])), g.constant(arrays["high"]))
+        g.reshape(x, shape, output="action")
         return "float32"
-    ends = np.cumsum(action["sizes"]).tolist()
+    sizes = [*action["sizes"]] * count
     factors = []
-    for size, end in zip(action["sizes"], ends, strict=True):
+    for size, end in zip(sizes, np.cumsum(sizes).tolist(), strict=True):
         part = g("Slice", x, *(g.constant([at], np.int64) for at in (end - size, end, 1)))
         factors.append(g("ArgMax", part, axis=1, keepdims=1))
     whole = factors[0] if len(factors) == 1 else g("Concat", *factors, axis=1)
-    whole = g("Add", whole, g.constant(action["starts"], np.int64))
-    g.reshape(g.cast(whole, action["dtype"]), action["shape"], output="action")
+    whole = g("Add", whole, g.constant([*action["starts"]] * count, np.int64))
+    g.reshape(g.cast(whole, action["dtype"]), shape, output="action")
     return action["dtype"]

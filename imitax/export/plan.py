@@ -1,11 +1,10 @@
 """A policy as plain data: what is done with an observation, step by step, and the arrays that it takes.
 
 Both formats are written from this, so whatever a policy does with what it sees is said here once: a step that is new
-in `Policy` (a history of observations, say) is a new entry here, and one in each of `imitax_policy` and `onnx_graph`.
+in `Policy` is a new entry here, and one in each of `imitax_policy` and `onnx_graph`.
 """
 
-import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import equinox as eqx
@@ -13,8 +12,21 @@ import jax
 import jax.random as jr
 import numpy as np
 
+from imitax import history as histories
 from imitax.errors import ConfigError
-from imitax.networks import CNN, ChunkActor, CombinedEncoder, Encoder, ImplicitActor, Policy, PolicyHead, policy_head
+from imitax.networks import (
+    CNN,
+    ActionChunks,
+    ChunkActor,
+    CombinedEncoder,
+    Encoder,
+    ImplicitActor,
+    Policy,
+    PolicyHead,
+    chunks_of,
+    explicit,
+    policy_head,
+)
 from imitax.networks.convolution import Layout
 from imitax.networks.policy import LOC_LIMIT
 from imitax.spaces import FiniteActions, Leaf, ObservationSpace, Spec
@@ -33,24 +45,32 @@ class Plan:
     activation: str
     layers: int
     action: dict[str, Any]
-    """kind "box" with shape and limit of the last layer's outputs; or "finite" with sizes, starts, shape and dtype."""
+    """Of one action: kind "box" with shape, low, high, and limit of the last layer's outputs; "open box" with shape; or
+    "finite" with sizes, starts, shape and dtype."""
     arrays: dict[str, np.ndarray]
     """`mean/I`, `std/I`, `places/I`, `values/I` and `cnn/I/...` of leaf I; `weight/N`, `bias/N` of layer N; `middle`,
-    `half` of a box."""
+    `half` of a box, and of an open one `low`, `high`. The last layer has H actions side by side, and so have these."""
+    history: dict[str, Any] | None = None
+    """length K, actions, and single, which describes one observation; the leaves are those of a stack. None: there is
+    none."""
+    chunk: dict[str, Any] | None = None
+    """horizon H, execute N, ensemble and decay. None: one action is predicted."""
+
+    @property
+    def steps(self) -> tuple[int, ...]:
+        """(H,) of a policy that predicts several actions, () of others."""
+        return () if self.chunk is None else (self.chunk["horizon"],)
 
 
 def exportable(policy: Policy) -> Policy:
     """The policy as both formats compute it: explicit, with products of float32.
 
     Raises:
-        ConfigError: it searches for its actions, remembers, or its network is none of imitax's policies.
+        ConfigError: it searches for its actions, or its network is none of imitax's policies.
     """
     actor = policy.actor
-    if actor.spec.history is not None or isinstance(actor, ChunkActor):
-        raise ConfigError(
-            "the policy remembers what it has seen or predicted (--history, --action-horizon), which is not exported: "
-            "train it with one observation and one action, or use it where imitax is installed (imitax.load_policy)"
-        )
+    if isinstance(actor, ChunkActor):
+        return Policy(policy.normalizer, replace(actor, head=exportable(explicit(policy)).actor))
     if isinstance(actor, ImplicitActor):
         if actor.inference.kind != "actor_mean":
             raise ConfigError(
@@ -68,7 +88,7 @@ def exportable(policy: Policy) -> Policy:
 
 def plan(policy: Policy) -> Plan:
     """What an exportable policy does."""
-    actor = policy.actor
+    actor = explicit(policy).actor
     assert isinstance(actor, PolicyHead)
     spec, mlp = actor.spec, actor.mlp
     cnns = _cnns(actor.encoder, spec.observation)
@@ -82,13 +102,27 @@ def plan(policy: Policy) -> Plan:
         arrays |= {f"weight/{i}": weight[:, :used], f"bias/{i}": bias[:used]}
     if not spec.is_finite:
         arrays |= {"middle": spec.middle, "half": spec.half}
+    if spec.is_open:
+        arrays |= {name: np.float32(side) for name, side in zip(("low", "high"), spec.box.limits, strict=True)}
+    chunks = chunks_of(policy)
     return Plan(
         [_described(leaf, cnn) for leaf, cnn in zip(spec.observation.leaves, cnns, strict=True)],
         mlp.activation,
         last + 1,
-        _action(spec),
+        _action(policy.actor.spec),
         {name: np.ascontiguousarray(x) for name, x in arrays.items()},
+        None if spec.history is None else histories.described(spec.history),
+        None if chunks.action_horizon == 1 else _chunk(chunks),
     )
+
+
+def _chunk(chunks: ActionChunks) -> dict[str, Any]:
+    return {
+        "horizon": chunks.action_horizon,
+        "execute": chunks.executed,
+        "ensemble": chunks.action_ensemble,
+        "decay": chunks.ensemble_decay,
+    }
 
 
 def _cnns(encoder: Encoder, space: ObservationSpace) -> tuple[CNN | None, ...]:
@@ -128,5 +162,6 @@ def _action(spec: Spec) -> dict[str, Any]:
     shape = list(space.shape)
     if isinstance(space, FiniteActions):
         return {"kind": "finite", "sizes": space.sizes, "starts": space.starts, "shape": shape, "dtype": space.dtype}
-    assert math.prod(shape) == space.size
+    if space.is_open:
+        return {"kind": "open box", "shape": shape}
     return {"kind": "box", "shape": shape, "limit": LOC_LIMIT, "low": space.low, "high": space.high}
