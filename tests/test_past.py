@@ -18,6 +18,7 @@ from imitax.config import override
 from imitax.datasets import Dataset, Episode, collect
 from imitax.envs import with_history
 from imitax.errors import ConfigError
+from imitax.export.imitax_policy import Policy
 from imitax.networks import ChunkActor, predict
 from imitax.observations import rows
 from imitax.sources.online import read_shard
@@ -307,6 +308,11 @@ def test_every_algorithm_learns_from_histories_and_resumes(name, demos, tmp_path
     assert_equal_runs(whole.folder, tmp_path / "run")
 
 
-def test_a_policy_that_remembers_is_not_exported(seeing):
-    with pytest.raises(ConfigError, match="the policy remembers what it has seen or predicted"):
-        seeing.export()
+def test_a_policy_that_remembers_is_exported(seeing, demos, tmp_path, monkeypatch):
+    monkeypatch.setattr("imitax.export.OBSERVATIONS", 100)
+    done = seeing.export("numpy", tmp_path)
+    assert (done.steps > 0, done.difference <= 1e-5) == (True, True)
+    policy = Policy(tmp_path / "policy.npz")
+    seeing.policy.reset()
+    for obs in demos.episodes[0].observations[:4]:
+        np.testing.assert_allclose(policy(obs), seeing.policy(obs), rtol=1e-4, atol=1e-5)

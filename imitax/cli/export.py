@@ -21,7 +21,7 @@ class Export:
     run: tyro.conf.Positional[Path]
     """Folder of the run."""
     format: Annotated[str, tyro.conf.arg(metavar="{numpy,onnx}")] = "numpy"
-    """numpy: policy.npz and imitax_policy.py, which run with NumPy alone. onnx: policy.onnx, which remembers nothing."""
+    """numpy: policy.npz and imitax_policy.py, which run with NumPy alone. onnx: policy.onnx, without a memory."""
     out: Path | None = None
     """Folder to write to; export/FORMAT in the run's folder when not given."""
     policy_seed: int | None = None

@@ -28,8 +28,8 @@ STEPS, LANES, ENDS = 200, (4, 1), 0.1
 
 
 def draw(policy: Policy, number: int) -> Any:
-    """Observations [number, ...], as the network sees them, that a policy could see: Gaussian with mean and standard deviation of its normaliser,
-    three times as wide in the second half; images, classes and binary numbers are uniform."""
+    """Observations [number, ...] that a policy's network could see: Gaussian with mean and standard deviation of its
+    normaliser, three times as wide in the second half; images, classes and binary numbers are uniform."""
     rng, space = np.random.default_rng(0), policy.actor.spec.observation
     means, stds = (jax.tree.leaves(x) for x in (policy.normalizer.mean, policy.normalizer.std))
     wide = np.where(np.arange(number) < number // 2, 1.0, 3.0)

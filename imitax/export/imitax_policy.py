@@ -93,8 +93,8 @@ class Policy:
         return actions if lead else actions[0]
 
     def reset(self, lanes=None):
-        """Begin episodes in some environments, which are rows of a batch: an index, several, a mask. None is all of them,
-        and the next batch may have another size. Policies that remember nothing need no reset.
+        """Begin episodes in some environments, which are rows of a batch: an index, several, a mask; or in all of them,
+        whose number may be another then. Policies that remember nothing need no reset.
 
         Raises:
             ValueError: there are no such environments.

@@ -7,8 +7,12 @@ import numpy as np
 import pytest
 
 from imitax import export as module
+from imitax.acting import Acting
 from imitax.errors import ConfigError
 from imitax.export import export, imitax_policy
+from imitax.export.check import draw
+from imitax.history import newest
+from imitax.observations import rows
 
 HAS_ONNX = all(importlib.util.find_spec(name) for name in ("onnx", "onnxruntime"))
 onnx = pytest.param("onnx", marks=pytest.mark.skipif(not HAS_ONNX, reason="onnx and onnxruntime are not installed"))
@@ -28,6 +32,51 @@ def test_an_export_acts_as_its_original(name, form, tmp_path):
     assert done.microseconds > 0
     assert done.rounding is None
     assert done.unit.startswith("nats" if name in ("class", "factors") else "in half-widths")
+
+
+REMEMBERING = {
+    "flat": {"length": 3, "actions": True, "action_horizon": 3, "action_ensemble": True},
+    "mixed": {"length": 2, "actions": True},
+    "factors": {"length": 2, "actions": True, "action_horizon": 3, "action_execute": 2},
+    "open": {"action_horizon": 3},
+    "class": {"length": 3},
+}
+
+
+@pytest.mark.parametrize("name", REMEMBERING)
+def test_a_folder_remembers_as_its_original(name, tmp_path):
+    """Three environments, of which one begins again in the middle, and then one alone."""
+    policy = exported.remembering(name, **REMEMBERING[name])
+    original, made = Acting(policy), module._write_numpy(policy, {}, tmp_path)
+    shown, history, distinct = draw(policy, 24), policy.actor.spec.history, set()
+    shown = shown if history is None else newest(history, shown)
+    for t in range(8):
+        if t == 5:
+            original.reset([1])
+            made.reset([1])
+        obs = rows(shown, slice(3 * t, 3 * t + 3))
+        expected, found = original(obs, None), made(obs)
+        np.testing.assert_allclose(found, expected, rtol=0, atol=2e-6)
+        assert (found.shape, found.dtype) == (expected.shape, expected.dtype)
+        distinct |= set(np.ravel(found).tolist())
+    assert len(distinct) > 2
+    original.reset()
+    made.reset()
+    one = rows(shown, 0)
+    np.testing.assert_allclose(made(one), original(one, None), rtol=0, atol=2e-6)
+    assert np.shape(made(one)) == policy.actor.spec.action.shape
+
+
+@pytest.mark.parametrize("form", ["numpy", onnx])
+def test_an_export_of_a_policy_that_remembers(form, tmp_path, monkeypatch):
+    policy = exported.remembering("flat", **REMEMBERING["flat"])
+    done = export(policy, {}, form, tmp_path / form)
+    assert done.difference <= 1e-5
+    assert done.steps == (1000 if form == "numpy" else 0)
+    monkeypatch.setattr(imitax_policy.Memory, "encoded", lambda self, actions: 0 * actions)
+    if form == "numpy":
+        with pytest.raises(ConfigError, match="differs from its original"):
+            export(policy, {}, form, tmp_path / "forgetful")
 
 
 def test_a_policy_with_rounded_products_is_exported_without(tmp_path):

@@ -61,6 +61,92 @@ def test_the_most_probable_choice_by_hand(tmp_path):
     assert (number, number.shape, number.dtype) == (3, (), np.int64)
 
 
+def walked(path, weight, bias, about):
+    """A policy of one layer, whose observations and actions are single numbers without bounds."""
+    about = {"format": imitax_policy.FORMATS[1], "action": {"kind": "open box", "shape": [1]}} | about
+    size, steps = np.shape(weight)
+    seen = {"kind": "vector", "shape": [size]}
+    layer = {"mean/0": np.zeros(size), "std/0": np.ones(size), "weight/0": weight, "bias/0": bias}
+    ends = {"middle": np.zeros(steps), "half": np.ones(steps), "low": [-np.inf] * steps, "high": [1e3] * steps}
+    return Policy(write(path / "policy.npz", {"observation": seen, "leaves": [seen]} | about, **layer | ends))
+
+
+ONE = {"kind": "vector", "shape": [1]}
+
+
+def test_a_history_by_hand(tmp_path):
+    about = {"history": {"length": 3, "actions": False, "single": ONE}}
+    policy = walked(tmp_path, [[100], [10], [1]], [0], about)
+    assert [policy([x]).item() for x in (1, 2, 3, 4)] == [111, 112, 123, 234]
+    policy.reset()
+    both = [policy([[x], [x + 1]])[:, 0].tolist() for x in (1, 2)]
+    policy.reset(1)
+    assert [*both, policy([[3], [4]])[:, 0].tolist()] == [[111, 222], [112, 223], [123, 444]]
+    assert policy.predict([[1, 2, 3]]).tolist() == [[123]]  # without memory
+    assert policy([[4], [40]]).tolist() == [[234], [480]]
+    assert policy([[4], [40]]).tolist() == [[344], [840]]
+    assert policy([[9], [40]]).tolist() == [[449], [1000]]  # the upper bound
+    about = {"history": {"length": 3, "actions": True, "single": ONE}}
+    policy = walked(tmp_path, [[0], [0], [1], [2], [1]], [0], about)  # o(t) + 2 a(t - 2) + a(t - 1)
+    assert [policy([x]).item() for x in (1, 2, 3, 4)] == [1, 3, 8, 4 + 6 + 8]
+    policy.reset([0])
+    assert [policy([x]).item() for x in (5, 6)] == [5, 11]
+
+
+def test_earlier_choices_are_one_hot_by_hand(tmp_path):
+    action = {"kind": "finite", "sizes": [3], "starts": [5], "shape": [], "dtype": "int64"}
+    about = {"history": {"length": 2, "actions": True, "single": ONE}, "action": action}
+    after = np.array([[0, 4, 0], [0, 0, 4], [4, 0, 0]])  # the next one, in turn
+    policy = walked(tmp_path, np.concatenate([[[0, 0, 0]], [[1, 0, 0]], after]), [0, 0, 0], about)
+    chosen = [policy([1]) for _ in range(4)]
+    assert chosen == [5, 6, 7, 5]
+    assert (chosen[0].shape, chosen[0].dtype) == ((), np.int64)
+
+
+def test_chunks_by_hand(tmp_path):
+    """At step t the actions t, t + 0.1 and t + 0.2 are predicted, as in the tests of `imitax.execution`."""
+    chunk = {"horizon": 3, "execute": 2, "ensemble": False, "decay": 0.5}
+    layer = [[1, 1, 1]], [0, 0.1, 0.2]
+    policy = walked(tmp_path, *layer, {"chunk": chunk})
+    np.testing.assert_allclose([policy([t]).item() for t in range(5)], [0, 0.1, 2, 2.1, 4], rtol=1e-6)
+    policy.reset()
+    both = [policy([[t], [t + 100]])[:, 0] for t in range(2)]
+    policy.reset([False, True])
+    both += [policy([[t], [t + 100]])[:, 0] for t in (2, 3)]
+    np.testing.assert_allclose(both, [[0, 100], [0.1, 100.1], [2, 102], [2.1, 102.1]], rtol=1e-6)
+    assert policy.predict([[7]]).shape == (1, 3, 1)
+    policy = walked(tmp_path, *layer, {"chunk": chunk | {"ensemble": True, "execute": 3}})
+    w = np.exp(-0.5 * np.arange(3))
+    means = [0, (0.1 + w[1]) / w[:2].sum(), (0.2 + w[1] * 1.1 + w[2] * 2) / w.sum()]
+    means += [(1.2 + w[1] * 2.1 + w[2] * 3) / w.sum()]
+    np.testing.assert_allclose([policy([[t], [t]])[0, 0] for t in range(4)], means, rtol=1e-6)
+    policy.reset(0)
+    last = [4, (2.2 + w[1] * 3.1 + w[2] * 4) / w.sum()]
+    np.testing.assert_allclose(policy([[4], [4]])[:, 0], last, rtol=1e-6)
+
+
+def test_what_a_memory_refuses_is_not_remembered(tmp_path, file):
+    policy = walked(tmp_path, [[10], [1]], [0], {"history": {"length": 2, "actions": False, "single": ONE}})
+    assert policy([[1], [2]]).tolist() == [[11], [22]]
+    with pytest.raises(ValueError, match=r"acts in 2 environments since its reset, and got observations of 1: .*reset"):
+        policy([1])
+    with pytest.raises(ValueError, match="NaN or infinity"):
+        policy([[np.nan], [2]])
+    with pytest.raises(ValueError, match=r"reset\(2\): the policy acts in 2 environments"):
+        policy.reset(2)
+    assert policy([[3], [4]]).tolist() == [[13], [24]]
+    policy.reset()
+    assert policy([5]).tolist() == [55]
+
+
+def test_a_policy_without_memory_has_nothing_to_reset(file):
+    policy = Policy(file)
+    first = policy([3, 6])
+    policy.reset()
+    policy.reset([2])
+    np.testing.assert_array_equal(policy([3, 6]), first)
+
+
 @pytest.mark.parametrize(
     ("obs", "message"),
     [

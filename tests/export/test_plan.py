@@ -39,6 +39,16 @@ def test_products_become_float32():
     assert eqx.tree_equal(exportable(rounding), plain)
 
 
+def test_what_is_remembered():
+    policy = exported.remembering("factors", 3, True, action_horizon=4, action_execute=2)
+    made, plain = plan(exportable(policy)), plan(exported.policy("factors"))
+    assert made.history == {"length": 3, "actions": True, "single": {"kind": "vector", "shape": [3]}}
+    assert made.chunk == {"horizon": 4, "execute": 2, "ensemble": False, "decay": 0.01}
+    assert (made.action, made.steps) == (plain.action, (4,))
+    assert made.arrays["weight/2"].shape[1] == 4 * plain.arrays["weight/2"].shape[1]
+    assert (plain.history, plain.chunk, plain.steps) == (None, None, ())
+
+
 def test_the_last_layer_has_the_means_alone():
     policy = exported.policy("flat")
     made = plan(policy)
