@@ -90,7 +90,7 @@ def export(
         alone = {"alone": 0} if form == "onnx" else {}
         off, steps = difference(simple, act, obs, **alone), 0
         if made is not None and made.memory is not None:
-            off, steps = max(off, difference_in_episodes(simple, made, single)), STEPS * sum(LANES)
+            off, steps = max(off, difference_in_episodes(simple, made, single, STEPS)), STEPS * sum(LANES)
             made.reset()
         if not off <= tolerance:
             raise ConfigError(

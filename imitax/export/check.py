@@ -89,7 +89,7 @@ def _columns(policy: Policy, obs: Obs) -> Shaped[Array, "B Hk"]:
     return predict(policy, obs, jr.key(0), "mode")
 
 
-def difference_in_episodes(policy: Policy, exported: imitax_policy.Policy, obs: Any) -> float:
+def difference_in_episodes(policy: Policy, exported: imitax_policy.Policy, obs: Any, steps: int = STEPS) -> float:
     """The largest difference where both remember, in environments whose episodes end at random steps.
 
     The original acts as `run.policy` does. Where it sees earlier actions it is shown those of the export, so that
@@ -99,6 +99,7 @@ def difference_in_episodes(policy: Policy, exported: imitax_policy.Policy, obs: 
         policy: the original.
         exported: likewise, with its memory.
         obs: single observations [N, ...], of which the environments show random ones.
+        steps: of each number of environments in `LANES`.
 
     Returns:
         As `difference`.
@@ -112,13 +113,10 @@ def difference_in_episodes(policy: Policy, exported: imitax_policy.Policy, obs: 
         return np.asarray(_columns(policy, *latest))
 
     for lanes in LANES:
-        for one in (memory.begin, values.begin, exported.reset):
-            one()
-        for t in range(STEPS):
-            ended = (rng.random(lanes) < ENDS) & (t > 0)
-            if ended.any():
-                for one in (memory.begin, values.begin, exported.reset):
-                    one(ended)
+        for t in range(steps):
+            ended = None if t == 0 else rng.random(lanes) < ENDS
+            for begin in (memory.begin, values.begin, exported.reset):
+                begin(ended)
             shown = rows(obs, rng.integers(count(obs), size=lanes))
             memory.act(shown, predicted)
             found = values(lambda: np.asarray(_original(network, *latest)))

@@ -7,7 +7,6 @@ import pytest
 
 from imitax import export
 from imitax.acting import Acting
-from imitax.export import check
 from imitax.export.check import difference, difference_in_episodes, draw
 from imitax.history import newest
 
@@ -34,15 +33,14 @@ def test_an_offset_is_found_in_half_widths():
 
 
 def test_what_is_remembered_otherwise_is_found(tmp_path, monkeypatch):
-    monkeypatch.setattr(check, "STEPS", 30)
     policy = exported.remembering("flat", 2, True, action_horizon=3, action_ensemble=True)
     made, obs = export._write_numpy(policy, {}, tmp_path), newest(policy.actor.spec.history, draw(policy, 60))
-    assert difference_in_episodes(policy, made, obs) < 1e-5
+    assert difference_in_episodes(policy, made, obs, 30) < 1e-5
     made.memory.chunk["decay"] = 0.5
-    assert difference_in_episodes(policy, made, obs) > 1e-3
+    assert difference_in_episodes(policy, made, obs, 30) > 1e-3
     made.memory.chunk["decay"] = 0.01
     monkeypatch.setattr(made, "reset", lambda lanes=None: made.memory.reset() if lanes is None else None)
-    assert difference_in_episodes(policy, made, obs) > 1e-3
+    assert difference_in_episodes(policy, made, obs, 30) > 1e-3
 
 
 def test_a_worse_choice_costs_its_log_probability():

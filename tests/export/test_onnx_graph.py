@@ -1,6 +1,8 @@
 """The graph's interface: names, types and shapes, and what an older runtime needs."""
 
 import json
+import re
+from pathlib import Path
 
 import exported
 import numpy as np
@@ -57,6 +59,21 @@ def test_a_graph_takes_stacks_and_gives_chunks(tmp_path):
     said = session.get_modelmeta().custom_metadata_map
     assert json.loads(said["chunk"]) == {"horizon": 3, "execute": 3, "ensemble": False, "decay": 0.01}
     assert (json.loads(said["history"])["length"], json.loads(said["history"])["actions"]) == (2, True)
+
+
+def test_the_documented_memory_of_a_graph(tmp_path):
+    """The example of docs/deploy.md, in two episodes."""
+    page = (Path(__file__).parents[2] / "docs" / "deploy.md").read_text()
+    (block,) = re.findall(r"^```python\n(class Remembering:.*?)^```$", page, re.DOTALL | re.MULTILINE)
+    scope = {"np": np}
+    exec(block, scope)
+    policy = exported.remembering("flat", 3, action_horizon=4, action_execute=2)
+    session = runtime.InferenceSession(build(plan(policy), ["observation"], {}).SerializeToString())
+    acting, expected = scope["Remembering"](session), _write_numpy(policy, {}, tmp_path)
+    for obs in np.random.default_rng(0).normal(size=(2, 5, 3)):
+        acting.reset()
+        expected.reset()
+        np.testing.assert_allclose([acting(x) for x in obs], [expected(x) for x in obs], atol=2e-6)
 
 
 def test_actions_of_a_finite_set_have_its_type_and_shape():
