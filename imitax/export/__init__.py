@@ -77,32 +77,35 @@ def export(
     """
     _check_place(form, folder, overwrite)
     simple = exportable(policy)
-    obs, history = draw(simple, OBSERVATIONS), simple.actor.spec.history
-    single = obs if history is None else newest(history, obs)
+    obs = draw(simple, OBSERVATIONS)
     with tempfile.TemporaryDirectory() as temporary:
-        place = Path(temporary)
+        place, steps = Path(temporary), 0
         if form == "numpy":
-            made = _write_numpy(simple, plain(about), place)
-            act, one, shown = made.predict, made, rows(single, 0)
+            made, single = _write_numpy(simple, plain(about), place), _single(simple, obs)
+            act, time_of = made.predict, _microseconds(made, rows(single, 0))
+            off = difference(simple, act, obs)
+            if made.memory is not None:
+                off, steps = max(off, difference_in_episodes(simple, made, single, STEPS)), STEPS * sum(LANES)
         else:
-            made, act = None, _write_onnx(simple, plain(about), place)
-            one, shown = act, rows(obs, slice(0, 1))
-        alone = {"alone": 0} if form == "onnx" else {}
-        off, steps = difference(simple, act, obs, **alone), 0
-        if made is not None and made.memory is not None:
-            off, steps = max(off, difference_in_episodes(simple, made, single, STEPS)), STEPS * sum(LANES)
-            made.reset()
+            act = _write_onnx(simple, plain(about), place)
+            time_of = _microseconds(act, rows(obs, slice(0, 1)))
+            off = difference(simple, act, obs, alone=0)
         if not off <= tolerance:
             raise ConfigError(
                 f"the {form} export differs from its original by {off:.2g} on {OBSERVATIONS:,} observations, more than "
                 f"{tolerance:g}: nothing is written. Large weights or tiny standard deviations magnify rounding; "
                 "--tolerance allows more"
             )
-        time_of = _microseconds(one, shown)
         _move(place, folder, form)
-    rounding = difference(explicit(policy), act, rows(obs, slice(0, 1000)), **alone) if _rounds(policy) else None
+    rounding = difference(explicit(policy), act, rows(obs, slice(0, 1000)), alone=0) if _rounds(policy) else None
     unit = "nats of log-probability" if simple.actor.spec.is_finite else "in half-widths of the action range"
     return Exported(folder, form, off, unit, OBSERVATIONS, steps, time_of, rounding)
+
+
+def _single(policy: Policy, obs: Any) -> Any:
+    """Single observations [N, ...], of those [N, ...] that the network sees."""
+    history = policy.actor.spec.history
+    return obs if history is None else newest(history, obs)
 
 
 def _check_place(form: str, folder: Path, overwrite: bool) -> None:

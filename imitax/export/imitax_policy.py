@@ -73,7 +73,7 @@ class Policy:
             self.ends = np.cumsum(self.sizes).tolist()
         else:
             self.middle, self.half = arrays["middle"], arrays["half"]
-            self.low, self.high = arrays.get("low"), arrays.get("high")
+            self.low, self.high = arrays.get("low", -np.inf), arrays.get("high", np.inf)
             self.limit = np.float32(self.action.get("limit"))
         self.leaves = []  # of one observation, as the environment gives it
         put_together(self.space, lambda leaf: self.leaves.append(Leaf(leaf)))
@@ -179,7 +179,7 @@ class Memory:
 
     def begin(self, lanes):
         """Make room for a number of environments."""
-        self.age, self.predicted = np.zeros(lanes, int), []
+        self.age, self.latest, self.planned = np.zeros(lanes, int), [], np.zeros((lanes, 0))
         if self.history:
             length, size = self.history["length"], sum(self.policy.action.get("sizes", self.policy.action["shape"]))
             self.frames = [np.zeros((lanes, length, *leaf.shape), leaf.dtype) for leaf in self.policy.leaves]
@@ -194,9 +194,7 @@ class Memory:
             frames[:, -1] = x
             frames[fresh] = x[fresh][:, None]
         self.actions[fresh] = 0
-        inputs, seen = self.policy.inputs, list(self.frames)
-        if self.history["actions"]:
-            seen.append(self.actions)
+        inputs, seen = self.policy.inputs, [*self.frames, self.actions] if self.history["actions"] else self.frames
         if len(inputs) == 1:  # actions stand behind a vector, and beside everything else
             seen = [np.concatenate([x.reshape(len(x), -1) for x in seen], 1)]
         return [x.reshape(len(x), *leaf.shape) for x, leaf in zip(seen, inputs)]
@@ -218,19 +216,19 @@ class Memory:
         place = self.age % self.chunk["execute"]
         due = place == 0
         if due.all():
-            self.predicted = predict()
+            self.planned = predict()
         elif due.any():
-            self.predicted[due] = predict()[due]
-        return self.predicted[np.arange(len(place)), place]
+            self.planned[due] = predict()[due]
+        return self.planned[np.arange(len(place)), place]
 
     def mean(self, new):
         """Of all predictions for this step, of which `new` are the latest."""
         horizon = self.chunk["horizon"]
-        self.predicted = [new, *self.predicted][:horizon]  # the newest first
+        self.latest = [new, *self.latest][:horizon]  # the newest first
         there = np.minimum(self.age + 1, horizon)  # predictions of this episode for this step
-        rank = there[:, None] - 1 - np.arange(len(self.predicted))  # 0 is the oldest
+        rank = there[:, None] - 1 - np.arange(len(self.latest))  # 0 is the oldest
         weight = np.where(rank >= 0, np.exp(-self.chunk["decay"] * np.maximum(rank, 0)), 0.0)
-        actions = np.stack([x[:, i] for i, x in enumerate(self.predicted)], 1)  # [B, P, A]
+        actions = np.stack([x[:, i] for i, x in enumerate(self.latest)], 1)  # [B, P, A]
         return ((weight[..., None] * actions).sum(1) / weight.sum(1, keepdims=True)).astype(np.float32)
 
 
@@ -251,7 +249,7 @@ class Leaf:
         if self.kind == "categories":
             self.first = np.reshape(about["first"], self.shape)
             self.last = self.first + np.reshape(about["categories"], self.shape) - 1
-        self.mean, self.std = arrays.get(f"mean/{index}"), arrays.get(f"std/{index}")
+        self.mean, self.std = arrays.get(f"mean/{index}", 0.0), arrays.get(f"std/{index}", 1.0)
         self.places, self.values = arrays.get(f"places/{index}"), arrays.get(f"values/{index}")
         mine = f"cnn/{index}/"
         self.parts = {name[len(mine) :]: x for name, x in arrays.items() if name.startswith(mine)}

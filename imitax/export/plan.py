@@ -103,7 +103,9 @@ def plan(policy: Policy) -> Plan:
     if not spec.is_finite:
         arrays |= {"middle": spec.middle, "half": spec.half}
     if spec.is_open:
-        arrays |= {name: np.float32(side) for name, side in zip(("low", "high"), spec.box.limits, strict=True)}
+        arrays |= {
+            name: np.asarray(side, np.float32) for name, side in zip(("low", "high"), spec.box.limits, strict=True)
+        }
     chunks = chunks_of(policy)
     return Plan(
         [_described(leaf, cnn) for leaf, cnn in zip(spec.observation.leaves, cnns, strict=True)],
