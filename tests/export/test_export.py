@@ -1,6 +1,7 @@
 """Exports act as their originals do, and are not written where they do not."""
 
 import importlib.util
+import json
 
 import exported
 import numpy as np
@@ -123,3 +124,16 @@ def test_a_missing_package_is_named(tmp_path, monkeypatch):
     with pytest.raises(ConfigError, match=r"pip install 'imitax\[onnx\]'"):
         export(exported.policy("flat"), {}, "onnx", tmp_path / "out")
     assert not (tmp_path / "out").exists()
+
+
+def test_the_format_is_the_old_one_where_nothing_is_new(tmp_path):
+    """So that programs with an earlier imitax_policy.py read it, and refuse what they would not understand."""
+
+    def written(policy):
+        module._write_numpy(policy, {}, tmp_path)
+        return json.loads(np.load(tmp_path / "policy.npz")["description"].tobytes())
+
+    plain = written(exported.policy("flat"))
+    assert (plain["format"], "history" in plain, "chunk" in plain) == ("imitax-numpy-policy-1", False, False)
+    for policy in (exported.policy("open"), exported.remembering("flat", 2), exported.remembering("class", 2)):
+        assert written(policy)["format"] == "imitax-numpy-policy-2"
