@@ -3,7 +3,7 @@ PYTHON ?= python3.11
 BIN := .venv/bin
 .DEFAULT_GOAL := help
 
-.PHONY: help demo test test-long check format bench bench-export bench-peers bench-resume bench-online bench-offline bench-model bench-table bench-discrete mountain-car expert tables clean
+.PHONY: help demo test test-long check format bench bench-export bench-peers bench-resume bench-online bench-offline bench-model bench-table bench-discrete mountain-car expert tables docs clean
 
 help:  ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/'
@@ -69,5 +69,16 @@ tables: .venv/.installed  ## regenerate the tables of README and docs, from benc
 	$(BIN)/python -m bench.scores_table
 	$(BIN)/python -m bench.experiments.claims
 
+.venv/.docs: .venv/.installed
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[docs]'
+	@touch $@
+
+docs: .venv/.docs  ## the documentation as a site, in build/site; warnings are errors
+	rm -rf build/pages build/site && mkdir -p build/pages
+	cp -r README.md CONTRIBUTING.md CHANGELOG.md CITATION.cff LICENSE docs examples build/pages
+	cp -r --parents bench/results/claims build/pages
+	$(BIN)/zensical build --clean --strict
+	$(BIN)/python -m bench.site build/site
+
 clean:  ## remove the environment and the caches
-	rm -rf .venv .pytest_cache .ruff_cache
+	rm -rf .venv .pytest_cache .ruff_cache build
