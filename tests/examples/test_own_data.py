@@ -1,35 +1,24 @@
 """The example of a CSV file without a simulator: its commands run, and their numbers hold together."""
 
 import json
-import os
 import re
-import subprocess
-import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
+import scripted
 
 import imitax
-
-ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture(scope="module")
 def done(tmp_path_factory):
     """The folder in which the example ran without a virtual environment of its own, and what it printed."""
     folder = tmp_path_factory.mktemp("own") / "data"
-    environment = os.environ | {"PYTHON": sys.executable, "READY": "1", "STEPS": "250", "JAX_PLATFORMS": "cpu"}
-    environment["PYTHONPATH"] = str(ROOT)
-    command = ["bash", str(ROOT / "examples" / "own_data.sh"), str(folder)]
-    ended = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=300)
-    assert ended.returncode == 0, ended.stderr
-    return folder, ended
+    return folder, scripted.ended("own_data.sh", folder, STEPS="250")
 
 
 def test_it_needs_at_most_six_commands():
-    script = (ROOT / "examples" / "own_data.sh").read_text()
-    assert 1 <= len(re.findall(r"^ *run \S", script, re.MULTILINE)) <= 6
+    assert 1 <= scripted.commands("own_data.sh") <= 6
 
 
 def test_the_machine_is_learned(done):
