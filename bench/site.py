@@ -2,7 +2,7 @@
 
     python -m bench.site FOLDER
 
-Formulas, which `pymdownx.arithmatex` has marked, become MathML. Browsers show it without a script and without a request.
+Formulas, which `pymdownx.arithmatex` has marked, become MathML, which browsers show without a script or a request.
 A formula that cannot be read and a link that leads nowhere are errors, which name the page.
 """
 
