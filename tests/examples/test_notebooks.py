@@ -35,3 +35,12 @@ def test_an_environment_of_your_own(tmp_path):
     assert np.isfinite(found["score"])
     assert any("accuracy" in line for line in found["trained"])
     assert len(found["path"]) == 51
+
+
+@pytest.mark.usefixtures("no_figures")
+def test_a_reward_is_judged(tmp_path):
+    found = ran("judge_a_reward", steps=200, warmup=100, folder=tmp_path)
+    assert found["demos"].returns.mean() > -30
+    assert set(found["judged"]["sets"]) == {"demonstrations", "replay", "policy", "random actions"}
+    assert -1 <= found["judged"]["all"]["kendall"].value <= 1
+    assert np.isfinite(found["learned"]).all()
