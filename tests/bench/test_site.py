@@ -1,4 +1,4 @@
-"""The last steps of `make docs`: formulas are found, links are followed. The typesetting itself is of the extra `docs`."""
+"""The last steps of `make docs`: formulas are found, links are followed. Typesetting itself needs the extra `docs`."""
 
 import importlib
 import sys
