@@ -37,6 +37,7 @@ def test_an_environment_of_your_own(tmp_path):
     assert len(found["path"]) == 51
 
 
+@pytest.mark.long
 @pytest.mark.usefixtures("no_figures")
 def test_a_reward_is_judged(tmp_path):
     found = ran("judge_a_reward", steps=200, warmup=100, folder=tmp_path)
