@@ -16,7 +16,7 @@ def test_it_needs_at_most_twelve_commands_from_pip_on():
 
 
 def test_from_a_csv_file_to_a_policy_without_jax(tmp_path):
-    """One test, so that several processes of tests do not run the script twice. `venv` and `pip install` are left out."""
+    """One test, so that processes of tests do not run the script twice. `venv` and `pip install` are left out."""
     printed = scripted.ended("newcomer.sh", tmp_path, STEPS="250", SEEDS="0").stdout
     runs = {name: imitax.Run(tmp_path / name) for name in ("small", "large")}
     for run in runs.values():
