@@ -88,8 +88,8 @@ def names(data):
 
 
 WITH_PYTHON = [page for page in PAGES if blocks(page, "python")]
-LONG = {"rewards.md"}
-"""Pages whose examples take long; `tests/rewards` runs the same functions on a smaller task."""
+LONG = {"rewards.md", "compare.md"}
+"""Pages whose examples take long; the tests of what they show run the same functions on smaller tasks."""
 
 
 @pytest.mark.usefixtures("no_figures")

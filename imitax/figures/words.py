@@ -23,7 +23,7 @@ METRICS: dict[str, Words] = {
     "alpha": Words("temperature"),
     "anchors": Words("anchors"),
     "contrast": Words("contrastive loss"),
-    "covariance": Words("reward objective"),
+    "covariance": Words("reward objective, covariance"),
     "critic_loss": Words("critic loss"),
     "d4rl": Words("D4RL score", "%"),
     "discriminator_loss": Words("discriminator loss", NATS),

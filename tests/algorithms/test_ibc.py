@@ -86,6 +86,7 @@ def trained(module, cfg, updates, batch_size=128):
     return module.policy(eqx.combine(run(arrays), static))
 
 
+@pytest.mark.long
 def test_two_modes_and_a_jump():
     rate = OptimizerConfig(lr=3e-3)
     small = ibc.Config(

@@ -68,6 +68,7 @@ def test_the_optimal_grid_policy_reaches_the_flag_in_gymnasium():
     assert (gym_returns(uniform, grid, 0, 5) == -200).all()
 
 
+@pytest.mark.long
 def test_one_command_draws_and_measures(tmp_path, monkeypatch, capsys):
     argv = ["mountain_car", "--out", str(tmp_path), "--bins", "20", "--demos", "5"]
     argv += ["--results", str(tmp_path / "results.jsonl")]

@@ -27,6 +27,7 @@ def test_a_policy_of_your_own_data(tmp_path):
     assert sorted(p.name for p in (tmp_path / "robot").iterdir()) == ["imitax_policy.py", "policy.npz"]
 
 
+@pytest.mark.long
 @pytest.mark.usefixtures("no_figures")
 def test_an_environment_of_your_own(tmp_path):
     found = ran("own_environment", steps=200, warmup=100, folder=tmp_path)
