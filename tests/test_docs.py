@@ -88,8 +88,8 @@ def names(data):
 
 
 WITH_PYTHON = [page for page in PAGES if blocks(page, "python")]
-LONG = {"rewards.md", "compare.md"}
-"""Pages whose examples take long; the tests of what they show run the same functions on smaller tasks."""
+LONG = {"compare.md", "f_irl.md", "ml_irl.md", "rambo.md", "recoil_online.md", "rewards.md", "rmirl_implicit.md"}
+"""Pages whose examples take about ten seconds each, and are much like those of another page or of a test."""
 
 
 @pytest.mark.usefixtures("no_figures")

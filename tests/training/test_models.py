@@ -50,7 +50,8 @@ def start(cfg, folder, data, **options):
     return imitax.train(cfg, out=folder, **TOY | {"steps": 36} | sources(cfg, data) | options)
 
 
-@pytest.mark.parametrize("name", [pytest.param("rmirl", marks=pytest.mark.long), "mbpo"])
+@pytest.mark.long  # as resumes of every algorithm in tests/algorithms/test_spaces_contract.py
+@pytest.mark.parametrize("name", ["rmirl", "mbpo"])
 def test_an_interrupted_run_ends_where_a_whole_one_does(name, tmp_path, demos):
     """RMIRL has all that there is offline; its chunks are cut at its rollouts, whose period does not divide them."""
     cfg = CASES[name]
