@@ -2,10 +2,11 @@
 
 # Over 250 lines: all that a run hands out, one method each.
 
+from collections.abc import Callable
 from contextlib import closing
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 import numpy as np
 
@@ -43,6 +44,7 @@ from imitax.video import Film, check_path, film
 if TYPE_CHECKING:
     import pandas
 
+T = TypeVar("T")
 Which = Literal["last", "best", "selected"] | str
 """The last policies, those with the best evaluation, or those that `--select` or `Run.select` has chosen, without which
 they are the last; any other text is refused with a message."""
@@ -79,6 +81,7 @@ class Run:
         self._task, self._env, self._trust_env = task, env, trust_env
         self._measured = measured
         self._compiled: dict[Path, tuple[int, Acting]] = {}
+        self._rewards: dict[Path, tuple[int, LearnedReward]] = {}
 
     @cached_property
     def summary(self) -> dict[str, Any]:
@@ -154,11 +157,7 @@ class Run:
 
     def _acting(self, seed: int | None, which: Which) -> Acting:
         """A seed's policy with its compiled functions; read again when its file has changed."""
-        path = self._file("policy", seed, which)
-        written = path.stat().st_mtime_ns
-        if self._compiled.get(path, (None,))[0] != written:
-            self._compiled[path] = written, Acting(load_policy(path)[0])
-        return self._compiled[path][1]
+        return _current(self._compiled, self._file("policy", seed, which), lambda path: Acting(load_policy(path)[0]))
 
     @cached_property
     def policy(self) -> RunPolicy:
@@ -249,14 +248,13 @@ class Run:
 
         CheckpointError when the algorithm learns no reward.
         """
+        return load_reward(self._reward_file(seed, which))[0]
+
+    def _reward_file(self, seed: int | None, which: Which) -> Path:
         path = self._file("reward", seed, which)
         if not path.exists():
             raise CheckpointError(f"{path.parent} has no reward: {self.config['algorithm']} learns none")
-        return load_reward(path)[0]
-
-    @cached_property
-    def _first_reward(self) -> LearnedReward:
-        return self.load_reward()
+        return path
 
     @guarded
     def reward(
@@ -282,7 +280,7 @@ class Run:
         Returns:
             Rewards, a scalar array or [B]. High is expert-like; the scale is the run's own.
         """
-        reward = self._first_reward if seed is None and which == "last" else self.load_reward(seed, which)
+        reward = _current(self._rewards, self._reward_file(seed, which), lambda path: load_reward(path)[0])
         spec = reward.net.spec
         (seen, alone), (following, _) = (_fitting(spec, x, name) for name, x in (("obs", obs), ("next_obs", next_obs)))
         size, given = spec.action.columns, np.asarray(action)
@@ -465,6 +463,14 @@ class Run:
         about = {"policy": which, "episodes": len(data[self.seeds[0]].episodes), "measured_on": kind}
         about |= {"error_of": of}
         return summarise_errors(errors) | about | ({} if inference is None else {"inference": inference})
+
+
+def _current(known: dict[Path, tuple[int, T]], path: Path, read: Callable[[Path], T]) -> T:
+    """What a file holds, from `known`; read again when the file has changed."""
+    written = path.stat().st_mtime_ns
+    if known.get(path, (None,))[0] != written:
+        known[path] = written, read(path)
+    return known[path][1]
 
 
 def _fitting(spec: Spec, obs: Any, name: str) -> tuple[Any, bool]:
