@@ -7,7 +7,7 @@ from jaxtyping import Array, Float, PRNGKeyArray
 
 from imitax.networks.encoder import Encoder, make_encoder
 from imitax.networks.mlp import MLP, Precision
-from imitax.networks.policy import Choices, PolicyConfig, encoded, log_normal, sampled
+from imitax.networks.policy import Choices, PolicyConfig, encoded, loc_and_log_std, log_normal, sampled
 from imitax.spaces import Spec
 from imitax.types import Obs
 
@@ -33,9 +33,7 @@ class Gaussian(eqx.Module):
 
     def gaussian(self, obs: Obs) -> tuple[Float[Array, "B A"], Float[Array, "B A"]]:
         """Mean and log standard deviation, in half-widths of the range around its middle."""
-        loc, raw = jnp.split(self.mlp(encoded(self.encoder, obs, self.cfg)), 2, axis=-1)
-        low, high = self.cfg.log_std_min, self.cfg.log_std_max
-        return loc, low + (high - low) * (jnp.tanh(raw) + 1) / 2
+        return loc_and_log_std(self.mlp(encoded(self.encoder, obs, self.cfg)), self.cfg)
 
     def sample(self, obs: Obs, key: PRNGKeyArray) -> tuple[Float[Array, "B A"], Float[Array, "B"]]:
         """A reparametrised action, and the log-density of what it was before it was clipped."""

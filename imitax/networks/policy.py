@@ -98,6 +98,13 @@ class Choices(NamedTuple):
         return Choices(self.action * keep[None, :, None], self.log_prob * keep[None], weight, drawn)
 
 
+def loc_and_log_std(outputs: Float[Array, "B D"], cfg: PolicyConfig) -> tuple[Float[Array, "B A"], Float[Array, "B A"]]:
+    """The two halves of a Gaussian head's outputs, the second mapped smoothly into the bounds of `log std`."""
+    loc, raw = jnp.split(outputs, 2, axis=-1)
+    low, high = cfg.log_std_min, cfg.log_std_max
+    return loc, low + (high - low) * (jnp.tanh(raw) + 1) / 2
+
+
 class TanhGaussian(eqx.Module):
     """Diagonal Gaussian squashed by tanh and mapped affinely onto the action box.
 
@@ -120,9 +127,8 @@ class TanhGaussian(eqx.Module):
 
     def gaussian(self, obs: Obs) -> tuple[Float[Array, "B A"], Float[Array, "B A"]]:
         """Mean and log standard deviation before the tanh."""
-        loc, raw = jnp.split(self.mlp(encoded(self.encoder, obs, self.cfg)), 2, axis=-1)
-        low, high = self.cfg.log_std_min, self.cfg.log_std_max
-        return jnp.clip(loc, -LOC_LIMIT, LOC_LIMIT), low + (high - low) * (jnp.tanh(raw) + 1) / 2
+        loc, log_std = loc_and_log_std(self.mlp(encoded(self.encoder, obs, self.cfg)), self.cfg)
+        return jnp.clip(loc, -LOC_LIMIT, LOC_LIMIT), log_std
 
     def sample(self, obs: Obs, key: PRNGKeyArray) -> tuple[Float[Array, "B A"], Float[Array, "B"]]:
         """A reparametrised action and its log-probability, taken from its pre-tanh value."""
