@@ -10,6 +10,7 @@ import numpy as np
 from imitax import history as histories
 from imitax.checkpoint import fill_tree, tree_arrays
 from imitax.choices.discrimination import RewardHead
+from imitax.choices.discriminator import create_reward
 from imitax.choices.learned_reward import LearnedReward
 from imitax.choices.terminal import Terminal
 from imitax.config import from_flat
@@ -29,7 +30,6 @@ from imitax.networks import (
     Policy,
     PolicyConfig,
     PolicyHead,
-    Reward,
     RewardConfig,
     Termination,
     chunked,
@@ -96,7 +96,7 @@ def save_reward(path: Path, reward: LearnedReward, about: dict[str, Any]) -> Non
     description = {
         "network": plain(net.cfg),
         "gamma": net.gamma,
-        "precision": net.mlp.precision,
+        "precision": net.precision,
         "terminal": plain(reward.terminal),
         "head": plain(reward.head),
         "scale": reward.scale,
@@ -114,15 +114,8 @@ def load_reward(path: Path | str) -> tuple[LearnedReward, dict[str, Any]]:
     """
     arrays, description, _ = _read(path, (REWARD_FORMAT,), "reward")
     spec, terminal = _spec(description["spec"]), from_flat(Terminal, description["terminal"])
-    net = Reward(
-        spec,
-        from_flat(RewardConfig, description["network"]),
-        gamma=description["gamma"],
-        flagged=terminal.flagged,
-        absorbing=terminal.samples_absorbing,
-        key=jr.key(0),
-        precision=description["precision"],
-    )
+    cfg, gamma, precision = (description[key] for key in ("network", "gamma", "precision"))
+    net = create_reward(from_flat(RewardConfig, cfg), spec, terminal, gamma, jr.key(0), precision)
     head = from_flat(RewardHead, description["head"])
     template = LearnedReward(Normalizer.identity(spec.observation), net, terminal, head, description["scale"])
     return fill_tree(template, arrays, str(path)), description["about"]

@@ -79,6 +79,8 @@ class Training:
     """Run folder or policy file whose policy the run starts from (warm start)."""
     reward: Path | None = None
     """Run folder or reward file whose learned reward is given in place of the environment's (for sac)."""
+    reward_combine: Literal["mean", "minimum", "pessimistic"] | None = None
+    """How the members of a given ensemble of rewards count as one; as in the run that learned them when None."""
     model_from: Path | None = None
     """Run folder or model file whose fitted dynamics are taken, in place of a fit (offline methods with a model)."""
     variant: str = ""

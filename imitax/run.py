@@ -280,6 +280,33 @@ class Run:
         Returns:
             Rewards, a scalar array or [B]. High is expert-like; the scale is the run's own.
         """
+        reward, inputs, alone = self._asked(obs, action, next_obs, terminated, seed, which)
+        values = np.asarray(reward(*inputs))
+        return np.asarray(values[0]) if alone else values
+
+    @guarded
+    def reward_members(
+        self,
+        obs: Any,
+        action: np.ndarray | np.generic | int,
+        next_obs: Any,
+        terminated: np.ndarray | bool = False,
+        *,
+        seed: int | None = None,
+        which: Which = "last",
+    ) -> np.ndarray:
+        """Rewards by each member of an ensemble (`--reward.members N`), [N] or [N, B]; arguments as of `reward`.
+
+        Their standard deviation over N says how much they disagree. A run with one reward has one row.
+        """
+        reward, inputs, alone = self._asked(obs, action, next_obs, terminated, seed, which)
+        values = np.asarray(reward.each(*inputs))
+        return values[:, 0] if alone else values
+
+    def _asked(
+        self, obs: Any, action: Any, next_obs: Any, terminated: Any, seed: int | None, which: Which
+    ) -> tuple[LearnedReward, tuple[Any, Any, Any, np.ndarray], bool]:
+        """The reward, what it takes of these transitions, and whether they are one."""
         reward = _current(self._rewards, self._reward_file(seed, which), lambda path: load_reward(path)[0])
         spec = reward.net.spec
         (seen, alone), (following, _) = (_fitting(spec, x, name) for name, x in (("obs", obs), ("next_obs", next_obs)))
@@ -288,8 +315,7 @@ class Run:
         if taken.shape != (count(seen), size):
             raise ConfigError(f"action has {taken.shape[-1] if taken.ndim else 1} dimensions, the reward takes {size}")
         ended = np.broadcast_to(np.asarray(terminated, bool), count(seen))
-        values = np.asarray(reward(seen, spec.action.encode(taken), following, ended))
-        return np.asarray(values[0]) if alone else values
+        return reward, (seen, spec.action.encode(taken), following, ended), alone
 
     @guarded
     def with_history(self, data: Any) -> Dataset:

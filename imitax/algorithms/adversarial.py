@@ -41,7 +41,8 @@ from imitax.choices.terminal import Terminal, absorbing_transition
 from imitax.choices.weight_penalty import l2
 from imitax.errors import ConfigError
 from imitax.learner import Learner, OptimizerConfig
-from imitax.networks import Critic, CriticConfig, Normalizer, Policy, PolicyHead, Reward, RewardConfig
+from imitax.networks import AnyReward, Critic, CriticConfig, Normalizer, Policy, PolicyHead, Reward, RewardConfig
+from imitax.networks.reward_ensemble import by_member, disagreement
 from imitax.settings import INLINE, Count, ShareBelowOne, settings
 from imitax.types import Batch, Metrics, Transition, concat, part
 
@@ -79,8 +80,7 @@ class Config:
             )
         loss, head = self.discriminator.discrimination.kind, self.discriminator.head.kind
         if self.subtract_log_policy and loss in ("linear", "least_squares", "mixup"):
-            form = "subtract_log_policy is AIRL's form of the cross-entropy logit"
-            raise ConfigError(f"{form}, not of discrimination.kind={loss}")
+            raise ConfigError(f"subtract_log_policy: AIRL's cross-entropy logit has no discrimination.kind={loss}")
         if self.subtract_log_policy and head != "logit":
             raise ConfigError(
                 f"head.kind={head} reads h as the whole logit, and subtract_log_policy takes log pi(a|s) off it: use "
@@ -160,7 +160,7 @@ class State(eqx.Module):
     """Agent and discriminator."""
 
     agent: ActorCritic
-    discriminator: Learner[Reward]
+    discriminator: Learner[AnyReward]
     normalizer: Normalizer
 
 
@@ -176,10 +176,9 @@ def discriminator_loss(
     net: Reward, actor: PolicyHead, expert: Transition, learner: Transition, cfg: Config, key: PRNGKeyArray
 ) -> tuple[Float[Array, ""], Metrics]:
     """Discrimination, gradient penalty and weight penalty, on as many transitions of expert and learner."""
-    kd, kl, kp = jr.split(key, 3)
+    (kd, kl, kp), parts = jr.split(key, 3), cfg.discriminator
     x_expert, x_learner = (cfg.agent.terminal.reward_input(t) for t in (expert, learner))
     logp = log_policy(actor, expert, learner) if cfg.subtract_log_policy else 0.0
-    parts = cfg.discriminator
     loss, metrics = parts.discrimination(lambda x: net(x, kd) - logp, x_expert, x_learner, kl)
     penalty, norm = parts.gradient_penalty(net, x_expert, x_learner, kp)
     decay = parts.l2 * l2(net) if parts.l2 else jnp.zeros(())
@@ -192,7 +191,7 @@ def log_policy(actor: PolicyHead, expert: Transition, learner: Transition) -> Fl
     return actor.log_prob(both.obs, both.action) * (1.0 - both.absorbing)
 
 
-def reward_of(net: Reward, t: Transition, cfg: Config) -> Float[Array, "B"]:
+def reward_of(net: AnyReward, t: Transition, cfg: Config) -> Float[Array, "B"]:
     """The policy's reward for transitions with normalised observations."""
     return cfg.discriminator.policy_reward(net, cfg.agent.terminal.reward_input(t))
 
@@ -216,7 +215,7 @@ def update(state: State, batch: Batch, cfg: Config, key: PRNGKeyArray) -> tuple[
     for i in range(cfg.reward_updates):
         expert, replay = (part(t, i * n, (i + 1) * n) for t in (data.expert, data.replay))
         key = jr.fold_in(kr, i)
-        discriminator, metrics = discriminator.descend(discriminator_loss, actor, expert, replay, cfg, key)
+        discriminator, metrics = discriminator.descend(by_member(discriminator_loss), actor, expert, replay, cfg, key)
 
     n_expert, first = round(cfg.expert_share * n), len(data.replay) - n
     mixed = part(data.replay, first, first + n - n_expert)
@@ -231,7 +230,8 @@ def update(state: State, batch: Batch, cfg: Config, key: PRNGKeyArray) -> tuple[
     if not n_expert:
         expert_reward = reward_of(discriminator.net, part(data.expert, first, first + n), cfg)
     metrics |= {"reward_learner": mixed.reward[n_expert:].mean(), "reward_expert": expert_reward.mean()}
-    metrics |= {"reward_absorbing": end} if cfg.agent.terminal.flagged else {}
+    several = disagreement(discriminator.net, cfg.agent.terminal.reward_input(mixed))
+    metrics |= several | ({"reward_absorbing": end} if cfg.agent.terminal.flagged else {})
     return State(agent, discriminator, state.normalizer), metrics | mc | ma
 
 

@@ -51,7 +51,8 @@ from imitax.choices.terminal import Terminal, absorbing_transition
 from imitax.choices.weight_penalty import l2
 from imitax.errors import ConfigError
 from imitax.learner import Learner, OptimizerConfig
-from imitax.networks import Critic, CriticConfig, Normalizer, Policy, Reward, RewardConfig
+from imitax.networks import AnyReward, Critic, CriticConfig, Normalizer, Policy, Reward, RewardConfig
+from imitax.networks.reward_ensemble import by_member, disagreement
 from imitax.settings import INLINE, Count, NonNegative, Positive, settings
 from imitax.types import Batch, Metrics, RewardInput, Transition, concat
 
@@ -113,6 +114,8 @@ class Config:
         for name, net in (("reward", self.reward), ("density", self.density)):
             if net.inputs != "state" or net.shaping:
                 raise ConfigError(f"f_irl compares states alone: {name}.inputs must be state, without {name}.shaping")
+        if self.density.members > 1:
+            raise ConfigError("the ensemble of f_irl is one of rewards: give reward.members, and leave density.members")
 
 
 PRESETS = {
@@ -156,8 +159,8 @@ class State(eqx.Module):
     """Agent, reward and discriminator."""
 
     agent: ActorCritic
-    reward: Learner[Reward]
-    density: Learner[Reward]
+    reward: Learner[AnyReward]
+    density: Learner[AnyReward]
     normalizer: Normalizer
 
 
@@ -219,7 +222,7 @@ def reward_turn(state: State, buffers: Buffers, cfg: Config, key: PRNGKeyArray) 
     n = cfg.reward_batch_size
     pairs = (buffers.expert.take(buffers.expert.draw(n, ke)), buffers.replay.take(buffers.replay.draw(n, kl)))
     expert, learner = (cfg.agent.terminal.reward_input(state.normalizer.transition(t)) for t in pairs)
-    net, metrics = state.reward.descend(reward_loss, state.density.net, expert, learner, cfg, kr)
+    net, metrics = state.reward.descend(by_member(reward_loss), state.density.net, expert, learner, cfg, kr)
     return replace(state, reward=net), metrics
 
 
@@ -238,17 +241,17 @@ def update(state: State, batch: Batch, cfg: Config, key: PRNGKeyArray) -> tuple[
     assert data.replay is not None
     kd, kr, kc, ka = jr.split(key, 4)
     expert, learner = (cfg.agent.terminal.reward_input(t) for t in (data.expert, data.replay))
-    density, md = state.density.descend(density_loss, expert, learner, cfg, kd)
+    density, md = state.density.descend(by_member(density_loss), expert, learner, cfg, kd)
     net, mr = state.reward, {}
     if cfg.reward_every == 1:
-        net, mr = net.descend(reward_loss, density.net, expert, learner, cfg, kr)
+        net, mr = net.descend(by_member(reward_loss), density.net, expert, learner, cfg, kr)
 
     replay = replace(data.replay, reward=net.net(learner))
     end = net.net(cfg.agent.terminal.reward_input(absorbing_transition(state.agent.actor.net.spec)))[0]
     critic, mc = state.agent.critic.descend(critic_loss, state.agent, replay, end, cfg, kc)
     agent, ma = improve(replace(state.agent, critic=critic), replay, cfg.agent, ka)
-    flagged = {"reward_absorbing": end} if cfg.agent.terminal.flagged else {}
-    return State(agent, net, density, state.normalizer), md | mr | flagged | mc | ma
+    md |= disagreement(net.net, learner) | ({"reward_absorbing": end} if cfg.agent.terminal.flagged else {})
+    return State(agent, net, density, state.normalizer), md | mr | mc | ma
 
 
 def policy(state: State) -> Policy:

@@ -44,7 +44,8 @@ from imitax.choices.terminal import Terminal, absorbing_transition
 from imitax.choices.weight_penalty import l2
 from imitax.errors import ConfigError
 from imitax.learner import Learner, OptimizerConfig
-from imitax.networks import Critic, CriticConfig, Normalizer, Policy, Reward, RewardConfig
+from imitax.networks import AnyReward, Critic, CriticConfig, Normalizer, Policy, Reward, RewardConfig
+from imitax.networks.reward_ensemble import by_member, disagreement
 from imitax.settings import INLINE, Count, NonNegative, settings
 from imitax.types import Batch, Metrics, RewardInput, Transition, concat
 
@@ -147,7 +148,7 @@ class State(eqx.Module):
     """Agent, reward and the weight of its proximal term."""
 
     agent: ActorCritic
-    reward: Learner[Reward]
+    reward: Learner[AnyReward]
     proximal_weight: Float[Array, ""]
     normalizer: Normalizer
 
@@ -186,7 +187,7 @@ def reward_turn(state: State, buffers: Buffers, cfg: Config, key: PRNGKeyArray) 
         *draws, kr = jr.split(key, 3)
         pair = [b.take(b.draw(cfg.reward_batch_size, k)) for b, k in zip(sources, draws, strict=True)]
         expert, recent = (cfg.agent.terminal.reward_input(state.normalizer.transition(t)) for t in pair)
-        learner, metrics = eqx.combine(arrays, static).descend(reward_loss, old, (expert, recent), cfg, kr)
+        learner, metrics = eqx.combine(arrays, static).descend(by_member(reward_loss), old, (expert, recent), cfg, kr)
         x = concat(expert, recent)
         return eqx.filter(learner, eqx.is_array), metrics | {"reward_change": change(learner.net(x), old[0](x))}
 
@@ -214,8 +215,9 @@ def update(state: State, batch: Batch, cfg: Config, key: PRNGKeyArray) -> tuple[
     end = net(terminal.reward_input(absorbing_transition(state.agent.actor.net.spec)))[0]
     critic, mc = state.agent.critic.descend(critic_loss, state.agent, replay, end, cfg, kc)
     agent, ma = improve(replace(state.agent, critic=critic), replay, cfg.agent, ka)
-    flagged = {"reward_absorbing": end} if terminal.flagged else {}
-    return replace(state, agent=agent), {"reward_replay": replay.reward.mean()} | flagged | mc | ma
+    metrics = {"reward_replay": replay.reward.mean()} | disagreement(net, terminal.reward_input(replay))
+    metrics |= {"reward_absorbing": end} if terminal.flagged else {}
+    return replace(state, agent=agent), metrics | mc | ma
 
 
 def policy(state: State) -> Policy:

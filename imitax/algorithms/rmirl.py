@@ -44,7 +44,8 @@ from imitax.choices.terminal import Terminal, absorbing_transition
 from imitax.choices.weight_penalty import l2
 from imitax.errors import ConfigError
 from imitax.learner import Learner, OptimizerConfig
-from imitax.networks import Critic, CriticConfig, Normalizer, Policy, Reward, RewardConfig
+from imitax.networks import AnyReward, Critic, CriticConfig, Normalizer, Policy, Reward, RewardConfig
+from imitax.networks.reward_ensemble import by_member, disagreement
 from imitax.settings import INLINE, settings
 from imitax.types import Batch, Metrics, Transition
 
@@ -152,7 +153,7 @@ class State(eqx.Module):
 
     agent: ActorCritic
     model: LearnedModel
-    discriminator: Learner[Reward]
+    discriminator: Learner[AnyReward]
     normalizer: Normalizer
 
 
@@ -203,11 +204,11 @@ def reward_turn(state: State, buffers: Buffers, cfg: Config, key: PRNGKeyArray) 
         kd, kl = jr.split(jr.fold_in(key, i))
         pairs = draw(cfg.reward_steps, (state.model, cfg.model), explorer(state), end, buffers, kd)
         expert, rollouts = (state.normalizer.transition(t) for t in pairs[:2])
-        learner, metrics = learner.descend(reward_loss, expert, rollouts, pairs[2], cfg, kl)
+        learner, metrics = learner.descend(by_member(reward_loss), expert, rollouts, pairs[2], cfg, kl)
     return replace(state, discriminator=learner), metrics
 
 
-def reward_of(net: Reward, t: Transition, cfg: Config) -> Float[Array, "B"]:
+def reward_of(net: AnyReward, t: Transition, cfg: Config) -> Float[Array, "B"]:
     """The policy's reward for transitions with normalised observations."""
     return cfg.discriminator.policy_reward(net, cfg.agent.terminal.reward_input(t))
 
@@ -237,6 +238,7 @@ def update(state: State, batch: Batch, cfg: Config, key: PRNGKeyArray) -> tuple[
     agent, ma = improve(replace(state.agent, critic=critic), mix, cfg.agent, ka)
     model, mp = learned_model.tune_penalty(state.model, data.rollouts, cfg.model)
     metrics = {"model_penalty": penalty.mean()} | reward_metrics(cfg.mixture, rewards, end, cfg.agent.terminal)
+    metrics |= disagreement(state.discriminator.net, cfg.agent.terminal.reward_input(mix))
     return State(agent, model, state.discriminator, state.normalizer), mc | ma | mp | metrics
 
 

@@ -10,7 +10,7 @@ from imitax.choices.learned_reward import LearnedReward
 from imitax.choices.terminal import Terminal
 from imitax.errors import ConfigError
 from imitax.learner import Learner, OptimizerConfig
-from imitax.networks import Normalizer, Precision, Reward, RewardConfig
+from imitax.networks import AnyReward, Normalizer, Precision, RewardConfig, combined, make_reward
 from imitax.settings import NonNegative, Positive, settings
 from imitax.spaces import Spec
 from imitax.types import RewardInput
@@ -47,21 +47,21 @@ class Discriminator:
                 f"gradient_penalty.inputs=action needs actions, reward.inputs={self.reward.inputs} has none"
             )
 
-    def policy_reward(self, net: Reward, x: RewardInput) -> Float[Array, "B"]:
+    def policy_reward(self, net: AnyReward, x: RewardInput) -> Float[Array, "B"]:
         """The reward that the policy gets."""
-        return self.reward_scale * self.head(net(x))
+        return self.reward_scale * combined(net, lambda one: self.head(one(x)))
 
 
 def create_reward(
     cfg: RewardConfig, spec: Spec, terminal: Terminal, gamma: float, key: PRNGKeyArray, precision: Precision
-) -> Reward:
-    """A reward network that sees the end as `terminal` says."""
-    flagged, absorbing = terminal.flagged, terminal.samples_absorbing
-    return Reward(spec, cfg, gamma=gamma, flagged=flagged, absorbing=absorbing, key=key, precision=precision)
+) -> AnyReward:
+    """A reward network, or several, that see the end as `terminal` says."""
+    end = {"flagged": terminal.flagged, "absorbing": terminal.samples_absorbing}
+    return make_reward(cfg, spec=spec, gamma=gamma, key=key, precision=precision, **end)
 
 
 def learned_reward(
-    net: Learner[Reward], normalizer: Normalizer, terminal: Terminal, cfg: Discriminator
+    net: Learner[AnyReward], normalizer: Normalizer, terminal: Terminal, cfg: Discriminator
 ) -> LearnedReward:
     """The reward of a state, without shaping and log-policy terms, on raw observations."""
     return LearnedReward(normalizer, net.net, terminal, cfg.head, cfg.reward_scale)

@@ -1,12 +1,15 @@
 """A learned reward, frozen: what `run.reward(...)` calls and `imitax train sac --reward RUN` trains on."""
 
+from dataclasses import replace
+
 import equinox as eqx
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float
 
 from imitax.choices.discrimination import RewardHead
 from imitax.choices.terminal import Terminal, absorbing_transition
-from imitax.networks import Normalizer, Reward
+from imitax.errors import ConfigError
+from imitax.networks import AnyReward, Combine, Normalizer, Reward, RewardEnsemble, combined, of_members
 from imitax.types import AnyArray, Obs, Transition
 
 
@@ -15,14 +18,14 @@ class LearnedReward(eqx.Module):
 
     Args:
         normalizer: of the observations.
-        net: the discriminator or reward network.
+        net: the discriminator or reward network, or an ensemble of them.
         terminal: how the run that learned it handled the end of episodes.
         head: turns logits into rewards.
         scale: factor of the reward.
     """
 
     normalizer: Normalizer
-    net: Reward
+    net: AnyReward
     terminal: Terminal = eqx.field(static=True)
     head: RewardHead = eqx.field(static=True)
     scale: float = eqx.field(static=True)
@@ -35,15 +38,29 @@ class LearnedReward(eqx.Module):
         terminated: Bool[AnyArray, "B"],
     ) -> Float[Array, "B"]:
         """Reward of each transition; of those that end the MDP, without what follows the end."""
-        zeros = jnp.zeros(len(action))
-        here, there = self.normalizer(obs), self.normalizer(next_obs)
-        return self._of(Transition(here, jnp.asarray(action), zeros, there, jnp.asarray(terminated), zeros > 0))
+        t = self._seen(obs, action, next_obs, terminated)
+        return combined(self.net, lambda one: self._of(one, t))
+
+    def each(
+        self, obs: Obs, action: Float[AnyArray, "B A"], next_obs: Obs, terminated: Bool[AnyArray, "B"]
+    ) -> Float[Array, "N B"]:
+        """Rewards by every member of an ensemble; one row where there is one network."""
+        t = self._seen(obs, action, next_obs, terminated)
+        return of_members(self.net, lambda one: self._of(one, t))
+
+    def counted(self, combine: Combine) -> "LearnedReward":
+        """The reward of an ensemble whose members count as one in this way. ConfigError for a single reward."""
+        if not isinstance(self.net, RewardEnsemble):
+            raise ConfigError(
+                f"combine={combine}: this reward has one member; ensembles are learned with --reward.members N"
+            )
+        return replace(self, net=replace(self.net, combine=combine))
 
     def absorbing(self) -> Float[Array, ""]:
         """Reward of each step after the end; zero where the run gave the end no reward of its own."""
         if not self.terminal.samples_absorbing:
             return jnp.zeros(())
-        return self._of(absorbing_transition(self.net.spec))[0]
+        return combined(self.net, lambda one: self._of(one, absorbing_transition(one.spec)))[0]
 
     def with_end(self, rewards: Float[Array, "B"], terminated: Bool[Array, "B"], gamma: float) -> Float[Array, "B"]:
         """Rewards whose terminating steps carry everything that follows the end, `gamma R / (1 - gamma)`.
@@ -52,5 +69,12 @@ class LearnedReward(eqx.Module):
         """
         return rewards + jnp.where(terminated, gamma / (1 - gamma) * self.absorbing(), 0.0)
 
-    def _of(self, t: Transition) -> Float[Array, "B"]:
-        return self.scale * self.head(self.net.unshaped(self.terminal.reward_input(t)))
+    def _seen(
+        self, obs: Obs, action: Float[AnyArray, "B A"], next_obs: Obs, terminated: Bool[AnyArray, "B"]
+    ) -> Transition:
+        zeros = jnp.zeros(len(action))
+        here, there = self.normalizer(obs), self.normalizer(next_obs)
+        return Transition(here, jnp.asarray(action), zeros, there, jnp.asarray(terminated), zeros > 0)
+
+    def _of(self, net: Reward, t: Transition) -> Float[Array, "B"]:
+        return self.scale * self.head(net.unshaped(self.terminal.reward_input(t)))

@@ -136,6 +136,9 @@ def _print_judgement(found: Mapping[str, Any], title: str) -> None:
             f"noise of {margin.noise:g} half-widths on demonstrated actions: the demonstrated one is preferred in "
             f"{margin.preferred.value:.0%} of the steps, by {_estimate(margin.margin)} standard deviations"
         )
+    if "calibration" in found:
+        rank = _estimate(found["calibration"]["all"])
+        print(f"rank correlation of the ensemble's disagreement with the reward's error: {rank}")
 
 
 def _estimate(estimate: Any) -> str:

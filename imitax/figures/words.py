@@ -66,6 +66,7 @@ METRICS: dict[str, Words] = {
     "q_policy_expert": Words("Q, policy in demonstrated states"),
     "regularizer": Words("regulariser"),
     "return_mean": Words("return"),
+    "reward_disagreement": Words("disagreement of the rewards"),
     "reward_absorbing": Words("reward, absorbing state"),
     "reward_change": Words("change of the reward in a turn"),
     "reward_expert": Words("reward, demonstrations"),

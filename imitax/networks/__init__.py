@@ -30,7 +30,16 @@ from imitax.networks.inference import Inference, InferenceKind, Langevin
 from imitax.networks.mlp import MLP, Activation, Precision
 from imitax.networks.normalizer import Normalizer
 from imitax.networks.policy import ActionMode, Actor, Choices, Policy, PolicyConfig, TanhGaussian, require_own_encoder
-from imitax.networks.reward import Reward, RewardConfig
+from imitax.networks.reward import Combine, Reward, RewardConfig
+from imitax.networks.reward_ensemble import (
+    AnyReward,
+    RewardEnsemble,
+    by_member,
+    combined,
+    disagreement,
+    make_reward,
+    of_members,
+)
 from imitax.networks.termination import Termination, known_termination
 from imitax.networks.value import Value
 
@@ -42,9 +51,11 @@ __all__ = [
     "ActionRange",
     "Activation",
     "Actor",
+    "AnyReward",
     "Categorical",
     "Choices",
     "ChunkActor",
+    "Combine",
     "CombinedEncoder",
     "Critic",
     "CriticConfig",
@@ -73,12 +84,16 @@ __all__ = [
     "Prediction",
     "Reward",
     "RewardConfig",
+    "RewardEnsemble",
     "TanhGaussian",
     "Termination",
     "Value",
+    "by_member",
     "chunked",
     "chunks_of",
+    "combined",
     "compared_transitions",
+    "disagreement",
     "draw_actions",
     "explicit",
     "implicit_actor",
@@ -86,6 +101,8 @@ __all__ = [
     "known_termination",
     "log_probs",
     "make_encoder",
+    "make_reward",
+    "of_members",
     "policy_head",
     "predict",
     "require_own_encoder",

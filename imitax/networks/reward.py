@@ -11,9 +11,12 @@ from jaxtyping import Array, Float, PRNGKeyArray
 
 from imitax.networks.encoder import Encoder, EncoderConfig, make_encoder
 from imitax.networks.mlp import MLP, Activation, Precision, bounded
-from imitax.settings import Positive, ShareBelowOne, settings
+from imitax.settings import Count, NonNegative, Positive, ShareBelowOne, settings
 from imitax.spaces import Spec
 from imitax.types import Obs, RewardInput
+
+Combine = Literal["mean", "minimum", "pessimistic"]
+"""How an ensemble's members count as one reward: their mean, the lowest, or the mean less standard deviations."""
 
 
 @settings("reward")
@@ -43,6 +46,19 @@ class RewardConfig:
     """Divide every weight matrix by its largest singular value (Miyato et al. 2018)."""
     encoder: EncoderConfig = field(default_factory=EncoderConfig)
     """One for the reward and its shaping term. Units of it are never dropped, nor divided by singular values."""
+    members: Count = 1
+    """N, number of rewards that are learned side by side from the same data, each from an initialisation of its own."""
+    combine: Combine = "mean"
+    """What the policy gets of several members: their mean, the minimum, or (pessimistic) the mean less `deviations`
+    standard deviations."""
+    deviations: NonNegative = 1.0
+    """Standard deviations of the members that combine=pessimistic takes off their mean."""
+
+    def combined(self, values: Float[Array, "N B"], combine: Combine) -> Float[Array, "B"]:
+        """The members' values as one."""
+        if combine == "minimum":
+            return values.min(0)
+        return values.mean(0) - (self.deviations * values.std(0) if combine == "pessimistic" else 0.0)
 
 
 class Reward(eqx.Module):
@@ -89,6 +105,11 @@ class Reward(eqx.Module):
         kr, kb = jr.split(key)
         self.mlp = MLP((sizes[cfg.inputs], *cfg.hidden, 1), key=kr, **hidden)
         self.potential = MLP((state, *cfg.hidden, 1), key=kb, **hidden) if cfg.shaping else None
+
+    @property
+    def precision(self) -> Precision:
+        """Of the products."""
+        return self.mlp.precision
 
     def __call__(self, x: RewardInput, key: PRNGKeyArray | None = None) -> Float[Array, "B"]:
         """The reward with its shaping term; with a key, units are dropped."""

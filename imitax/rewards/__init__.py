@@ -1,5 +1,6 @@
 """Judging learned rewards, and teaching new policies with them."""
 
+from imitax.rewards.calibration import calibration
 from imitax.rewards.distances import (
     Estimate,
     Samples,
@@ -19,6 +20,7 @@ __all__ = [
     "Estimate",
     "Margin",
     "Samples",
+    "calibration",
     "canonical",
     "epic",
     "evaluate_reward",

@@ -151,11 +151,11 @@ def bootstrap(
 ) -> Estimate:
     """A statistic of transitions (it takes their rows) with its percentile interval when episodes are drawn anew.
 
-    With fewer than three episodes the interval is NaN.
+    With fewer than three episodes the interval is NaN, and so it is where the statistic is.
     """
     value = statistic(np.arange(len(episode)))
     ids = np.unique(episode)
-    if len(ids) < 3:
+    if len(ids) < 3 or np.isnan(value):
         return Estimate(value, float("nan"), float("nan"))
     rng = np.random.default_rng(seed)
     rows_of = [np.flatnonzero(episode == i) for i in ids]

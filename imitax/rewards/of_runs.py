@@ -1,13 +1,16 @@
 """Rewards that runs have learned: judged on data and fresh episodes, and taught to new policies."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from imitax.datasets import collect, load
+from imitax.choices.learned_reward import LearnedReward
+from imitax.datasets import Dataset, collect, load
 from imitax.errors import ConfigError, DataError
+from imitax.rewards.calibration import calibration
 from imitax.rewards.distances import RewardFunction
 from imitax.rewards.judging import judge
 
@@ -37,7 +40,8 @@ def evaluate_reward(
         demos: demonstrations, where the run's own cannot be found; whatever `imitax.load` takes.
 
     Returns:
-        As `imitax.rewards.judge`, and `gamma`, the reward's discount factor.
+        As `imitax.rewards.judge`, and `gamma`, the reward's discount factor. Of an ensemble of rewards also
+        `calibration`, as `imitax.rewards.calibration`.
 
     Raises:
         CheckpointError: the run learned no reward.
@@ -62,10 +66,7 @@ def evaluate_reward(
         raise DataError(f"{missing[0]} have no recorded rewards to compare with")
 
     sets = {name: run.with_history(episodes_of) for name, episodes_of in sets.items()}  # as the reward sees them
-    after_end = float(learned.absorbing())
-    options = {"gamma": learned.net.gamma, "after_end": after_end, "seed": own}
-    found = judge(_in_blocks(run, own), sets, expert=DEMONSTRATIONS, **options)
-    return found | {"gamma": learned.net.gamma}
+    return _judged(run, own, learned, sets)
 
 
 def retrain(
@@ -126,8 +127,19 @@ def retrain(
     }
 
 
-def _in_blocks(run: "Run", seed: int) -> RewardFunction:
-    """A seed's reward, always computed on as many transitions: every number of them would be compiled anew."""
+def _judged(run: "Run", seed: int, learned: LearnedReward, sets: Mapping[str, Dataset]) -> dict[str, Any]:
+    """What is known of a seed's reward by these episodes."""
+    gamma, reward = learned.net.gamma, _in_blocks(partial(run.reward, seed=seed))
+    options = {"gamma": gamma, "after_end": float(learned.absorbing()), "seed": seed}
+    found = judge(reward, sets, expert=DEMONSTRATIONS, **options) | {"gamma": gamma}
+    if learned.net.cfg.members > 1:
+        deviation = _in_blocks(lambda *transitions: run.reward_members(*transitions, seed=seed).std(0))
+        found["calibration"] = calibration(reward, deviation, sets, seed=seed)
+    return found
+
+
+def _in_blocks(function: RewardFunction) -> RewardFunction:
+    """The function always called with as many transitions: every number of them would be compiled anew."""
 
     def reward(*transitions):
         parts = []
@@ -135,7 +147,7 @@ def _in_blocks(run: "Run", seed: int) -> RewardFunction:
             rows = [np.asarray(x)[first : first + BLOCK] for x in transitions]
             count = len(rows[0])
             padded = [np.concatenate([x, np.repeat(x[-1:], BLOCK - count, 0)]) for x in rows]
-            parts.append(run.reward(*padded, seed=seed)[:count])
+            parts.append(function(*padded)[:count])
         return np.concatenate(parts)
 
     return reward

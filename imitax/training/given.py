@@ -41,6 +41,8 @@ def load_given(algorithm: Algorithm, cfg: Any, options: Training, task: Task) ->
     policy = None if options.init_from is None else warm_start(options.init_from, task, algorithm.needs(cfg))
     dynamics = None if options.model_from is None else model(options.model_from, algorithm, cfg, task)
     if options.reward is None:
+        if options.reward_combine is not None:
+            raise ConfigError("--reward-combine is for a given reward: name one (--reward)")
         return Given(policy, dynamics=dynamics), cfg
     if algorithm.with_reward is None:
         raise ConfigError(
@@ -49,6 +51,8 @@ def load_given(algorithm: Algorithm, cfg: Any, options: Training, task: Task) ->
     why = "; only runs that learn a reward, such as adversarial, have one"
     reward, about = load_reward(found("--reward", options.reward, REWARD, why))
     check_fit("--reward", options.reward, "reward", (reward.net.spec, about), task)
+    if options.reward_combine is not None:
+        reward = reward.counted(options.reward_combine)
     # the end is handled as where the reward was learned; `LearnedReward.with_end` adds what follows it
     kept = reward.terminal if reward.terminal.kind == "none" else Terminal("mask")
     cfg, gamma = algorithm.with_reward(cfg, kept)

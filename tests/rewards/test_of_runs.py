@@ -9,6 +9,7 @@ import toy
 import imitax
 from imitax import cli
 from imitax.algorithms import adversarial, sac
+from imitax.config import override
 from imitax.datasets import save_d4rl
 from imitax.errors import CheckpointError, ConfigError, DataError
 from imitax.rewards import evaluate_reward, retrain
@@ -27,7 +28,7 @@ def source(demos, tmp_path_factory):
 @pytest.fixture(scope="module")
 def learned(source, tmp_path_factory):
     folder = tmp_path_factory.mktemp("learned") / "run"
-    cfg = toy.shrink(adversarial.Config())
+    cfg = override(toy.shrink(adversarial.Config()), **{"reward.members": 2})
     return imitax.train(cfg, env=toy.ENV, demos=str(source), out=folder, steps=20, **OPTIONS)
 
 
@@ -37,6 +38,7 @@ def test_it_is_judged_on_demonstrations_replay_and_fresh_episodes(learned, sourc
     assert found["sets"]["demonstrations"]["return"] == pytest.approx(demos.returns.mean(), rel=1e-4)
     assert found["sets"]["random actions"]["episodes"] == 3
     assert found["gamma"] == 0.99
+    assert set(found["calibration"]) == {*found["sets"], "all"}
     assert len(found["margins"]) == 3
     assert str(found) == str(evaluate_reward(learned, episodes=3))  # the same seed draws the same
     more = evaluate_reward(learned, [str(source)], episodes=0)
@@ -51,6 +53,7 @@ def test_on_the_command_line(learned, capsys):
     assert cli.dispatch(["reward", "evaluate", str(learned.folder), "--episodes", "0"]) == 0
     shown = capsys.readouterr().out
     assert "all together" in shown
+    assert "rank correlation of the ensemble's disagreement with the reward's error" in shown
     assert "the demonstrated one is preferred in" in shown.replace("\n", " ")
     assert cli.dispatch(["reward"]) == 2
     with pytest.raises(ConfigError, match="evaluate"):
