@@ -80,7 +80,8 @@ class Config:
             )
         loss, head = self.discriminator.discrimination.kind, self.discriminator.head.kind
         if self.subtract_log_policy and loss in ("linear", "least_squares", "mixup"):
-            raise ConfigError(f"subtract_log_policy: AIRL's cross-entropy logit has no discrimination.kind={loss}")
+            form = "subtract_log_policy is AIRL's form of the cross-entropy logit"
+            raise ConfigError(f"{form}, not of discrimination.kind={loss}")
         if self.subtract_log_policy and head != "logit":
             raise ConfigError(
                 f"head.kind={head} reads h as the whole logit, and subtract_log_policy takes log pi(a|s) off it: use "
@@ -225,7 +226,6 @@ def update(state: State, batch: Batch, cfg: Config, key: PRNGKeyArray) -> tuple[
     end = reward_of(discriminator.net, absorbing_transition(actor.spec), cfg)[0]
     critic, mc = state.agent.critic.descend(critic_loss, state.agent, mixed, end, cfg, kc)
     agent, ma = improve(replace(state.agent, critic=critic), mixed, cfg.agent, ka)
-
     expert_reward = mixed.reward[:n_expert]
     if not n_expert:
         expert_reward = reward_of(discriminator.net, part(data.expert, first, first + n), cfg)

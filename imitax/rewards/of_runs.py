@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from imitax.choices.learned_reward import LearnedReward
 from imitax.datasets import Dataset, collect, load
 from imitax.errors import ConfigError, DataError
 from imitax.rewards.calibration import calibration
@@ -48,7 +47,7 @@ def evaluate_reward(
         ConfigError, DataError: as `judge`, and when the demonstrations cannot be found.
     """
     own = run.seeds[0] if seed is None else seed
-    learned = run.load_reward(own)
+    run.load_reward(own)  # before anything is collected: it says so when there is none
     sets = {DEMONSTRATIONS: run.demonstrations(demos)[own]}
     if run.task.recorded is None:
         if (run.seed_folder(own) / "replay").exists():
@@ -66,7 +65,7 @@ def evaluate_reward(
         raise DataError(f"{missing[0]} have no recorded rewards to compare with")
 
     sets = {name: run.with_history(episodes_of) for name, episodes_of in sets.items()}  # as the reward sees them
-    return _judged(run, own, learned, sets)
+    return _judged(run, own, sets)
 
 
 def retrain(
@@ -127,8 +126,9 @@ def retrain(
     }
 
 
-def _judged(run: "Run", seed: int, learned: LearnedReward, sets: Mapping[str, Dataset]) -> dict[str, Any]:
+def _judged(run: "Run", seed: int, sets: Mapping[str, Dataset]) -> dict[str, Any]:
     """What is known of a seed's reward by these episodes."""
+    learned = run.load_reward(seed)
     gamma, reward = learned.net.gamma, _in_blocks(partial(run.reward, seed=seed))
     options = {"gamma": gamma, "after_end": float(learned.absorbing()), "seed": seed}
     found = judge(reward, sets, expert=DEMONSTRATIONS, **options) | {"gamma": gamma}
