@@ -8,15 +8,14 @@ settings otherwise. Scores are shares of the demonstrations' mean return. Finish
 script continues when it is started again.
 """
 
-import argparse
 from collections.abc import Sequence
 from dataclasses import replace
-from pathlib import Path
 
 import gymnasium as gym
 import numpy as np
 
 import imitax
+from bench.experiments.few_runs import finished, options
 from imitax.datasets import Dataset
 
 ENV = "imitax-bench/HopperPositions-v0"
@@ -49,42 +48,9 @@ def positions(data: Dataset) -> Dataset:
     return replace(data, episodes=episodes, env_id=ENV, env_kwargs={}, name=f"{data.name}-positions")
 
 
-def learn(method: str, history: int, data: Dataset, args: argparse.Namespace) -> float:
-    """Mean return of the last policies of a run, which is trained unless it has finished."""
-    out = args.out / f"{method}-{history}"
-    if (out / "summary.json").exists():
-        return float(imitax.Run(out).summary["last"]["return_mean"])
-    steps = max(100, int(STEPS[method] * args.share) // 100 * 100)
-    run = imitax.train(
-        imitax.preset_config(method),
-        env=ENV,
-        demos=data,
-        episodes=args.episodes,
-        history=history,
-        out=out,
-        overwrite=True,
-        steps=steps,
-        seeds=tuple(args.seeds),
-        eval_every=max(100, steps // 5 // 100 * 100),
-        checkpoint_every=steps,
-        chunk=50,
-        eval_episodes=args.eval_episodes,
-        variant=f"history={history}",
-        results=args.results,
-    )
-    return float(run.summary["last"]["return_mean"])
-
-
 def main(arguments: Sequence[str] | None = None) -> dict[tuple[str, int], float]:
     """Train what is missing and print the scores; returns them by method and history."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--out", type=Path, default=Path("runs/partial"))
-    parser.add_argument("--results", type=Path, default=None, help="append one line a run to this file")
-    parser.add_argument("--seeds", type=int, nargs="+", default=[0])
-    parser.add_argument("--episodes", type=int, default=10, help="demonstrations")
-    parser.add_argument("--eval-episodes", type=int, default=20)
-    parser.add_argument("--share", type=float, default=1.0, help="of the steps, to try the script")
-    parser.add_argument("--methods", nargs="+", default=list(STEPS), choices=list(STEPS))
+    parser = options(__doc__, "runs/partial", list(STEPS))
     parser.add_argument("--histories", type=int, nargs="+", default=[1, 4])
     args = parser.parse_args(arguments)
     data = positions(imitax.load("hopper-expert"))
@@ -92,7 +58,10 @@ def main(arguments: Sequence[str] | None = None) -> dict[tuple[str, int], float]
     print(f"expert {high:.1f}")
     for method in args.methods:
         for history in args.histories:
-            mean = learn(method, history, data, args)
+            setting = {"env": ENV, "demos": data, "episodes": args.episodes, "history": history}
+            setting |= {"variant": f"history={history}"}
+            run = finished(f"{method}-{history}", imitax.preset_config(method), args, STEPS[method], **setting)
+            mean = run.summary["last"]["return_mean"]
             scores[method, history] = mean / high
             print(f"{method:12} history {history} return {mean:8.1f}  score {scores[method, history]:.3f}", flush=True)
     return scores

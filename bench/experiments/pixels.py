@@ -8,15 +8,14 @@ shifted at random (DrQ). Returns are negative, so scores are the share of the wa
 the expert's. Finished runs are skipped, so an interrupted script continues when it is started again.
 """
 
-import argparse
 from collections.abc import Sequence
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 import imitax
+from bench.experiments.few_runs import finished, options
 from bench.experiments.pixel_pendulum import ENV, PixelPendulum, expert
 from imitax.datasets import Dataset, collect
 
@@ -56,50 +55,19 @@ def random_return() -> float:
     return float(played.returns.mean())
 
 
-def learn(method: str, shows: str, data: Dataset, args: argparse.Namespace) -> float:
-    """Mean return of the last policies of a run, which is trained unless it has finished."""
-    out = args.out / f"{method}-{shows}"
-    if (out / "summary.json").exists():
-        return float(imitax.Run(out).summary["last"]["return_mean"])
-    steps = max(100, int(STEPS[method] * args.share) // 100 * 100)
-    run = imitax.train(
-        imitax.preset_config(method, **SETTINGS[method]),
-        env=ENV,
-        env_kwargs={"shows": shows},
-        demos=data,
-        out=out,
-        overwrite=True,
-        steps=steps,
-        seeds=tuple(args.seeds),
-        eval_every=max(100, steps // 4 // 100 * 100),
-        checkpoint_every=steps,
-        chunk=100,
-        eval_episodes=args.eval_episodes,
-        random_shift=4 if shows == "pixels" else 0,
-        variant=f"shows={shows}",
-        results=args.results,
-    )
-    return float(run.summary["last"]["return_mean"])
-
-
 def main(arguments: Sequence[str] | None = None) -> dict[tuple[str, str], float]:
     """Train what is missing and print the scores; returns them by method and observation."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--out", type=Path, default=Path("runs/pixels"))
-    parser.add_argument("--results", type=Path, default=None, help="append one line a run to this file")
-    parser.add_argument("--seeds", type=int, nargs="+", default=[0])
-    parser.add_argument("--episodes", type=int, default=10, help="demonstrations")
-    parser.add_argument("--eval-episodes", type=int, default=20)
-    parser.add_argument("--share", type=float, default=1.0, help="of the steps, to try the script")
-    parser.add_argument("--methods", nargs="+", default=list(STEPS), choices=list(STEPS))
-    args = parser.parse_args(arguments)
+    args = options(__doc__, "runs/pixels", list(STEPS)).parse_args(arguments)
     demos, low = record(args.episodes), random_return()
     high = float(demos["state"].returns.mean())
     print(f"expert {high:.1f}, random {low:.1f}")
     scores = {}
     for method in args.methods:
         for shows, data in demos.items():
-            mean = learn(method, shows, data, args)
+            setting = {"env": ENV, "env_kwargs": {"shows": shows}, "demos": data, "chunk": 100}
+            setting |= {"random_shift": 4 if shows == "pixels" else 0, "variant": f"shows={shows}"}
+            cfg = imitax.preset_config(method, **SETTINGS[method])
+            mean = finished(f"{method}-{shows}", cfg, args, STEPS[method], **setting).summary["last"]["return_mean"]
             scores[method, shows] = (mean - low) / (high - low)
             print(f"{method:12} {shows:7} return {mean:8.1f}  score {scores[method, shows]:.3f}", flush=True)
     return scores
