@@ -7,6 +7,7 @@ import gymnasium as gym
 from gymnasium.envs.registration import EnvSpec
 
 from imitax.envs.missing import missing
+from imitax.envs.mujoco_warnings import told_once
 from imitax.errors import ConfigError
 
 
@@ -14,7 +15,8 @@ def make_env(env: str | EnvSpec, env_kwargs: dict[str, Any]) -> gym.Env:
     """`gym.make`, with errors that say what to do."""
     env_id = env if isinstance(env, str) else env.id
     try:
-        return gym.make(env, **env_kwargs)
+        with told_once(env):
+            return gym.make(env, **env_kwargs)
     except (gym.error.NameNotFound, gym.error.NamespaceNotFound, gym.error.VersionNotFound) as e:
         raise ConfigError(f"unknown environment {env_id!r}: {e}. Is the package that registers it imported?") from e
     except (gym.error.DependencyNotInstalled, ModuleNotFoundError) as e:
