@@ -29,14 +29,13 @@ def told_once(env: str | EnvSpec) -> Iterator[None]:
 
 
 def _library(env: str | EnvSpec):
-    """MuJoCo, if the environment is one of it or it is loaded; None where it cannot be asked."""
+    """MuJoCo, if the environment is one of it or it is loaded."""
     if "mujoco" not in sys.modules and ".mujoco" in _entry_point(env):
         try:
             import mujoco  # noqa: F401
         except ImportError:
             return None
-    library = sys.modules.get("mujoco")
-    return library if hasattr(library, "get_mju_user_warning") else None
+    return sys.modules.get("mujoco")
 
 
 def _entry_point(env: str | EnvSpec) -> str:
