@@ -52,7 +52,7 @@ class RewardRetrain:
     run: tyro.conf.Positional[Path]
     """Folder of the run."""
     out: Path
-    """Folder for the new runs, one a seed; those that have finished are not trained again."""
+    """Folder for the new runs, one a seed. Of those in it, finished ones are kept, and interrupted ones go on."""
     seeds: tuple[int, ...] = (0, 1, 2)
     """Of the new policies. Each takes the reward of the run's seed of the same number, or of its first."""
     steps: int = 300_000

@@ -82,7 +82,8 @@ def retrain(
     Args:
         run: of an algorithm that learns a reward. A new seed takes the reward of the run's seed of the same number,
             or where there is none, of its first.
-        out: folder for the new runs, one a seed. Runs in it that have finished are not trained again.
+        out: folder for the new runs, one a seed. Of those that it holds already, finished ones are not trained again,
+            interrupted ones go on, and so do those of fewer steps.
         seeds: of the new policies.
         steps: environment steps of each.
         env: another environment, whose dynamics differ (transfer); the run's own when None.
@@ -94,12 +95,12 @@ def retrain(
 
     Raises:
         CheckpointError: the run learned no reward.
-        ConfigError: the environment does not fit the reward.
+        ConfigError: the environment does not fit the reward, or `out` holds a run of other settings or more steps.
     """
     from imitax.config import Training
     from imitax.run import Run
     from imitax.statistics import summarise
-    from imitax.training.entry import train
+    from imitax.training.again import train_on
 
     if run.task.recorded is not None and env is None:
         raise ConfigError("this run had no environment: name one to train in (--env)")
@@ -110,11 +111,9 @@ def retrain(
     means = {}
     for seed in seeds:
         source = run.seed_folder(seed if seed in run.seeds else run.seeds[0])
-        folder = Path(out) / f"seed-{seed}"
-        if not (folder / "summary.json").exists():
-            given = {"reward": source, "steps": steps, "seeds": (seed,), "variant": variant, "out": folder}
-            train("sac", env=there, env_kwargs=kwargs, overwrite=True, **seen, **given, **options)
-        means[seed] = Run(folder).summary["last"]["per_seed"][0]["return_mean"]
+        given = {"reward": source, "steps": steps, "seeds": (seed,), "variant": variant}
+        again = train_on("sac", Path(out) / f"seed-{seed}", env=there, env_kwargs=kwargs, **seen, **given, **options)
+        means[seed] = again.summary["last"]["per_seed"][0]["return_mean"]
     expert = run.config["expert_return"] if there == run.task.env_id else None
     moved = run if env is None else Run(run.folder, env=env)
     return {

@@ -1,18 +1,23 @@
 """Rewards of runs: judged on what there is, and learned from by a new policy."""
 
+import contextlib
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
 import toy
+from interrupted import Interrupted, assert_equal_runs, stop_at
 
 import imitax
 from imitax import cli
 from imitax.algorithms import adversarial, sac
+from imitax.checkpoint import checkpoints
 from imitax.config import override
 from imitax.datasets import save_d4rl
 from imitax.errors import CheckpointError, ConfigError, DataError
 from imitax.rewards import evaluate_reward, retrain
+from imitax.training import again
 
 pytestmark = pytest.mark.usefixtures("no_figures")
 OPTIONS = {"chunk": 2, "eval_every": 10, "eval_episodes": 2, "checkpoint_every": 10, "quiet": True}
@@ -88,3 +93,60 @@ def test_a_new_policy_learns_from_it(learned, tmp_path, monkeypatch):
     assert str(retrain(learned, tmp_path / "again", **options)["retrained"]) == str(found["retrained"])
     assert results.read_text() == before  # nothing was trained again
     assert np.isfinite(found["retrained"]["iqm"])
+
+
+@pytest.mark.long
+def test_an_interrupted_run_ends_where_the_uninterrupted_one_does(learned, tmp_path, monkeypatch):
+    monkeypatch.setitem(sac.PRESETS, "default", toy.shrink(sac.PRESETS["default"]))
+    options = {"steps": 20, "seeds": (0,), **OPTIONS, "eval_every": 6, "checkpoint_every": 6}
+    retrain(learned, tmp_path / "whole", **options)
+    for folder, first in (("cut", {"callbacks": (stop_at(18),)}), ("short", {"steps": 12})):
+        with contextlib.suppress(Interrupted):
+            retrain(learned, tmp_path / folder, **options | first)
+        assert checkpoints(tmp_path / folder / "seed-0" / "checkpoints")[-1].name.endswith("12")
+        retrain(learned, tmp_path / folder, **options)
+        assert_equal_runs(tmp_path / "whole" / "seed-0", tmp_path / folder / "seed-0")
+
+
+def test_a_run_of_other_settings_is_neither_overwritten_nor_counted(learned, tmp_path, monkeypatch):
+    monkeypatch.setitem(sac.PRESETS, "default", toy.shrink(sac.PRESETS["default"]))
+    options = {"steps": 12, "seeds": (0,), **OPTIONS}
+    retrain(learned, tmp_path, **options)
+    before = (tmp_path / "seed-0" / "config.json").read_bytes()
+    config = json.loads(before)
+    for change, said in (
+        ({"steps": 14, "eval_every": 4}, "other settings .*training.eval_every 10, not 4"),
+        ({"steps": 11, "chunk": 1, "eval_every": 10}, "training.chunk 2, not 1"),
+        ({"num_envs": 2}, "training.num_envs 1, not 2"),
+    ):
+        with pytest.raises(ConfigError, match=said):
+            retrain(learned, tmp_path, **options | change)
+    for change, said in (
+        ({"algorithm": "bc"}, "algorithm bc, not sac"),
+        ({"reward": "0" * 64}, "reward 000"),
+        ({"env": {"id": "Other-v0", "kwargs": {}}}, f"env.id Other-v0, not {toy.ENV}"),
+        ({"training": config["training"] | {"seeds": [1]}}, r"training.seeds \[1\], not \[0\]"),
+    ):
+        (tmp_path / "seed-0" / "config.json").write_text(json.dumps(config | change))
+        with pytest.raises(ConfigError, match=said):
+            retrain(learned, tmp_path, **options)
+    older = {name: value for name, value in config["training"].items() if name != "random_shift"} | {"quiet": False}
+    (tmp_path / "seed-0" / "config.json").write_text(json.dumps(config | {"training": older}))
+    assert np.isfinite(retrain(learned, tmp_path, **options)["retrained"]["iqm"])  # an option that it did not know yet
+    monkeypatch.setitem(sac.PRESETS, "default", replace(sac.PRESETS["default"], batch_size=8))
+    with pytest.raises(ConfigError, match=r"config\.batch_size 16, not 8"):
+        retrain(learned, tmp_path, **options)
+
+
+def test_what_goes_on_and_what_has_too_many_steps(learned, tmp_path, monkeypatch):
+    monkeypatch.setitem(sac.PRESETS, "default", toy.shrink(sac.PRESETS["default"]))
+    monkeypatch.setattr(again, "resume", lambda folder, steps, **_: resumed.append((folder.name, steps)) or learned)
+    resumed, options = [], {"env": toy.ENV, "seeds": (0,), "quiet": True, "chunk": 2, "checkpoint_every": 10}
+    options |= {"eval_every": 10}
+    with contextlib.suppress(Interrupted):
+        again.train_on("sac", tmp_path / "cut", steps=12, callbacks=(stop_at(10),), **options)
+    for steps in (12, 14):
+        again.train_on("sac", tmp_path / "cut", steps=steps, **options)
+    assert resumed == [("cut", 12), ("cut", 14)]
+    with pytest.raises(ConfigError, match="a run of 12 steps, and 11 are asked for"):
+        again.train_on("sac", tmp_path / "cut", steps=11, **options)
