@@ -78,7 +78,9 @@ ALLOWED = {
     "run.py": SOURCE
     | {"acting", "artifacts", "evaluate", "export", "held_out", "record", "run_config", "selection", "trust", "video"},
     "comparison/": DATASETS | {"comparison", "compiled", "record", "run", "run_config"},
-    "report/": DATASETS | {"comparison", "compiled", "figures", "record", "report", "run", "run_config", "trust"},
+    "report/": CHOICES
+    | DATASETS
+    | {"comparison", "figures", "held_out", "record", "report", "rewards", "run", "run_config", "trust"},
     "training/": SOURCE
     | {
         "algorithm",
@@ -101,7 +103,7 @@ ALLOWED = {
     "cli/": SOURCE
     | {"__version__", "algorithm", "cli", "comparison", "config", "export", "figures", "hub", "record", "report"}
     | {"rewards", "run", "training"},
-    "rewards/": DATASETS | {"config", "rewards", "run", "training"},
+    "rewards/": DATASETS | {"config", "networks", "rewards", "run", "training"},
     "tabular/": CHOICES | {"tabular"},
 }
 """Files and folders, and what they may import of the package."""
@@ -120,6 +122,7 @@ READS_TERMINATED = {
     "training/dynamics_errors.py": "models are fitted to it",
     "rewards/distances.py": "there is no value after the end",
     "rewards/judging.py": "episodes that end are told from those that are cut",
+    "rewards/views.py": "a learned reward wants it",
     "selection/occupancy.py": "what follows an end counts",
     "selection/scores.py": "a learned reward wants it",
 }

@@ -15,7 +15,7 @@ from imitax.errors import ConfigError
 
 @dataclass(frozen=True)
 class Report:
-    """Write one HTML page about runs: curves, scores, comparison, diagnosis, data, settings, video.
+    """Write one HTML page about runs: curves, scores, comparison, diagnosis, learned rewards, data, settings, video.
 
     The page needs no other file and no network. Runs may still be training.
     """
@@ -28,6 +28,8 @@ class Report:
     """The return from which an episode counts as a success. By default 1, where every return is 0 or 1."""
     data: bool = True
     """Read the data that the runs learned from, and examine them (imitax datasets doctor)."""
+    reward_dims: tuple[int, int] | None = None
+    """Two observations that the map of a learned reward shows; by default the first two principal components."""
     trust_env: bool = False
     """Read the data files that a run names although its folder was copied here."""
 
@@ -40,6 +42,7 @@ def run(args: Sequence[str]) -> int:
     from imitax.report import write
 
     runs = labelled(order.runs)
-    path = write(runs, order.out, success=order.success, examine=order.data, trust_env=order.trust_env)  # pyright: ignore[reportArgumentType]
+    options = {"success": order.success, "examine": order.data, "trust_env": order.trust_env}
+    path = write(runs, order.out, **options, reward_dims=order.reward_dims)  # pyright: ignore[reportArgumentType]
     print(f"report: {path}")
     return 0

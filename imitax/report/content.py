@@ -15,7 +15,7 @@ from imitax.datasets.doctor.report import Finding
 from imitax.errors import ConfigError, ImitaxError
 from imitax.figures.words import words
 from imitax.record.scores import format_return
-from imitax.report import charts, data, videos
+from imitax.report import charts, data, reward, videos
 from imitax.report.charts import Figure
 from imitax.report.diagnose import diagnose, headline
 from imitax.report.differences import differing, settings
@@ -38,6 +38,7 @@ class RunPart:
     constant: dict[str, str]
     settings: dict[str, str]
     data: list[data.Looked]
+    reward: reward.RewardPart | None
     video: videos.Video | None
     unit: str
     seeds: int
@@ -71,18 +72,18 @@ class Content:
     """Of the runs, in the columns of the differences."""
 
 
-def gather(runs: Any, *, success: float | int | None, examine: bool, trusted: bool, version: str) -> Content:
+def gather(
+    runs: Any, *, success: float | int | None, examine: bool, trusted: bool, dims: Sequence[int] | None, version: str
+) -> Content:
     """The content of a report.
 
     Args:
-        runs: as of `imitax.compare`.
-        success: the return from which an episode counts as a success.
-        examine: whether data are read again and examined.
-        trusted: whether files that copied runs name may be read.
+        runs, success: as of `imitax.report.write`.
+        examine, trusted, dims: its `examine`, `trust_env` and `reward_dims`.
         version: of the library.
     """
     entries = comparison.gather(runs)
-    parts = [_run(entry, examine, trusted) for entry in entries]
+    parts = [_run(entry, examine, trusted, dims) for entry in entries]
     try:
         labelled: dict[str, list[Any]] = {}
         for entry in entries:
@@ -114,7 +115,7 @@ def gather(runs: Any, *, success: float | int | None, examine: bool, trusted: bo
     )
 
 
-def _run(entry: Entry, examine: bool, trusted: bool) -> RunPart:
+def _run(entry: Entry, examine: bool, trusted: bool, dims: Sequence[int] | None) -> RunPart:
     run = entry.run
     with as_written(run.folder / "metrics.jsonl"):
         figures, constant = charts.training(entry.lines, entry.unit)
@@ -134,6 +135,7 @@ def _run(entry: Entry, examine: bool, trusted: bool) -> RunPart:
         {words(name).name: f"{value:.4g}" for name, value in constant.items()},
         given,
         looked,
+        reward.look(run, dims, examine, trusted),
         videos.find(run.folder),
         entry.unit,
         len(run.seeds),

@@ -22,6 +22,7 @@ def write(
     success: float | int | None = None,
     examine: bool = True,
     trust_env: bool = False,
+    reward_dims: tuple[int, int] | None = None,
 ) -> Path:
     """Write a page about runs, which may still be training.
 
@@ -34,19 +35,22 @@ def write(
         success: the return from which an episode counts as a success.
         examine: whether the data that the runs learned from are read again and examined.
         trust_env: read the data files that a run names although its folder was copied here.
+        reward_dims: two observations that the maps of learned rewards show; when None the first two principal
+            components of the demonstrations.
 
     Returns:
         The file.
 
     Raises:
-        ConfigError: Jinja2 is missing.
+        ConfigError: Jinja2 is missing, or `reward_dims` are not two observations of a reward.
         CheckpointError: a folder holds no run, or a damaged one.
     """
     template, script = _template()
     from imitax.report import charts
     from imitax.report.content import gather
 
-    content = gather(runs, success=success, examine=examine, trusted=trust_env, version=version("imitax"))
+    options = {"success": success, "examine": examine, "trusted": trust_env, "dims": reward_dims}
+    content = gather(runs, **options, version=version("imitax"))
     html = template.render(
         page=content,
         style=_own((PARTS / "style.css").read_text()),

@@ -69,8 +69,11 @@ class Chart:
             - (value - self.y[0]) / (self.y[1] - self.y[0]) * (self.height - self.top - self.bottom)
         )
 
-    def axes(self, x_label: str = "", count: tuple[int, int] = (6, 5)) -> "Chart":
-        """Grid, ticks and the name of the horizontal axis; `count` ticks on each, none on y where it is 0."""
+    def axes(self, x_label: str = "", count: tuple[int, int] = (6, 5), y_label: str = "") -> "Chart":
+        """Grid, ticks and the names of the axes; `count` ticks on each, none on y where it is 0.
+
+        The name of the vertical axis stands above it, where a telephone has the room: `top` must leave 24 for it.
+        """
         end, floor = self.width - self.right, self.height - self.bottom
         for value in ticks(*self.y, count[1]) if count[1] else ():
             y = self.py(value)
@@ -89,6 +92,8 @@ class Chart:
         )
         if x_label:
             self.text((self.left + end) / 2, self.height - 6, x_label, "label", "middle")
+        if y_label:
+            self.text(4, self.top - 12, y_label, "label")
         return self
 
     def text(self, x: Number, y: Number, text: str, kind: str, anchor: str = "start") -> None:

@@ -1,6 +1,6 @@
 """Rewards that runs have learned: judged on data and fresh episodes, and taught to new policies."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -9,15 +9,16 @@ import numpy as np
 
 from imitax.datasets import Dataset, collect, load
 from imitax.errors import ConfigError, DataError
+from imitax.observations import count, rows
 from imitax.rewards.calibration import calibration
-from imitax.rewards.distances import RewardFunction
 from imitax.rewards.judging import judge
 
 if TYPE_CHECKING:
     from imitax.run import Run
 
 DEMONSTRATIONS = "demonstrations"
-BLOCK = 4096
+BLOCK, SMALL_BLOCK = 4096, 256
+"""Transitions that a reward is computed on at once, with flat observations and with others, such as images."""
 HISTORY = {"history": 1, "history_actions": False}
 """Run options of what a reward sees, and their defaults."""
 
@@ -128,25 +129,24 @@ def retrain(
 def _judged(run: "Run", seed: int, sets: Mapping[str, Dataset]) -> dict[str, Any]:
     """What is known of a seed's reward by these episodes."""
     learned = run.load_reward(seed)
-    gamma, reward = learned.net.gamma, _in_blocks(partial(run.reward, seed=seed))
+    gamma, reward = learned.net.gamma, in_blocks(partial(run.reward, seed=seed))
     options = {"gamma": gamma, "after_end": float(learned.absorbing()), "seed": seed}
     found = judge(reward, sets, expert=DEMONSTRATIONS, **options) | {"gamma": gamma}
     if learned.net.cfg.members > 1:
-        deviation = _in_blocks(lambda *transitions: run.reward_members(*transitions, seed=seed).std(0))
+        deviation = in_blocks(lambda *transitions: run.reward_members(*transitions, seed=seed).std(0))
         found["calibration"] = calibration(reward, deviation, sets, seed=seed)
     return found
 
 
-def _in_blocks(function: RewardFunction) -> RewardFunction:
+def in_blocks(function: Callable[..., np.ndarray]) -> Callable[..., np.ndarray]:
     """The function always called with as many transitions: every number of them would be compiled anew."""
 
-    def reward(*transitions):
-        parts = []
-        for first in range(0, len(transitions[0]), BLOCK):
-            rows = [np.asarray(x)[first : first + BLOCK] for x in transitions]
-            count = len(rows[0])
-            padded = [np.concatenate([x, np.repeat(x[-1:], BLOCK - count, 0)]) for x in rows]
-            parts.append(function(*padded)[:count])
+    def reward(*transitions: Any) -> np.ndarray:
+        parts, size = [], count(transitions[0])
+        block = BLOCK if isinstance(transitions[0], np.ndarray) and transitions[0].ndim == 2 else SMALL_BLOCK
+        for first in range(0, size, block):
+            index = np.minimum(np.arange(first, first + block), size - 1)
+            parts.append(function(*(rows(x, index) for x in transitions))[: size - first])
         return np.concatenate(parts)
 
     return reward

@@ -16,6 +16,7 @@ from imitax.checkpoint import checkpoints
 from imitax.config import override
 from imitax.datasets import save_d4rl
 from imitax.errors import CheckpointError, ConfigError, DataError
+from imitax.report.reward import look
 from imitax.rewards import evaluate_reward, retrain
 from imitax.training import again
 
@@ -63,6 +64,16 @@ def test_on_the_command_line(learned, capsys):
     assert cli.dispatch(["reward"]) == 2
     with pytest.raises(ConfigError, match="evaluate"):
         cli.dispatch(["reward", "evaluat", str(learned.folder)])
+
+
+def test_the_report_shows_it(learned):
+    part = look(learned, None, True, False)
+    assert [figure.title for figure in part.figures] == [
+        "Map",
+        "Along a demonstration",
+        "Along an episode of the policy",
+    ]
+    assert part.notes == ["The reward has 2 members; shown is what they count as together."]
 
 
 def test_what_has_no_reward_or_no_truth(learned, demos, source, tmp_path):
