@@ -4,7 +4,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import tyro
 
@@ -59,6 +59,8 @@ class RewardRetrain:
     """Environment steps of each."""
     env: str | None = None
     """Another environment, with changed dynamics; the run's own when not given."""
+    combine: Literal["mean", "minimum", "pessimistic"] | None = None
+    """How the members of an ensemble of rewards count as one; as in the run when not given."""
     eval_episodes: int = 20
     """Episodes of each evaluation."""
     results: Path | None = None
@@ -103,6 +105,7 @@ def retrain(args: Sequence[str]) -> int:
     from imitax.run import Run
 
     options = {"eval_episodes": order.eval_episodes, "results": order.results, "quiet": order.quiet}
+    options |= {"reward_combine": order.combine}
     opened = Run(order.run)
     found = train_again(opened, order.out, seeds=order.seeds, steps=order.steps, env=order.env, **options)
     if order.json:

@@ -88,7 +88,7 @@ def retrain(
         seeds: of the new policies.
         steps: environment steps of each.
         env: another environment, whose dynamics differ (transfer); the run's own when None.
-        options: of `imitax.train`, such as `results`.
+        options: of `imitax.train`, such as `results`, or `reward_combine` for an ensemble of rewards.
 
     Returns:
         `retrained`: scores of the last evaluations, as `imitax.statistics.summarise`; `own`: of the run's policies in
@@ -107,6 +107,7 @@ def retrain(
         raise ConfigError("this run had no environment: name one to train in (--env)")
     there = env or run.task.env_id
     variant = f"reward={run.config['algorithm']}" + ("" if there == run.task.env_id else ",transfer")
+    variant += f",{options['reward_combine']}" if options.get("reward_combine") else ""
     kwargs = {} if env is not None else run.task.env_kwargs
     seen = {name: run.config["training"].get(name, default) for name, default in HISTORY.items()}
     means = {}

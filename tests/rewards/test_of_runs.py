@@ -89,12 +89,12 @@ def test_what_has_no_reward_or_no_truth(learned, demos, source, tmp_path):
 def test_a_new_policy_learns_from_it(learned, tmp_path, monkeypatch):
     monkeypatch.setitem(sac.PRESETS, "default", toy.shrink(sac.PRESETS["default"]))
     results = tmp_path / "results.jsonl"
-    options = {"steps": 20, "seeds": (0, 3), "results": results, **OPTIONS}
+    options = {"steps": 20, "seeds": (0, 3), "results": results, "reward_combine": "minimum", **OPTIONS}
     found = retrain(learned, tmp_path / "again", **options)
     expert = learned.config["expert_return"]
     lines = [json.loads(line) for line in results.read_text().splitlines()]
     assert [(x["algorithm"], x["variant"], x["seed"]) for x in lines] == [
-        ("sac", "reward=adversarial", s) for s in (0, 3)
+        ("sac", "reward=adversarial,minimum", s) for s in (0, 3)
     ]
     for line, score in zip(lines, found["retrained"]["per_seed"], strict=True):
         assert line["expert_fraction"] == pytest.approx(score["return_mean"] / expert)
