@@ -315,21 +315,24 @@ def parameters(function):
     return len(named) + (a.vararg is not None) + (a.kwarg is not None) - (named[:1] in (["self"], ["cls"]))
 
 
-def functions():
-    for file, text in SOURCES.items():
-        for node in ast.walk(ast.parse(text)):
-            if isinstance(node, ast.FunctionDef):
-                yield f"{file}:{node.name}", node, commented(text, node.lineno, beginning(node.body) - 1)
+def functions(which):
+    """Names of functions that are so, and whether a comment says why."""
+    return {
+        f"{file}:{node.name}": commented(text, node.lineno, beginning(node.body) - 1)
+        for file, text in SOURCES.items()
+        for node in ast.walk(ast.parse(text))
+        if isinstance(node, ast.FunctionDef) and which(node)
+    }
 
 
 def test_functions_are_short_or_say_why():
-    long = {name: why for name, node, why in functions() if node.end_lineno - node.lineno + 1 > 50}
+    long = functions(lambda node: node.end_lineno - node.lineno + 1 > 50)
     assert set(long) == LONG_FUNCTIONS
     assert {name for name, why in long.items() if not why} == set()
 
 
 def test_functions_have_few_parameters_or_say_why():
-    many = {name: why for name, node, why in functions() if parameters(node) > 6}
+    many = functions(lambda node: parameters(node) > 6)
     assert set(many) == MANY_PARAMETERS
     assert {name for name, why in many.items() if not why} == set()
 
