@@ -124,9 +124,9 @@ class Algorithm:
     """`(state, cfg) -> LearnedReward`, where one is learned; it is saved with the policy."""
     alternatives: Callable[[Any], Mapping[str, Policy]] = no_alternatives
     """Other ways in which the networks can act, which evaluations measure too."""
-    with_reward: Callable[[Any, Terminal], tuple[Any, float]] | None = None
-    """`(cfg, terminal) -> (cfg, gamma)`: the configuration under which a learned reward stands in for the
-    environment's (`--reward`), its ends handled as `terminal`, and the discount factor."""
+    with_reward: Callable[[Any, Terminal], Any] | None = None
+    """`(cfg, terminal) -> cfg`: the configuration under which a learned reward stands in for the environment's
+    (`--reward`), its ends handled as `terminal`."""
     doc: str = ""
 
 

@@ -118,7 +118,7 @@ READS_TERMINATED = {
     "agents/model_rollouts.py": "a rollout ends there",
     "buffers.py": "stored, and counted for absorbing transitions",
     "training/evaluation.py": "reported",
-    "training/begin.py": "a given reward adds what follows the end",
+    "training/begin.py": "a given reward is asked about it",
     "training/dynamics_errors.py": "models are fitted to it",
     "rewards/distances.py": "there is no value after the end",
     "rewards/judging.py": "episodes that end are told from those that are cut",

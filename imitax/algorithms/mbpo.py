@@ -157,6 +157,6 @@ def explorer(state: State) -> Policy:
     return Policy(state.normalizer, state.agent.actor.net)
 
 
-def with_reward(cfg: Config, terminal: Terminal) -> tuple[Config, float]:
-    """The configuration that learns from a learned reward, and its discount factor."""
-    return replace(cfg, agent=replace(cfg.agent, terminal=terminal)), cfg.agent.gamma
+def with_reward(cfg: Config, terminal: Terminal) -> Config:
+    """The configuration that learns from a learned reward."""
+    return replace(cfg, agent=replace(cfg.agent, terminal=terminal))

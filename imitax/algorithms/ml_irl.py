@@ -75,7 +75,9 @@ class Config:
     """Steps of the reward in a turn (n)."""
     reward_batch_size: Count = 256
     """Transitions of the expert, and as many of the policy, in a step of the reward."""
-    gradient_penalty: GradientPenalty = field(default_factory=GradientPenalty)
+    gradient_penalty: GradientPenalty = GradientPenalty(inputs="observed")
+    """Without the flags of the end: a limit on the slope along them would tie the reward of the absorbing state to that
+    of the states of the expert, whose mean its zeros are."""
     l2: NonNegative = 0.0
     """Weight of the coupled L2 penalty on the reward's parameters, biases included."""
     proximal: Proximal = field(default_factory=Proximal)

@@ -14,6 +14,10 @@ from imitax.types import Metrics, scaled
 Points = Any
 """A pytree of arrays [B, ...], such as `RewardInput` and `CriticInput`."""
 
+Inputs = Literal["all", "action", "observed"]
+FLAGS = {"flag", "next_flag", "absorbing"}
+"""Fields of points that mark the end."""
+
 
 @settings("gradient_penalty")
 class GradientPenalty:
@@ -31,8 +35,10 @@ class GradientPenalty:
     the learner's; or the mean of the last two."""
     norm: Literal["l2", "linf"] = "l2"
     """l2 bounds the slope in every direction, linf (CleanIL) along each input coordinate."""
-    inputs: Literal["all", "action"] = "all"
-    """action: only the gradient with respect to actions counts (implicit behaviour cloning, Florence et al. 2021)."""
+    inputs: Inputs = "all"
+    """action: only the gradient with respect to actions counts (implicit behaviour cloning, Florence et al. 2021).
+    observed: with respect to observations and actions, not to the flags of the end, whose value is then free to differ
+    from that of the states around it."""
 
     def __call__(
         self,
@@ -80,14 +86,17 @@ def taken(at: Literal["mix", "expert", "learner", "both"], expert: Any, learner:
 
 
 def gradient_norm(
-    f: Callable[[Points], Array], x: Points, norm: Literal["l2", "linf"], inputs: Literal["all", "action"] = "all"
+    f: Callable[[Points], Array], x: Points, norm: Literal["l2", "linf"], inputs: Inputs = "all"
 ) -> Float[Array, "*N B"]:
     """Norm of `grad f` at each point, of every member; finite derivatives also where the gradient vanishes."""
     *members, _ = jax.eval_shape(f, x).shape
     # one copy of the inputs per member, so that one backward pass gives every member's own gradient
     copies = jax.tree.map(lambda leaf: jnp.broadcast_to(leaf, (*members, *leaf.shape)), x)
     gradient = jax.grad(lambda points: f(points).sum())(copies)
-    leaves = [gradient.action] if inputs == "action" else jax.tree.leaves(gradient)
+    seen = gradient.action if inputs == "action" else gradient
+    if inputs == "observed":
+        seen = [part for name, part in zip(gradient._fields, gradient, strict=True) if name not in FLAGS]
+    leaves = jax.tree.leaves(seen)
     columns = jnp.concatenate([leaf.reshape(*leaf.shape[: len(members) + 1], -1) for leaf in leaves], -1)
     if norm == "linf":
         return jnp.abs(columns).max(-1)

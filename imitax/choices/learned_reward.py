@@ -62,12 +62,15 @@ class LearnedReward(eqx.Module):
             return jnp.zeros(())
         return combined(self.net, lambda one: self._of(one, absorbing_transition(one.spec)))[0]
 
-    def with_end(self, rewards: Float[Array, "B"], terminated: Bool[Array, "B"], gamma: float) -> Float[Array, "B"]:
-        """Rewards whose terminating steps carry everything that follows the end, `gamma R / (1 - gamma)`.
+    def above_end(self, rewards: Float[Array, "B"]) -> Float[Array, "B"]:
+        """Rewards less that of a step after the end, so that what follows the end is worth nothing.
 
-        With these a learner that masks the value of terminal states optimises what the run's own policy did.
+        A learner that masks the value of terminal states optimises with these what the run's own policy did: with R a
+        step after the end, every value is R / (1 - gamma) lower, whatever the policy does. Adding
+        gamma R / (1 - gamma) to terminating steps instead says the same in single rewards of a hundred steps' size,
+        from which critics learn badly.
         """
-        return rewards + jnp.where(terminated, gamma / (1 - gamma) * self.absorbing(), 0.0)
+        return rewards - self.absorbing()
 
     def _seen(
         self, obs: Obs, action: Float[AnyArray, "B A"], next_obs: Obs, terminated: Bool[AnyArray, "B"]

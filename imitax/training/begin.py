@@ -119,7 +119,7 @@ def make_streams(setup: Setup, state: Any) -> Streams:
 def online_source(setup: Setup) -> OnlineSource:
     """The environments that a run trains in, and its replay."""
     schedule, options, given = setup.schedule, setup.training, setup.given
-    reward = None if given.reward is None else partial(ended_rewards, given.reward, given.gamma)
+    reward = None if given.reward is None else partial(rewards_above_end, given.reward)
     empty = Buffer.empty(min(schedule.buffer_size, options.steps), setup.task.spec, setup.needs.absorbing)
     envs = make_vector_env(setup.task, len(options.seeds) * options.num_envs, options.env_workers)
     with ExitStack() as failed:
@@ -131,15 +131,14 @@ def online_source(setup: Setup) -> OnlineSource:
     return source
 
 
-def ended_rewards(reward: LearnedReward, gamma: float, t: Transition) -> np.ndarray:
-    """Learned rewards [N] of host transitions, the terminating ones with everything that follows the end."""
-    return np.asarray(_ended_rewards(reward, gamma, t))
+def rewards_above_end(reward: LearnedReward, t: Transition) -> np.ndarray:
+    """Learned rewards [N] of host transitions, less that of a step after the end."""
+    return np.asarray(_rewards_above_end(reward, t))
 
 
 @filter_jit
-def _ended_rewards(reward: LearnedReward, gamma: float, t: Transition) -> Array:
-    rewards = reward(t.obs, t.action, t.next_obs, t.terminated)
-    return reward.with_end(rewards, t.terminated, gamma)
+def _rewards_above_end(reward: LearnedReward, t: Transition) -> Array:
+    return reward.above_end(reward(t.obs, t.action, t.next_obs, t.terminated))
 
 
 def continue_from(checkpoint: Checkpoint, setup: Setup, state: Any, streams: Streams) -> Any:

@@ -24,8 +24,6 @@ class Given:
     policy: Policy | None = None
     reward: LearnedReward | None = None
     """In place of the environment's."""
-    gamma: float = 0.0
-    """Discount factor of what follows the end, in a given reward."""
     dynamics: Dynamics | None = None
     expert_return: float | None = None
     """Mean return of the demonstrations that a given reward was learned from, in the same environment."""
@@ -53,11 +51,11 @@ def load_given(algorithm: Algorithm, cfg: Any, options: Training, task: Task) ->
     check_fit("--reward", options.reward, "reward", (reward.net.spec, about), task)
     if options.reward_combine is not None:
         reward = reward.counted(options.reward_combine)
-    # the end is handled as where the reward was learned; `LearnedReward.with_end` adds what follows it
+    # the end is handled as where the reward was learned; `LearnedReward.above_end` makes what follows it zero
     kept = reward.terminal if reward.terminal.kind == "none" else Terminal("mask")
-    cfg, gamma = algorithm.with_reward(cfg, kept)
+    cfg = algorithm.with_reward(cfg, kept)
     known = about.get("expert_return") if about.get("env") == task.env_id else None
-    return Given(policy, reward, gamma, dynamics, known if isinstance(known, float) else None), cfg
+    return Given(policy, reward, dynamics, known if isinstance(known, float) else None), cfg
 
 
 def warm_start(path: Path, task: Task, needs: Needs) -> Policy:

@@ -6,6 +6,7 @@ import jax.numpy as jnp
 import jax.random as jr
 import numpy as np
 import pytest
+from jax.flatten_util import ravel_pytree
 
 from imitax.choices.gradient_penalty import GradientPenalty, gradient_norm
 from imitax.errors import ConfigError
@@ -141,7 +142,7 @@ def test_its_gradient_by_finite_differences(kind, norm, activation):
             MLP((3, 7, 5, 1), key=jr.key(2), activation=activation),
         )
         params, static = eqx.partition(net, eqx.is_inexact_array)
-        flat, unflatten = jax.flatten_util.ravel_pytree(params)
+        flat, unflatten = ravel_pytree(params)
         expert, learner = jax.tree.map(lambda x: x.astype(jnp.float64), (EXPERT, LEARNER))
         choice = GradientPenalty(kind, weight=1.0, margin=0.05, at="both", norm=norm)
 
@@ -220,3 +221,16 @@ def test_of_images_is_that_of_their_scaled_pixels():
     np.testing.assert_allclose(penalty, 4 + 9, rtol=1e-5)
     np.testing.assert_allclose(f(points[0]), 1 + 0.2 + 3, rtol=1e-6)
     assert {x.dtype for x in seen} == {jnp.float32.dtype}
+
+
+def test_flags_are_no_direction_of_what_is_observed():
+    flag = jr.uniform(KEY, (5,))
+    x = RewardInput(EXPERT.obs, EXPERT.action, flag, EXPERT.obs, flag)
+
+    def f(x):
+        return 3 * x.obs[:, 0] + 4 * x.next_obs[:, 0] + 12 * x.action[:, 0] + 100 * x.flag - 50 * x.next_flag
+
+    np.testing.assert_allclose(gradient_norm(f, x, "l2", "observed"), 13, rtol=1e-5)
+    np.testing.assert_allclose(gradient_norm(f, x, "linf", "observed"), 12, rtol=1e-5)
+    np.testing.assert_allclose(gradient_norm(f, x, "linf", "all"), 100, rtol=1e-5)
+    np.testing.assert_allclose(gradient_norm(f, x, "l2", "action"), 12, rtol=1e-5)

@@ -14,13 +14,14 @@ SPEC = Spec.flat(2, (-1.0,), (0.5,))
 
 
 @pytest.mark.parametrize("gamma", [0.5, 0.9])
-def test_with_end_is_the_closed_form(gamma):
-    """Masking the value after a terminating step with this reward gives what closed_form gives without."""
+def test_above_the_end_all_values_are_as_much_lower(gamma):
+    """Masked targets of these rewards and of lower values are those of closed_form, R / (1 - gamma) lower."""
     terminal = Terminal("closed_form")
     net = create_reward(RewardConfig(hidden=(8,)), SPEC, terminal, gamma, jr.key(0), "float32")
     saved = LearnedReward(Normalizer.identity(2), net, terminal, RewardHead("logit"), 1.0)
     ended, rewards = jnp.array([False, True]), jnp.array([1.0, 2.0])
     v_next = jnp.array([3.0, 4.0])
-    masked = saved.with_end(rewards, ended, gamma) + gamma * Terminal("mask").next_value(v_next, ended)
-    closed = rewards + gamma * terminal.next_value(v_next, ended, saved.absorbing() / (1 - gamma))
-    np.testing.assert_allclose(masked, closed, rtol=1e-6)
+    lower = saved.absorbing() / (1 - gamma)
+    masked = saved.above_end(rewards) + gamma * Terminal("mask").next_value(v_next - lower, ended)
+    closed = rewards + gamma * terminal.next_value(v_next, ended, lower)
+    np.testing.assert_allclose(masked, closed - lower, rtol=1e-5)

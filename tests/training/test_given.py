@@ -16,7 +16,7 @@ from imitax.choices.terminal import Terminal
 from imitax.config import override
 from imitax.errors import CheckpointError, ConfigError
 from imitax.sources.online import read_shard
-from imitax.training.begin import ended_rewards
+from imitax.training.begin import rewards_above_end
 from imitax.types import Transition
 
 pytestmark = pytest.mark.usefixtures("no_figures")
@@ -44,9 +44,8 @@ def test_a_policy_gets_the_learned_reward(learned, tmp_path):
     reward = learned.load_reward()
     chunk, _ = read_shard(run.folder / "replay" / "000000000-000000010.safetensors")
     t = Transition(*chunk[:5], absorbing=np.zeros(10, bool))
-    expected = reward(t.obs, t.action, t.next_obs, t.terminated)
-    expected += jnp.where(t.terminated, 0.99 / 0.01 * reward.absorbing(), 0.0)
-    np.testing.assert_allclose(ended_rewards(reward, 0.99, t), expected, rtol=1e-4, atol=1e-6)
+    expected = reward(t.obs, t.action, t.next_obs, t.terminated) - reward.absorbing()
+    np.testing.assert_allclose(rewards_above_end(reward, t), expected, rtol=1e-4, atol=1e-6)
     assert not np.allclose(run.load_policy().actor.mlp.weights[0], plain.load_policy().actor.mlp.weights[0])
     assert run.config["reward"] is not None
 
