@@ -25,7 +25,7 @@ from imitax.agents.replay import Replay
 from imitax.agents.start import Start
 from imitax.algorithm import Needs, Schedule
 from imitax.choices.terminal import Terminal, require_given_rewards
-from imitax.networks import Critic, Normalizer, Policy
+from imitax.networks import Critic, CriticConfig, Normalizer, Policy
 from imitax.settings import INLINE, Count, settings
 from imitax.types import Batch, Metrics, Transition
 
@@ -48,10 +48,12 @@ class Config:
 PRESETS = {
     "default": Config(),
     "frugal": Config(agent=SoftActorCritic(ema=0.999), steps_per_update=2, batch_size=128),
+    "steady": Config(agent=SoftActorCritic(ema=0.99999, ema_share=0.2, critic=CriticConfig(layer_norm=True))),
     "cleanil": Config(agent=CLEANIL, replay=Replay(warmup_steps=2000)),
 }
 """default: ours. frugal: half the updates on half as large batches, and the averaged policy, for long trainings where
-a step is cheap. cleanil: CleanIL's networks and rates."""
+a step is cheap. steady: normalised critics, and the average over the last fifth of the updates; learned rewards are
+taught with it. cleanil: CleanIL's networks and rates."""
 
 
 def needs(cfg: Config) -> Needs:

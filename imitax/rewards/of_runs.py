@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 DEMONSTRATIONS = "demonstrations"
 BLOCK, SMALL_BLOCK = 4096, 256
 """Transitions that a reward is computed on at once, with flat observations and with others, such as images."""
+PRESET = "steady"
+"""Of SAC, where it learns from a reward of a run."""
 HISTORY = {"history": 1, "history_actions": False}
 """Run options of what a reward sees, and their defaults."""
 
@@ -80,6 +82,9 @@ def retrain(
 ) -> dict[str, Any]:  # over 50 lines for its docstring
     """Train SAC from scratch on the frozen reward of a run, and compare it with the run's own policy.
 
+    It is SAC's preset `steady`, with the temperature of the run where that was fixed: there the demonstrations are
+    best for the reward and as much entropy.
+
     Args:
         run: of an algorithm that learns a reward. A new seed takes the reward of the run's seed of the same number,
             or where there is none, of its first.
@@ -114,7 +119,8 @@ def retrain(
     for seed in seeds:
         source = run.seed_folder(seed if seed in run.seeds else run.seeds[0])
         given = {"reward": source, "steps": steps, "seeds": (seed,), "variant": variant}
-        again = train_on("sac", Path(out) / f"seed-{seed}", env=there, env_kwargs=kwargs, **seen, **given, **options)
+        folder = Path(out) / f"seed-{seed}"
+        again = train_on(_learner(run), folder, preset=PRESET, env=there, env_kwargs=kwargs, **seen, **given, **options)
         means[seed] = again.summary["last"]["per_seed"][0]["return_mean"]
     expert = run.config["expert_return"] if there == run.task.env_id else None
     moved = run if env is None else Run(run.folder, env=env)
@@ -125,6 +131,16 @@ def retrain(
         "retrained": summarise(means, there, expert),
         "own": moved.evaluate(options.get("eval_episodes", Training().eval_episodes)),
     }
+
+
+def _learner(run: "Run") -> Any:
+    """SAC for the reward of a run."""
+    from imitax.training.entry import preset_config
+
+    own = run.config["config"].get("temperature", {})
+    fixed = own.get("kind") == "fixed"
+    changes = {f"temperature.{name}": own[name] for name in ("kind", "initial")} if fixed else {}
+    return preset_config("sac", PRESET, **changes)
 
 
 def _judged(run: "Run", seed: int, sets: Mapping[str, Dataset]) -> dict[str, Any]:

@@ -4,14 +4,14 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from imitax.algorithm import find
+from imitax.algorithm import algorithm_of
 from imitax.compiled import guarded
 from imitax.config import Training, flatten, from_flat
 from imitax.errors import ConfigError
 from imitax.files import plain
 from imitax.run import Run
 from imitax.run_config import read_summary, short
-from imitax.training.entry import describe_run, from_training, preset_config, train
+from imitax.training.entry import describe_run, from_training, train
 from imitax.training.folder import CONFIG
 from imitax.training.loop import Callback
 from imitax.training.resume import read_run, resume
@@ -37,7 +37,7 @@ caller."""
 
 @guarded
 def train_on(
-    algorithm: str,
+    cfg: Any,
     out: Path | str,
     *,
     env: str,
@@ -51,10 +51,10 @@ def train_on(
     goes on up to the number that is asked for.
 
     Args:
-        algorithm: its name.
+        cfg: of an algorithm.
         out: folder of the run.
         env: a Gymnasium id.
-        preset: of the algorithm.
+        preset: that the configuration is of.
         callbacks: as in `imitax.train`.
         training: fields of `imitax.Training`, but no data.
 
@@ -64,8 +64,8 @@ def train_on(
     """
     folder = Path(out).expanduser()
     if not (folder / CONFIG).exists():
-        return train(algorithm, env=env, out=folder, preset=preset, callbacks=callbacks, **training)
-    found, cfg, options = find(algorithm), preset_config(algorithm, preset), from_training({**training, "env": env})
+        return train(cfg, env=env, out=folder, preset=preset, callbacks=callbacks, **training)
+    found, options = algorithm_of(cfg), from_training({**training, "env": env})
     there, wanted = read_run(folder), describe_run(prepare(found, cfg, options, env, (None, None), folder), preset)
     there["training"] = from_flat(Training, there["training"])  # with defaults for options that it did not know yet
     if there["algorithm"] == wanted["algorithm"]:

@@ -87,7 +87,7 @@ def test_what_has_no_reward_or_no_truth(learned, demos, source, tmp_path):
 
 
 def test_a_new_policy_learns_from_it(learned, tmp_path, monkeypatch):
-    monkeypatch.setitem(sac.PRESETS, "default", toy.shrink(sac.PRESETS["default"]))
+    monkeypatch.setitem(sac.PRESETS, "steady", toy.shrink(sac.PRESETS["steady"]))
     results = tmp_path / "results.jsonl"
     options = {"steps": 20, "seeds": (0, 3), "results": results, "reward_combine": "minimum", **OPTIONS}
     found = retrain(learned, tmp_path / "again", **options)
@@ -100,6 +100,8 @@ def test_a_new_policy_learns_from_it(learned, tmp_path, monkeypatch):
         assert line["expert_fraction"] == pytest.approx(score["return_mean"] / expert)
         assert score["expert_fraction"] == pytest.approx(line["expert_fraction"])
     assert found["own"]["episodes"] == 2
+    temperature = imitax.Run(tmp_path / "again" / "seed-0").config["config"]["temperature"]
+    assert (temperature["kind"], temperature["initial"]) == ("fixed", 0.01)  # the source's
     before = results.read_text()
     assert str(retrain(learned, tmp_path / "again", **options)["retrained"]) == str(found["retrained"])
     assert results.read_text() == before  # nothing was trained again
@@ -108,7 +110,7 @@ def test_a_new_policy_learns_from_it(learned, tmp_path, monkeypatch):
 
 @pytest.mark.long
 def test_an_interrupted_run_ends_where_the_uninterrupted_one_does(learned, tmp_path, monkeypatch):
-    monkeypatch.setitem(sac.PRESETS, "default", toy.shrink(sac.PRESETS["default"]))
+    monkeypatch.setitem(sac.PRESETS, "steady", toy.shrink(sac.PRESETS["steady"]))
     options = {"steps": 20, "seeds": (0,), **OPTIONS, "eval_every": 6, "checkpoint_every": 6}
     retrain(learned, tmp_path / "whole", **options)
     for folder, first in (("cut", {"callbacks": (stop_at(18),)}), ("short", {"steps": 12})):
@@ -120,7 +122,7 @@ def test_an_interrupted_run_ends_where_the_uninterrupted_one_does(learned, tmp_p
 
 
 def test_a_run_of_other_settings_is_neither_overwritten_nor_counted(learned, tmp_path, monkeypatch):
-    monkeypatch.setitem(sac.PRESETS, "default", toy.shrink(sac.PRESETS["default"]))
+    monkeypatch.setitem(sac.PRESETS, "steady", toy.shrink(sac.PRESETS["steady"]))
     options = {"steps": 12, "seeds": (0,), **OPTIONS}
     retrain(learned, tmp_path, **options)
     before = (tmp_path / "seed-0" / "config.json").read_bytes()
@@ -144,20 +146,20 @@ def test_a_run_of_other_settings_is_neither_overwritten_nor_counted(learned, tmp
     older = {name: value for name, value in config["training"].items() if name != "random_shift"} | {"quiet": False}
     (tmp_path / "seed-0" / "config.json").write_text(json.dumps(config | {"training": older}))
     assert np.isfinite(retrain(learned, tmp_path, **options)["retrained"]["iqm"])  # an option that it did not know yet
-    monkeypatch.setitem(sac.PRESETS, "default", replace(sac.PRESETS["default"], batch_size=8))
+    monkeypatch.setitem(sac.PRESETS, "steady", replace(sac.PRESETS["steady"], batch_size=8))
     with pytest.raises(ConfigError, match=r"config\.batch_size 16, not 8"):
         retrain(learned, tmp_path, **options)
 
 
 def test_what_goes_on_and_what_has_too_many_steps(learned, tmp_path, monkeypatch):
-    monkeypatch.setitem(sac.PRESETS, "default", toy.shrink(sac.PRESETS["default"]))
+    monkeypatch.setitem(sac.PRESETS, "steady", toy.shrink(sac.PRESETS["steady"]))
     monkeypatch.setattr(again, "resume", lambda folder, steps, **_: resumed.append((folder.name, steps)) or learned)
     resumed, options = [], {"env": toy.ENV, "seeds": (0,), "quiet": True, "chunk": 2, "checkpoint_every": 10}
     options |= {"eval_every": 10}
     with contextlib.suppress(Interrupted):
-        again.train_on("sac", tmp_path / "cut", steps=12, callbacks=(stop_at(10),), **options)
+        again.train_on(sac.PRESETS["steady"], tmp_path / "cut", steps=12, callbacks=(stop_at(10),), **options)
     for steps in (12, 14):
-        again.train_on("sac", tmp_path / "cut", steps=steps, **options)
+        again.train_on(sac.PRESETS["steady"], tmp_path / "cut", steps=steps, **options)
     assert resumed == [("cut", 12), ("cut", 14)]
     with pytest.raises(ConfigError, match="a run of 12 steps, and 11 are asked for"):
-        again.train_on("sac", tmp_path / "cut", steps=11, **options)
+        again.train_on(sac.PRESETS["steady"], tmp_path / "cut", steps=11, **options)
