@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import imitax
+from imitax.errors import ConfigError
 
 
 def options(description: str | None, folder: str, methods: Sequence[str]) -> argparse.ArgumentParser:
@@ -38,10 +39,13 @@ def finished(name: str, cfg: Any, args: argparse.Namespace, steps: int, **given:
         given: more arguments of `imitax.train`. There are four evaluations, if they do not say otherwise.
     """
     out = args.out / name
-    if (out / "summary.json").exists():
-        return imitax.Run(out)
     chunk = given.setdefault("chunk", 50)
     steps = max(chunk, int(steps * args.share) // chunk * chunk)
+    if (out / "summary.json").exists():
+        run = imitax.Run(out)
+        if (run.config["training"]["steps"], run.seeds) != (steps, tuple(args.seeds)):
+            raise ConfigError(f"{out} holds a run of another length or other seeds: give another --out")
+        return run
     given.setdefault("eval_every", max(chunk, steps // 4 // chunk * chunk))
     return imitax.train(
         cfg,

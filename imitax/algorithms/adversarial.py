@@ -42,7 +42,7 @@ from imitax.choices.weight_penalty import l2
 from imitax.errors import ConfigError
 from imitax.learner import Learner, OptimizerConfig
 from imitax.networks import AnyReward, Critic, CriticConfig, Normalizer, Policy, PolicyHead, Reward, RewardConfig
-from imitax.networks.reward_ensemble import by_member, disagreement
+from imitax.networks.reward_ensemble import by_member
 from imitax.settings import INLINE, Count, ShareBelowOne, settings
 from imitax.types import Batch, Metrics, Transition, concat, part
 
@@ -230,7 +230,7 @@ def update(state: State, batch: Batch, cfg: Config, key: PRNGKeyArray) -> tuple[
     if not n_expert:
         expert_reward = reward_of(discriminator.net, part(data.expert, first, first + n), cfg)
     metrics |= {"reward_learner": mixed.reward[n_expert:].mean(), "reward_expert": expert_reward.mean()}
-    several = disagreement(discriminator.net, cfg.agent.terminal.reward_input(mixed))
+    several = cfg.discriminator.disagreement(discriminator.net, cfg.agent.terminal.reward_input(mixed))
     metrics |= several | ({"reward_absorbing": end} if cfg.agent.terminal.flagged else {})
     return State(agent, discriminator, state.normalizer), metrics | mc | ma
 

@@ -250,7 +250,8 @@ def update(state: State, batch: Batch, cfg: Config, key: PRNGKeyArray) -> tuple[
     end = net.net(cfg.agent.terminal.reward_input(absorbing_transition(state.agent.actor.net.spec)))[0]
     critic, mc = state.agent.critic.descend(critic_loss, state.agent, replay, end, cfg, kc)
     agent, ma = improve(replace(state.agent, critic=critic), replay, cfg.agent, ka)
-    md |= disagreement(net.net, learner) | ({"reward_absorbing": end} if cfg.agent.terminal.flagged else {})
+    md |= disagreement(net.net, lambda one: one(learner))
+    md |= {"reward_absorbing": end} if cfg.agent.terminal.flagged else {}
     return State(agent, net, density, state.normalizer), md | mr | mc | ma
 
 

@@ -45,7 +45,7 @@ from imitax.choices.weight_penalty import l2
 from imitax.errors import ConfigError
 from imitax.learner import Learner, OptimizerConfig
 from imitax.networks import AnyReward, Critic, CriticConfig, Normalizer, Policy, Reward, RewardConfig
-from imitax.networks.reward_ensemble import by_member, disagreement
+from imitax.networks.reward_ensemble import by_member, disagreement, of_members
 from imitax.settings import INLINE, Count, NonNegative, settings
 from imitax.types import Batch, Metrics, RewardInput, Transition, concat
 
@@ -107,7 +107,7 @@ _SLOW = Config(
     reward_every=5000,
     reward_steps=1,
     reward_batch_size=10_000,
-    gradient_penalty=GradientPenalty("none"),
+    gradient_penalty=GradientPenalty("none", inputs="observed"),
     l2=1e-6,
 )
 
@@ -178,6 +178,11 @@ def reward_loss(
     return gap + mu * moved + penalty + decay, metrics | norm
 
 
+def changed(new: AnyReward, old: AnyReward, x: RewardInput) -> Float[Array, ""]:
+    """Change of the reward, averaged over the members of an ensemble."""
+    return jax.vmap(change)(*(of_members(net, lambda one: one(x)) for net in (new, old))).mean()
+
+
 def reward_turn(state: State, buffers: Buffers, cfg: Config, key: PRNGKeyArray) -> tuple[State, Metrics]:
     """`reward_steps` steps of the reward, then one of mu; metrics of the last step."""
     sources = [b for b in (buffers.expert, buffers.recent) if b is not None]
@@ -191,7 +196,7 @@ def reward_turn(state: State, buffers: Buffers, cfg: Config, key: PRNGKeyArray) 
         expert, recent = (cfg.agent.terminal.reward_input(state.normalizer.transition(t)) for t in pair)
         learner, metrics = eqx.combine(arrays, static).descend(by_member(reward_loss), old, (expert, recent), cfg, kr)
         x = concat(expert, recent)
-        return eqx.filter(learner, eqx.is_array), metrics | {"reward_change": change(learner.net(x), old[0](x))}
+        return eqx.filter(learner, eqx.is_array), metrics | {"reward_change": changed(learner.net, old[0], x)}
 
     arrays, metrics = jax.lax.scan(step, arrays, jr.split(key, cfg.reward_steps))
     metrics = {name: value[-1] for name, value in metrics.items()} | {"proximal_weight": state.proximal_weight}
@@ -217,7 +222,8 @@ def update(state: State, batch: Batch, cfg: Config, key: PRNGKeyArray) -> tuple[
     end = net(terminal.reward_input(absorbing_transition(state.agent.actor.net.spec)))[0]
     critic, mc = state.agent.critic.descend(critic_loss, state.agent, replay, end, cfg, kc)
     agent, ma = improve(replace(state.agent, critic=critic), replay, cfg.agent, ka)
-    metrics = {"reward_replay": replay.reward.mean()} | disagreement(net, terminal.reward_input(replay))
+    several = disagreement(net, lambda one: one(terminal.reward_input(replay)))
+    metrics = {"reward_replay": replay.reward.mean()} | several
     metrics |= {"reward_absorbing": end} if terminal.flagged else {}
     return replace(state, agent=agent), metrics | mc | ma
 

@@ -45,7 +45,7 @@ from imitax.choices.weight_penalty import l2
 from imitax.errors import ConfigError
 from imitax.learner import Learner, OptimizerConfig
 from imitax.networks import AnyReward, Critic, CriticConfig, Normalizer, Policy, Reward, RewardConfig
-from imitax.networks.reward_ensemble import by_member, disagreement
+from imitax.networks.reward_ensemble import by_member
 from imitax.settings import INLINE, settings
 from imitax.types import Batch, Metrics, Transition
 
@@ -229,7 +229,7 @@ def update(state: State, batch: Batch, cfg: Config, key: PRNGKeyArray) -> tuple[
     agent, ma = improve(replace(state.agent, critic=critic), mix, cfg.agent, ka)
     model, mp = learned_model.tune_penalty(state.model, data.rollouts, cfg.model)
     metrics = {"model_penalty": penalty.mean()} | reward_metrics(cfg.mixture, rewards, end, cfg.agent.terminal)
-    metrics |= disagreement(state.discriminator.net, cfg.agent.terminal.reward_input(mix))
+    metrics |= cfg.discriminator.disagreement(state.discriminator.net, cfg.agent.terminal.reward_input(mix))
     return State(agent, model, state.discriminator, state.normalizer), mc | ma | mp | metrics
 
 

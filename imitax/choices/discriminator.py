@@ -10,10 +10,10 @@ from imitax.choices.learned_reward import LearnedReward
 from imitax.choices.terminal import Terminal
 from imitax.errors import ConfigError
 from imitax.learner import Learner, OptimizerConfig
-from imitax.networks import AnyReward, Normalizer, Precision, RewardConfig, combined, make_reward
+from imitax.networks import AnyReward, Normalizer, Precision, RewardConfig, combined, disagreement, make_reward
 from imitax.settings import NonNegative, Positive, settings
 from imitax.spaces import Spec
-from imitax.types import RewardInput
+from imitax.types import Metrics, RewardInput
 
 
 @settings()
@@ -50,6 +50,10 @@ class Discriminator:
     def policy_reward(self, net: AnyReward, x: RewardInput) -> Float[Array, "B"]:
         """The reward that the policy gets."""
         return self.reward_scale * combined(net, lambda one: self.head(one(x)))
+
+    def disagreement(self, net: AnyReward, x: RewardInput) -> Metrics:
+        """How much the members of an ensemble differ in it; nothing of a single reward."""
+        return disagreement(net, lambda one: self.reward_scale * self.head(one(x)))
 
 
 def create_reward(

@@ -38,7 +38,7 @@ class GradientPenalty:
     inputs: Inputs = "all"
     """action: only the gradient with respect to actions counts (implicit behaviour cloning, Florence et al. 2021).
     observed: with respect to observations and actions, not to the flags of the end, whose value is then free to differ
-    from that of the states around it."""
+    from that of the states around it; the same as all where the function sees no flags."""
 
     def __call__(
         self,

@@ -9,6 +9,7 @@ import jax.numpy as jnp
 import jax.random as jr
 from jaxtyping import Array, Float, PRNGKeyArray
 
+from imitax.errors import ConfigError
 from imitax.networks.encoder import Encoder, EncoderConfig, make_encoder
 from imitax.networks.mlp import MLP, Activation, Precision, bounded
 from imitax.settings import Count, NonNegative, Positive, ShareBelowOne, settings
@@ -53,6 +54,10 @@ class RewardConfig:
     standard deviations."""
     deviations: NonNegative = 1.0
     """Standard deviations of the members that combine=pessimistic takes off their mean."""
+
+    def __post_init__(self):
+        if self.members == 1 and (self.combine != "mean" or self.deviations != 1):
+            raise ConfigError("reward.combine and reward.deviations are for several rewards: give reward.members")
 
     def combined(self, values: Float[Array, "N B"], combine: Combine) -> Float[Array, "B"]:
         """The members' values as one."""

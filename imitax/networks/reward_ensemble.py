@@ -86,11 +86,9 @@ def combined(net: AnyReward, f: Callable[[Reward], Float[Array, "B"]]) -> Float[
     return f(net) if isinstance(net, Reward) else net.cfg.combined(of_members(net, f), net.combine)
 
 
-def disagreement(net: AnyReward, x: RewardInput) -> Metrics:
-    """The members' standard deviation, averaged over transitions, as the metric `reward_disagreement`."""
-    if isinstance(net, Reward):
-        return {}
-    return {"reward_disagreement": of_members(net, lambda one: one(x)).std(0).mean()}
+def disagreement(net: AnyReward, f: Callable[[Reward], Float[Array, "B"]]) -> Metrics:
+    """The standard deviation of the members' `f`, averaged over transitions, as the metric `reward_disagreement`."""
+    return {} if isinstance(net, Reward) else {"reward_disagreement": of_members(net, f).std(0).mean()}
 
 
 def by_member(loss: Callable[..., tuple[Float[Array, ""], Metrics]]) -> Callable[..., tuple[Float[Array, ""], Metrics]]:

@@ -106,7 +106,7 @@ def actions(curves: Sequence[ActionCurve], finite: bool, scale: float) -> list[F
                 chart.line([x, x], [a, b], "c0 bar")
                 chart.dot(x, y, "c0", f"{curve.name} = {x}: {y:,.4g}", 4)
         else:
-            chart.line(curve.recorded, [bounds[0]] * 2, "c1 bar", "demonstrated actions")
+            chart.line(curve.recorded, [bounds[0]] * 2, "c1 bar", "recorded actions")
             chart.band(curve.values, curve.low, curve.high, "c0")
             chart.line(curve.values, curve.mean, "c0", curve.name)
         found.append(Figure(curve.name.capitalize(), chart.svg(f"learned reward by {curve.name}"), []))

@@ -15,12 +15,12 @@ def calibration(
 ) -> dict[str, Estimate]:
     """Rank correlation of the members' deviation with the error of the reward.
 
-    Scale and offset of a learned reward mean nothing: the error is what a least-squares fit of it to the recorded
-    reward leaves, one fit over all sets. 1 says that the error is larger wherever the members disagree more, 0 that
-    their disagreement says nothing of it.
+    Positive scale and offset of a learned reward mean nothing: the error is what a least-squares fit of it to the
+    recorded reward leaves, one fit over all sets. A reward that opposes the recorded one explains nothing of it. 1 says
+    that the error is larger wherever the members disagree more, 0 that their disagreement says nothing of it.
 
     Args:
-        reward: the members as they count as one.
+        reward: the members' mean.
         deviation: their standard deviation on a transition.
         data: sets of episodes by name, with recorded rewards.
         seed: of the bootstrap.
@@ -32,8 +32,8 @@ def calibration(
     Raises:
         DataError: there are no sets, one lacks actions or rewards, or something is not finite.
     """
-    if not data:
-        raise DataError("a reward is judged on at least one set of episodes")
+    if not data or "all" in data:
+        raise DataError("a reward is judged on at least one set of episodes, and none may be named all")
     parts = []
     for name, episodes in data.items():
         samples, known = samples_of(episodes)
@@ -42,12 +42,13 @@ def calibration(
             raise DataError(f"{name}: the reward, or its deviation, is not finite")
         parts.append((samples.episode, given, spread, known))
     given, known = (np.concatenate([part[i] for part in parts]) for i in (1, 3))
-    columns = np.stack([given, np.ones_like(given)], 1)
-    fit = np.linalg.lstsq(columns, known, rcond=None)[0]
+    centred = given - given.mean()
+    slope = max(float(centred @ known) / max(float(centred @ centred), 1e-12), 0.0)
+    offset = known.mean() - slope * given.mean()
 
     found, first, whole = {}, 0, []
     for name, (episode, mine, spread, truth) in zip(data, parts, strict=True):
-        error = np.abs(truth - np.stack([mine, np.ones_like(mine)], 1) @ fit)
+        error = np.abs(truth - slope * mine - offset)
         found[name] = _correlation(episode, spread, error, seed)
         whole.append((episode + first, spread, error))
         first += int(episode.max()) + 1

@@ -82,8 +82,8 @@ def retrain(
 ) -> dict[str, Any]:  # over 50 lines for its docstring
     """Train SAC from scratch on the frozen reward of a run, and compare it with the run's own policy.
 
-    It is SAC's preset `steady`, with the temperature of the run where that was fixed: there the demonstrations are
-    best for the reward and as much entropy.
+    It is SAC's preset `steady`, with the discount factor of the run, and its temperature where that was fixed: there
+    the demonstrations are best for the reward and as much entropy.
 
     Args:
         run: of an algorithm that learns a reward. A new seed takes the reward of the run's seed of the same number,
@@ -140,7 +140,7 @@ def _learner(run: "Run") -> Any:
     own = run.config["config"].get("temperature", {})
     fixed = own.get("kind") == "fixed"
     changes = {f"temperature.{name}": own[name] for name in ("kind", "initial")} if fixed else {}
-    return preset_config("sac", PRESET, **changes)
+    return preset_config("sac", PRESET, gamma=run.config["config"]["gamma"], **changes)
 
 
 def _judged(run: "Run", seed: int, sets: Mapping[str, Dataset]) -> dict[str, Any]:
@@ -151,7 +151,8 @@ def _judged(run: "Run", seed: int, sets: Mapping[str, Dataset]) -> dict[str, Any
     found = judge(reward, sets, expert=DEMONSTRATIONS, **options) | {"gamma": gamma}
     if learned.net.cfg.members > 1:
         deviation = in_blocks(lambda *transitions: run.reward_members(*transitions, seed=seed).std(0))
-        found["calibration"] = calibration(reward, deviation, sets, seed=seed)
+        mean = in_blocks(lambda *transitions: run.reward_members(*transitions, seed=seed).mean(0))
+        found["calibration"] = calibration(mean, deviation, sets, seed=seed)
     return found
 
 

@@ -24,7 +24,7 @@ from imitax.run import Run
 from imitax.settings import check_parts, number
 from imitax.stacking import reserve_cpus
 from imitax.training.folder import check_folder, claim, default_folder, locked, release
-from imitax.training.given import digest
+from imitax.training.given import REWARD_END, digest
 from imitax.training.loop import Callback, train_loop
 from imitax.training.provenance import commit, describe_demonstrations, describe_offline, describe_task, versions
 from imitax.training.results import summarise_run
@@ -172,6 +172,7 @@ def describe_run(setup: Setup, preset: str) -> dict[str, Any]:
         "expert_return": setup.expert_return,
         "warm_start": digest(options.init_from, POLICY),
         "reward": digest(options.reward, REWARD),
+        "reward_end": None if options.reward is None else REWARD_END,
         "model": digest(options.model_from, DYNAMICS),
         "versions": versions(),
         "commit": commit(),

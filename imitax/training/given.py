@@ -16,6 +16,9 @@ from imitax.networks import Dynamics, Policy, Termination, chunks_of, explicit
 from imitax.spaces import History, Spec
 from imitax.training.task import known_end
 
+REWARD_END = "zero"
+"""What follows the end of an episode is worth under a given reward; earlier versions added it to the last reward."""
+
 
 @dataclass(frozen=True)
 class Given:

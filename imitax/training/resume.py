@@ -26,7 +26,7 @@ from imitax.run_config import as_written, read_config, task_of
 from imitax.stacking import reserve_cpus
 from imitax.training.entry import FORMAT, finish
 from imitax.training.folder import CONFIG
-from imitax.training.given import digest
+from imitax.training.given import REWARD_END, digest
 from imitax.training.loop import Callback
 from imitax.training.setup import Setup, prepare
 
@@ -200,6 +200,11 @@ def check_unchanged(setup: Setup, config: dict[str, Any]) -> None:
     for key, (path, name) in files.items():
         if config[key] != digest(path, name):
             raise CheckpointError(f"{path} has changed since the run started from it")
+    if options.reward is not None and config.get("reward_end") != REWARD_END:
+        raise CheckpointError(
+            "this run learned from a given reward by an earlier version, whose last rewards of episodes held what "
+            "follows the end: its values do not fit those of today, start it anew"
+        )
 
 
 def newest(folder: Path) -> Checkpoint | None:

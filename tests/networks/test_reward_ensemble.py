@@ -55,7 +55,10 @@ def test_one_member_is_a_reward():
     x = points()
     np.testing.assert_array_equal(combined(net, lambda one: one(x)), net(x))
     np.testing.assert_array_equal(of_members(net, lambda one: one(x)), net(x)[None])
-    assert disagreement(net, x) == {}
+    assert disagreement(net, lambda one: one(x)) == {}
+    for change in ({"combine": "minimum"}, {"deviations": 2.0}):
+        with pytest.raises(ConfigError, match=r"give reward\.members"):
+            RewardConfig(**change)
 
 
 @pytest.mark.parametrize(
@@ -73,7 +76,8 @@ def test_the_members_count_as_one(combine, expected):
     np.testing.assert_allclose(net(x), expected(each), atol=1e-6)
     plain = np.stack([member(net, i).unshaped(x) for i in range(N)])
     np.testing.assert_allclose(net.unshaped(x), expected(plain), atol=1e-6)
-    np.testing.assert_allclose(disagreement(net, x)["reward_disagreement"], each.std(0).mean(), rtol=1e-5)
+    several = disagreement(net, lambda one: 2 * one(x))["reward_disagreement"]
+    np.testing.assert_allclose(several, 2 * each.std(0).mean(), rtol=1e-5)
 
 
 def test_units_are_dropped_of_each_member():

@@ -27,6 +27,12 @@ def test_deviations_that_are_the_errors():
     assert calibration(wrong, lambda *x: -off(*x), SETS)["all"].value < -0.95
 
 
+def test_a_reward_that_opposes_the_truth_explains_nothing_of_it():
+    found = calibration(lambda *x: -wrong(*x), off, SETS)
+    size = calibration(lambda obs, *_: np.zeros(len(obs)), off, SETS)  # whose error is the truth less its mean
+    assert found["all"].value == pytest.approx(size["all"].value)
+
+
 def test_deviations_that_say_nothing():
     noise = np.random.default_rng(0)
     found = calibration(wrong, lambda obs, *_: noise.random(len(obs)), SETS)

@@ -1,5 +1,6 @@
 """What a run takes from other runs: learned rewards in place of the environment's."""
 
+import json
 import shutil
 from pathlib import Path
 
@@ -57,6 +58,11 @@ def test_a_run_with_a_learned_reward_resumes_exactly(learned, tmp_path):
     imitax.train(SAC, out=tmp_path / "part", steps=20, **options)
     part = imitax.resume(tmp_path / "part", steps=40)
     assert eqx.tree_equal(whole.load_policy(), part.load_policy())
+    config = json.loads((tmp_path / "part" / "config.json").read_text())
+    (tmp_path / "part" / "config.json").write_text(json.dumps(config | {"reward_end": None}))
+    with pytest.raises(CheckpointError, match="by an earlier version"):
+        imitax.resume(tmp_path / "part", steps=60)
+    (tmp_path / "part" / "config.json").write_text(json.dumps(config))
     save_reward(file, eqx.tree_at(lambda r: r.normalizer.mean, learned.load_reward(), jnp.ones(2)), {})
     with pytest.raises(CheckpointError, match="has changed since the run started from it"):
         imitax.resume(tmp_path / "part", steps=60)
