@@ -15,6 +15,8 @@ narrow. `last` is the evaluation after the last step, `best` the evaluation with
 hindsight. `of demonstrations` divides by the mean return of all episodes in the demonstration source. D4RL: 0 is its
 random policy, 100 its expert. If a seed was run more than once, the last run counts. Sets named `TASK-expert`, without
 `imitax/` in front, are demonstrations of other experts, which are not in the repository."""
+SMALL = 2
+"""Returns below are shown with decimals: those of tasks that pay 1 for a success."""
 DEFAULTS_NOTE = """\
 These are the results of our own presets. The pages of the algorithms have those of other presets and of ablations."""
 
@@ -42,7 +44,8 @@ def learning_section(lines: Sequence[Line]) -> str:
             returns = [line[f"{prefix}return_mean"] for line in group]
             scores = [d4rl_score(line["env"], number(line[f"{prefix}return_mean"])) for line in group]
             fractions = [line[f"{prefix}expert_fraction"] for line in group]
-            cells = [score(returns, "{:,.0f}", "not finite"), score(fractions, "{:.3f}"), score(scores, "{:.1f}")]
+            form = "{:,.2f}" if all(abs(number(x)) < SMALL for x in returns) else "{:,.0f}"
+            cells = [score(returns, form, "not finite"), score(fractions, "{:.3f}"), score(scores, "{:.1f}")]
             rows.append([*about, seeds, policy, *cells, commits])
     return table(header.split("|"), rows, left=6) + "\n\n" + NOTE
 
