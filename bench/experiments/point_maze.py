@@ -31,7 +31,7 @@ GAIN, DAMPING = 10.0, 1.0
 
 def make(env: str) -> gym.Env:
     """The environment of the demonstrations."""
-    import gymnasium_robotics
+    import gymnasium_robotics  # pyright: ignore[reportMissingImports]
 
     gym.register_envs(gymnasium_robotics)
     return gym.make(env, **ONE_GOAL)
