@@ -88,7 +88,13 @@ def names(data):
 
 
 WITH_PYTHON = [page for page in PAGES if blocks(page, "python")]
-LONG = {"compare.md", "f_irl.md", "ml_irl.md", "rambo.md", "recoil_online.md", "rewards.md", "rmirl_implicit.md"}
+LONG = {
+    f"{name}.md"
+    for name in (
+        *("compare", "f_irl", "history", "ibc", "iq_learn", "ls_iq", "ml_irl", "rambo", "recoil", "recoil_online"),
+        *("rewards", "rmirl_implicit", "sac"),
+    )
+}
 """Pages whose examples take about ten seconds each, and are much like those of another page or of a test."""
 
 

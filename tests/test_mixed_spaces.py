@@ -73,6 +73,7 @@ def test_cloning(demos, tmp_path, no_figures):
     assert np.isfinite(run.metrics()[-1]["validation_action_error_mode"])
 
 
+@pytest.mark.long
 def test_actor_critic_and_reward_with_a_shared_encoder(demos, tmp_path, no_figures):
     cfg = pictured.tiny(imitax.preset_config("adversarial"))
     cfg = override(cfg, policy=dataclasses.replace(cfg.agent.policy, share_encoder=True))

@@ -111,6 +111,7 @@ def test_two_modes_and_a_jump():
     assert np.median(modes) > 0.4
 
 
+@pytest.mark.long
 @pytest.mark.usefixtures("no_figures")
 def test_a_run_reaches_the_expert_and_reports_both_policies(tmp_path, demos, capsys):
     rate = OptimizerConfig(lr=3e-3)

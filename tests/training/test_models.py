@@ -67,6 +67,7 @@ def test_an_interrupted_run_ends_where_a_whole_one_does(name, tmp_path, demos):
     assert ("model_error" in metrics) == (name == "mbpo")
 
 
+@pytest.mark.long
 def test_the_first_fit_and_rollouts_end_the_warm_up(tmp_path, monkeypatch):
     """Whatever the periods: chunks of 2, rollouts at multiples of 3, fits at multiples of 10, 25 steps of warm-up."""
     done = {"fit": [], "roll out": [], "update": []}
@@ -95,6 +96,7 @@ def test_two_seeds_have_a_model_each(tmp_path, demos):
     assert all((run.folder / f"seed-{seed}" / "figures" / "dynamics.png").stat().st_size > 0 for seed in (3, 4))
 
 
+@pytest.mark.long
 def test_models_are_shared(tmp_path, demos):
     first = start(CASES["mopo"], tmp_path / "first", demos, steps=6)
     second = start(CASES["rambo"], tmp_path / "second", demos, steps=6, model_from=first.folder)
