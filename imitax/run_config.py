@@ -91,3 +91,12 @@ def _described(config: Mapping[str, Any]) -> dict[str, str]:
         "seeds": ", ".join(map(str, config["training"]["seeds"])),
         "steps": f"{config['training']['steps']:,}",
     }
+
+
+def dotted(config: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Nested settings by their dotted names; empty mappings are values."""
+    found: dict[str, Any] = {}
+    for name, value in config.items():
+        nested = isinstance(value, Mapping) and value
+        found |= dotted(value, f"{prefix}{name}.") if nested else {f"{prefix}{name}": value}
+    return found

@@ -3,6 +3,8 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from imitax.run_config import dotted
+
 ABSENT = "-"
 QUIET = ("quiet", "tensorboard", "wandb", "results", "out")
 """Options of training that change no number."""
@@ -10,13 +12,7 @@ QUIET = ("quiet", "tensorboard", "wandb", "results", "out")
 
 def flat(config: Mapping[str, Any], prefix: str = "") -> dict[str, str]:
     """Nested settings as dotted names and text; lists are written whole."""
-    found: dict[str, str] = {}
-    for name, value in config.items():
-        if isinstance(value, Mapping) and value:
-            found |= flat(value, f"{prefix}{name}.")
-        else:
-            found[f"{prefix}{name}"] = _text(value)
-    return found
+    return {name: _text(value) for name, value in dotted(config, prefix).items()}
 
 
 def settings(config: Mapping[str, Any]) -> dict[str, str]:

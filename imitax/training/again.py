@@ -10,7 +10,7 @@ from imitax.config import Training, flatten, from_flat
 from imitax.errors import ConfigError
 from imitax.files import plain
 from imitax.run import Run
-from imitax.run_config import read_summary, short
+from imitax.run_config import dotted, read_summary, short
 from imitax.training.entry import describe_run, from_training, train
 from imitax.training.folder import CONFIG
 from imitax.training.loop import Callback
@@ -107,14 +107,7 @@ def check_same(folder: Path, there: Mapping[str, Any], wanted: Mapping[str, Any]
 
 def _differing(there: Mapping[str, Any], wanted: Mapping[str, Any]) -> dict[str, tuple[Any, Any]]:
     """Settings with two values, by their dotted names."""
-    a, b = (_flat(plain({name: config.get(name) for name in SAME}, exact=True)) for config in (there, wanted))
+    a, b = (dotted(plain({name: config.get(name) for name in SAME}, exact=True)) for config in (there, wanted))
     free = {f"training.{name}" for name in FREE}
-    names = [name for name in dict.fromkeys((*a, *b)) if name not in free]
+    names = [name for name in dict.fromkeys((*a, *b)) if name not in free and {} not in (a.get(name), b.get(name))]
     return {name: (a.get(name), b.get(name)) for name in names if a.get(name) != b.get(name)}
-
-
-def _flat(value: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    found: dict[str, Any] = {}
-    for name, part in value.items():
-        found |= _flat(part, f"{prefix}{name}.") if isinstance(part, Mapping) else {f"{prefix}{name}": part}
-    return found
