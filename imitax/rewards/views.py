@@ -103,7 +103,9 @@ def principal(obs: Float[np.ndarray, "B O"], normalizer: Normalizer) -> Plane:
     Components have the sign with which their largest part is positive. Coordinates have the normaliser's unit.
     """
     centre, scale = np.asarray(obs, np.float64).mean(0), np.asarray(normalizer.std, np.float64)
-    _, size, parts = np.linalg.svd((obs - centre) / scale, full_matrices=False)
+    normalised = (obs - centre) / scale
+    enough = np.resize(normalised, (max(len(normalised), 2), len(centre)))  # one step has no second component
+    _, size, parts = np.linalg.svd(enough, full_matrices=False)
     parts = parts[:2] * np.sign(parts[[0, 1], np.abs(parts[:2]).argmax(1)])[:, None]
     share = size[:2] ** 2 / max(float((size**2).sum()), 1e-12)
     names = tuple(f"component {i + 1} ({100 * share[i]:.0f} % of variance)" for i in (0, 1))

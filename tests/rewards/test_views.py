@@ -60,6 +60,13 @@ def test_principal_components():
     np.testing.assert_allclose(plane.centre + places @ plane.along, obs, atol=1e-4)  # two dimensions are all it has
 
 
+def test_one_step_alone_has_a_plane_too():
+    obs = np.array([[3.0, 1, 2, 0]], np.float32)
+    plane = views.principal(obs, Normalizer(jnp.zeros(4), jnp.ones(4)))
+    np.testing.assert_allclose(plane.along @ plane.onto, np.eye(2), atol=1e-6)
+    assert plane.names == ("component 1 (0 % of variance)", "component 2 (0 % of variance)")
+
+
 def test_along_an_episode():
     data = episodes()
     np.testing.assert_allclose(views.along(linear, data.episodes[0], BOX), data.episodes[0].observations[:-1] @ W + 5)
