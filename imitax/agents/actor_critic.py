@@ -46,8 +46,8 @@ class SoftActorCritic:
     where the policy itself acts."""
     ema_share: Positive | None = None
     """Longest window of this average, as a share of the updates so far: the window grows with the run (Karras et al.
-    2024, arXiv:2312.02696), and the first policies are forgotten. None leaves it to `ema` alone. Where `ema` is 0 there is
-    no average."""
+    2024, arXiv:2312.02696), and the first policies are forgotten. None leaves it to `ema` alone. There is no average
+    where `ema` is 0."""
     policy: PolicyConfig = field(default_factory=PolicyConfig)
     critic: CriticConfig = field(default_factory=CriticConfig)
     policy_optimizer: OptimizerConfig = field(default_factory=OptimizerConfig)
