@@ -8,7 +8,7 @@
         --preset frugal --steps 1500000 --stop-at 4000 --no-full-length-only --min-mean-return 0 --out data
     python -m bench.experiments.expert --env Ant-v5 --env-kwargs '{"include_cfrc_ext_in_observation": false}' \
         --name ant-expert --run runs/ant --preset frugal --steps 3000000 --eval-every 25000 --stop-at 5000 \
-        --min-mean-return 4500
+        --min-return 4500 --min-mean-return 4500
 
 Discrete actions (LunarLander needs `gymnasium[box2d]`):
 
@@ -64,6 +64,8 @@ class Recipe:
     """Stop training once an evaluation has this mean return; None trains to the end."""
     full_length_only: bool = True
     """Discard episodes that end before the time limit; a medium set keeps them."""
+    min_return: float | None = None
+    """Discard episodes with a lower return."""
     episodes: int = 25
     """Episodes to collect."""
     min_mean_return: float = 3200.0
@@ -87,6 +89,7 @@ def main(recipe: Recipe) -> None:
         episodes=recipe.episodes,
         seed=recipe.seed,
         full_length_only=recipe.full_length_only,
+        min_return=recipe.min_return,
         name=recipe.name,
     )
     if data.returns.mean() < recipe.min_mean_return:
@@ -143,6 +146,7 @@ def command(recipe: Recipe) -> str:
     flags += [] if recipe.env_kwargs == "{}" else ["--env-kwargs", shlex.quote(recipe.env_kwargs)]
     flags += [] if recipe.stop_at is None else ["--stop-at", f"{recipe.stop_at:g}"]
     flags += [] if recipe.full_length_only else ["--no-full-length-only"]
+    flags += [] if recipe.min_return is None else ["--min-return", f"{recipe.min_return:g}"]
     flags += ["--episodes", str(recipe.episodes), "--min-mean-return", f"{recipe.min_mean_return:g}"]
     flags += ["--seed", str(recipe.seed)]
     return " ".join(["python -m bench.experiments.expert", *flags])
