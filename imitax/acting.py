@@ -80,9 +80,12 @@ class Acting:
         alone = batch.ndim == 1
         if alone:
             batch = batch[None]
-        if batch.ndim != 2 or batch.shape[1] != size:
+        if batch.ndim == 2 and batch.shape[1] != size:
+            raise ConfigError(f"observations have {batch.shape[1]} dimensions, the policy takes {size}")
+        if batch.ndim != 2 or not len(batch):
             raise ConfigError(
-                f"observations have {batch.shape[-1] if batch.ndim else 0} dimensions, the policy takes {size}"
+                f"observations have the shape {list(np.shape(obs))}: the policy takes one of {size} dimensions, or "
+                f"rows of them, [B, {size}]"
             )
         finite = np.isfinite(batch)
         if not finite.all():

@@ -18,6 +18,7 @@ from imitax.compiled import guarded
 from imitax.datasets import Dataset, load
 from imitax.datasets.remembered import present, with_history
 from imitax.envs import Task
+from imitax.envs.fitting import require_fit
 from imitax.envs.remembering import seen_task
 from imitax.envs.rendering import opened, prepare
 from imitax.errors import CheckpointError, ConfigError
@@ -90,7 +91,19 @@ class Run:
 
     @cached_property
     def task(self) -> Task:
-        """The environment; ConfigError when it was an object in memory: open the run with `Run(folder, task=...)`."""
+        """The environment.
+
+        Raises:
+            ConfigError: it was an object in memory (open the run with `Run(folder, task=...)`), or it has other
+                observations or actions than the policies.
+        """
+        task = self._own_task()
+        saved = self.seed_folder() / "policy.safetensors"
+        if task.recorded is None and saved.exists():
+            require_fit(task, load_policy(saved)[0].actor.spec, f"the policy of {self.folder}")
+        return task
+
+    def _own_task(self) -> Task:
         if self._task is not None:
             return self._task
         env_id, kwargs = self.config["env"]["id"], self.config["env"]["kwargs"]

@@ -38,3 +38,5 @@ def test_observations_that_no_policy_acts_on(acting):
         acting(1.0, None)
     with pytest.raises(ConfigError, match="dimensions"):
         acting(np.zeros((2, 2, 3)), None)
+    with pytest.raises(ConfigError, match=r"the shape \[0, 3\]"):
+        acting(np.zeros((0, 3)), None)

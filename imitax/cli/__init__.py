@@ -70,7 +70,9 @@ def main(argv: Sequence[str] | None = None) -> None:
         print(f"imitax: {e}", file=sys.stderr)
         sys.exit(2)
     except KeyboardInterrupt as e:
-        print(f"imitax: {str(e) or 'interrupted; continue with imitax train --resume RUN'}", file=sys.stderr)
+        print(f"imitax: {str(e) or 'interrupted'}", file=sys.stderr, flush=True)
+        if argv is None:  # the process is ours: leave without tearing down what XLA's threads still compile
+            os._exit(130)
         sys.exit(130)
     except BrokenPipeError:  # the reader, such as `head`, has what it wanted
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -165,6 +165,8 @@ def _canonical(fields: Mapping[str, Any]) -> dict[str, Any]:
                 if not flag:
                     raise DataError(f"{name} must be an array, got {fields[name]!r}")
                 arrays[key] = arrays[key][None]
+    if "observations" not in arrays:
+        raise _missing("observations", fields)
     return arrays
 
 
@@ -198,18 +200,18 @@ def _vectors(actions: np.ndarray) -> np.ndarray:
 
 
 def _missing(key: str, fields: Mapping[str, Any]) -> DataError:
-    meaning = ""
+    meaning = advice = ""
     if key == "terminals":
         meaning = (
             " (did the MDP end, other than by a time limit? `dones` mix both: split them into terminals and timeouts)"
         )
-    return DataError(f"no {key}{meaning} among {', '.join(sorted(map(str, fields))) or 'no fields at all'}")
+    if key == "observations" and fields:
+        advice = '; say which they are: columns={"observations": NAMES, "actions": NAMES}, or rename them'
+    return DataError(f"no {key}{meaning} among {', '.join(sorted(map(str, fields))) or 'no fields at all'}{advice}")
 
 
 def _seen(arrays: Mapping[str, Any], key: str) -> Any:
     """Observations: a pytree, numbers [time, ...], or classes [time]."""
-    if key not in arrays:
-        raise _missing(key, arrays)
     array = arrays[key]
     if isinstance(array, np.ndarray):
         classes = array.ndim == 1 and array.dtype.kind in "iu"

@@ -82,12 +82,12 @@ def check_names(table: Any) -> None:
 
 
 def is_plain(arrow: Any, kind: Any) -> bool:
-    """Whether a type is numbers, truth values or text, or lists of these."""
+    """Whether a type is numbers, truth values, text or dates, or lists of these."""
     while _is_list(arrow, kind):
         kind = kind.value_type
     types = arrow.types
     simple = (types.is_floating, types.is_integer, types.is_boolean, types.is_string, types.is_large_string)
-    return any(test(kind) for test in simple)
+    return any(test(kind) for test in (*simple, types.is_timestamp))
 
 
 def matrix(array: Any, name: str) -> np.ndarray:

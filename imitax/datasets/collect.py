@@ -1,5 +1,6 @@
 """Roll out a policy and keep whole episodes, with their true final observations."""
 
+import inspect
 import itertools
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -54,8 +55,9 @@ def collect(
     what a policy without noise collects does not depend on num_envs, and short episodes are not favoured.
 
     Args:
-        policy: see `Policy`. It always gets N = num_envs rows; those of idle environments are zero. If it has a method
-            `reset()`, this is called whenever all environments begin an episode.
+        policy: see `Policy`; one that takes observations alone, such as `run.policy`, will do. It always gets
+            N = num_envs rows; those of idle environments are zero. If it has a method `reset()`, this is called
+            whenever all environments begin an episode.
         make_env: builds the environment, or is one, or a task. An episode without an end is cut after 10,000 steps.
         episodes: how many to keep.
         seed: at least 0.
@@ -85,7 +87,7 @@ def collect(
         low, high = bounds(first.action_space)
         env_id, env_kwargs = identity(first.spec)
         seeds = [environment_seed(Purpose.COLLECTION, seed, i) for i in range(attempts)]
-        for episode in _episodes(policy, envs, seeds):
+        for episode in _episodes(_with_steps(policy), envs, seeds):
             tried += 1
             full = episode.truncated and not episode.terminated
             if (full or not full_length_only) and (min_return is None or episode.ret >= min_return):
@@ -111,6 +113,33 @@ def collect(
             "gymnasium": gym.__version__,
         },
     )
+
+
+class _Stepless:
+    """A policy that is not told the number of the step."""
+
+    def __init__(self, policy: Callable[[Any], Any]):
+        self.policy = policy
+
+    def __call__(self, obs: Any, step: int) -> Any:
+        return self.policy(obs)
+
+    def reset(self) -> None:
+        if isinstance(self.policy, Remembers):
+            self.policy.reset()
+
+
+def _with_steps(policy: Callable[..., Any]) -> Policy:
+    """The policy, or what calls it with observations alone if it takes nothing else."""
+    try:
+        signature = inspect.signature(policy)
+    except (TypeError, ValueError):  # some built-in functions have none
+        return policy
+    try:
+        signature.bind(None, 0)
+    except TypeError:
+        return _Stepless(policy)
+    return policy
 
 
 def _environments(make_env: Callable[[], gym.Env] | gym.Env | Task, num_envs: int) -> SerialVectorEnv | SoleVectorEnv:

@@ -22,6 +22,7 @@ PIECE = 10_000
 """Rows that are converted together."""
 GAPS = {"", "na", "n/a", "nan", "null", "none"}
 """Words for a missing number."""
+TRUTH = {"true": True, "false": False}
 WHOLE = re.compile(r"[ \t]*[+-]?[0-9]{1,18}[ \t]*")
 """An integer, which a column of choices holds."""
 
@@ -39,7 +40,7 @@ def load_csv(path: Path | str, columns: Columns | None = None, mend: Mend | None
 
 
 def read_csv(path: Path) -> dict[str, np.ndarray]:
-    """The columns of a CSV file: int64 where all are whole numbers, float64 where all are numbers, else text."""
+    """The columns of a CSV file: int64 where all are whole numbers, float64 where all are numbers, bool, else text."""
     try:
         with open(path, encoding="utf-8-sig", newline="") as file:
             lines = _lines(file)
@@ -101,6 +102,8 @@ def _values(column: tuple[str, ...], decimal_comma: bool) -> np.ndarray:
         column = tuple(value.replace(",", ".") for value in column)
     if all(WHOLE.fullmatch(value) for value in column):
         return np.array([int(value) for value in column], np.int64)
+    if all(value.strip().lower() in TRUTH for value in column):
+        return np.array([TRUTH[value.strip().lower()] for value in column])
     try:
         return np.array(column, np.float64)
     except ValueError:
@@ -116,5 +119,5 @@ def _number(text: str) -> float | None:
 
 
 def _column(pieces: list[np.ndarray]) -> np.ndarray:
-    numeric = {p.dtype.kind for p in pieces} <= {"i", "f"}
-    return np.concatenate(pieces if numeric else [p.astype(object) for p in pieces])
+    kinds = {p.dtype.kind for p in pieces}
+    return np.concatenate(pieces if kinds <= {"i", "f"} or kinds == {"b"} else [p.astype(object) for p in pieces])

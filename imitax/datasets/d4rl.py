@@ -42,12 +42,12 @@ def load_d4rl(path: Path | str, mend: Mend | None = None) -> Dataset:
 
 def read_d4rl(file: Hdf5, name: str, mend: Mend | None = None) -> Dataset:
     """What `load_d4rl` reads, from an open file."""
-    known = {name for names in NAMES.values() for name in names}
+    known = {key for keys in NAMES.values() for key in keys}
     members = file.members(file.root)
     attributes = file.attributes(file.root)
-    arrays: dict[str, Any] = file.arrays(file.root, [name for name in members if name in known], unwritten=FILLED)
-    for name in (name for key in OBSERVED for name in NAMES[key] if name in members and name not in arrays):
-        arrays[name] = file.observations(file.root, name)
+    arrays: dict[str, Any] = file.arrays(file.root, [key for key in members if key in known], unwritten=FILLED)
+    for group in (key for field in OBSERVED for key in NAMES[field] if key in members and key not in arrays):
+        arrays[group] = file.observations(file.root, group)
     stored_hash = attributes.pop("hash", None)
     env_id = attributes.pop("env_id", None)
     if not any(name in arrays for name in NAMES["observations"]):

@@ -1,5 +1,6 @@
 """Flags and numbers as people store them: read as what they say, or refused."""
 
+import warnings
 from typing import Any
 
 import numpy as np
@@ -44,6 +45,34 @@ def numbers(value: Any, name: str) -> np.ndarray:
     if array.dtype.kind not in "biuf":
         raise DataError(f"{name} are not an array of numbers: {name} must be numbers, got {array.dtype}")
     return array
+
+
+def times(value: Any, name: str) -> np.ndarray:
+    """Moments [N] as numbers that grow with time: numbers as they are, dates in nanoseconds.
+
+    Raises DataError for gaps, and for what is neither.
+    """
+    column = np.asarray(value)
+    if column.dtype.kind in "OSUM":
+        column = _nanoseconds(column, name)
+    moments = numbers(column, name).ravel()
+    if not np.isfinite(moments).all():
+        raise DataError(f"the time column {name} has gaps: row {int((~np.isfinite(moments)).argmax())}")
+    return moments
+
+
+def _nanoseconds(column: np.ndarray, name: str) -> np.ndarray:
+    """Dates since the first one; an array of numbers as it is."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", UserWarning)  # of time zones, which change no difference
+            dates = column.astype("datetime64[ns]")
+    except (TypeError, ValueError):
+        return column
+    missing = np.isnat(dates)
+    if missing.any():
+        raise DataError(f"the time column {name} has gaps: row {int(missing.argmax())}")
+    return (dates - dates.min()).astype(np.int64).astype(np.float64)
 
 
 def _checked(array: np.ndarray, known: np.ndarray, name: str) -> np.ndarray:

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import h5py
 
+from imitax.datasets.columns import refuse
 from imitax.datasets.csv_io import load_csv
 from imitax.datasets.d4rl import read_d4rl
 from imitax.datasets.episode import Dataset, located
@@ -22,6 +23,8 @@ from imitax.errors import DataError
 HDF5 = b"\x89HDF\r\n\x1a\n"
 HDF5_ENDINGS = (".hdf5", ".h5", ".hdf")
 TABLES = (".csv", ".tsv", ".txt")
+BINARY = (".npz", ".npy", ".parquet", ".arrow", ".feather", ".json", ".pkl", ".pt", ".zarr", ".mat")
+"""Endings of files that are no tables of text, whatever they hold."""
 UNREAD = {
     b"\x93NUMPY": "a single array in NumPy's format; put all arrays into one file: np.savez(FILE, observations=...)",
     b"\x1f\x8b": "compressed with gzip; unpack it first",
@@ -52,14 +55,14 @@ def load_file(path: Path, columns: Columns | None, mend: Mend) -> Dataset:
     if path.suffix.lower() in HDF5_ENDINGS or start.startswith(HDF5):
         return _load_hdf5(path, columns, mend, start)
     if start.startswith(b"PK\x03\x04"):
-        return load_npz(path, mend)
+        return load_npz(path, columns, mend)
     if start.startswith(b"PAR1"):
         return load_parquet(path, columns, mend)
     if start.startswith((b"ARROW1", b"\xff\xff\xff\xff")):
         return load_arrow(path, columns, mend)
     if (said := _unread(start)) and (not start or path.suffix.lower() not in TABLES):
         raise DataError(f"{path}: this is {said}")
-    if path.suffix.lower() == ".npz" or b"\0" in start:
+    if path.suffix.lower() in BINARY or b"\0" in start:
         raise DataError(f"{path}: this is none of the formats that are read, or it is cut short: {READ}")
     return load_csv(path, columns, mend)
 
@@ -96,6 +99,7 @@ def _load_hdf5(path: Path, columns: Columns | None, mend: Mend, start: bytes) ->
         with opened(path) as file:
             members = file.members(file.root)
             if "episode_0" not in members and not ("data" in members and is_robomimic(file)):
+                refuse(columns, "an HDF5 file whose arrays have D4RL's names")
                 return read_d4rl(file, path.stem, mend)
         if "episode_0" in members and not (path.parent / "metadata.json").is_file():
             raise DataError(

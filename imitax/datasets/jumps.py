@@ -38,7 +38,10 @@ class Jumps:
 
 def jumps_of(episodes: Episodes) -> Jumps | None:
     """Sizes of the steps where one episode follows another; None where there are too few steps within episodes."""
-    within = [np.diff(e.vectors[1:-1].astype(np.float64), axis=0) for e in episodes]
+    if not all(np.isfinite(e.vectors).all() for e in episodes):
+        return None
+    with np.errstate(over="ignore"):  # of numbers near the largest there are
+        within = [np.diff(e.vectors[1:-1].astype(np.float64), axis=0) for e in episodes]
     inner = np.concatenate(within)
     if len(episodes) < 2 or len(inner) < FEW or not inner.shape[1] or not np.isfinite(inner).all():
         return None

@@ -12,6 +12,7 @@ import numpy as np
 
 from imitax.catalogue import BUNDLED, bundled
 from imitax.datasets import arrays, objects
+from imitax.datasets.columns import as_table, refuse
 from imitax.datasets.d4rl import load_d4rl
 from imitax.datasets.episode import Dataset, Episode, located
 from imitax.datasets.faults import Mend, mended, registered_limit
@@ -61,8 +62,9 @@ def load(
               have the same names, such as the trajectories of `imitation`; or one such object;
             - a dataset object of Minari, transitions of `imitation`, or a replay buffer of Stable-Baselines3.
         env_kwargs: replaces the environment kwargs that the source names, if any.
-        columns: of tables, which column is what (see `tables.read_table`); of files with several observations, which
-            of them to join: `columns={"observations": ["eef_pos", "gripper"]}`.
+        columns: of tables, which column is what (see `tables.read_table`); a dict and an `.npz` of flat arrays are
+            tables then. Of files with several observations, which of them to join:
+            `columns={"observations": ["eef_pos", "gripper"]}`. Of other sources they are refused.
         repair: mend what recorders are known to get wrong (see `faults.mended`); the attribute `repaired` and a warning
             say what was done.
         action_low: lower bound of the actions, one for all or one a dimension, where the source has none or wrong ones.
@@ -96,20 +98,24 @@ def _bounds(bound: Bound, dataset: Dataset, name: str) -> tuple[float, ...]:
 
 
 def _load(source: Source, columns: Columns | None, mend: Mend) -> Dataset:
-    if isinstance(source, Dataset):
-        return source
     if isinstance(source, str | os.PathLike):
         return _load_named(source, columns, mend)
+    if not columns and (rows := objects.episode_rows(source)) is not None:
+        return _episodes(rows)
+    if (table := objects.frame(source)) is not None:
+        with located("table"):
+            return read_table(table, "table", columns, mend)
+    if columns and isinstance(source, Mapping):
+        with located("arrays"):
+            return read_table(as_table(source), "arrays", columns, mend)
+    refuse(columns, "a dataset" if isinstance(source, Dataset) else "a list of episodes, or an object of them")
+    if isinstance(source, Dataset):
+        return source
     if isinstance(source, Mapping):
         if source and all(isinstance(value, Mapping) for value in source.values()):
             return _episodes(source.values())
         with located("arrays"):
             return Dataset(arrays.split(source, mend), name="arrays")
-    if columns is None and (rows := objects.episode_rows(source)) is not None:
-        return _episodes(rows)
-    if (table := objects.frame(source)) is not None:
-        with located("table"):
-            return read_table(table, "table", columns, mend)
     if (dataset := objects.minari_dataset(source)) is not None:
         return dataset
     for flat in (objects.replay_buffer, objects.transitions):
@@ -151,6 +157,7 @@ def _load_named(source: str | os.PathLike[str], columns: Columns | None, mend: M
     check_name(expanded(source))
     kind, path = named(source), expanded(source)
     if kind == "bundled":
+        refuse(columns, "a bundled dataset")
         name = str(source).removeprefix("imitax/")
         return replace(load_d4rl(BUNDLED / f"{name}.hdf5"), name=f"imitax/{name}")
     if kind == "minari":

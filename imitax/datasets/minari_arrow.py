@@ -11,6 +11,7 @@ import numpy as np
 
 from imitax.datasets.arrays import episode
 from imitax.datasets.arrow import columns, pyarrow, read_arrow, readable
+from imitax.datasets.columns import observed
 from imitax.datasets.episode import Episode, located
 from imitax.datasets.limits import inside, short
 from imitax.datasets.parquet import read_parquet
@@ -49,8 +50,9 @@ def _episode(data: Path, name: str, kind: str, keys: list[str]) -> Episode:
             table = pyarrow().concat_tables([READERS[kind](path, {"observations", *STEPS}) for path in paths])
         found = columns(table)
         if keys:
-            parts = {key: found[f"observations.{key}"] for key in keys if f"observations.{key}" in found}
-            found["observations"] = joined(parts, keys)
+            start = "observations."
+            parts = {key.removeprefix(start): values for key, values in found.items() if key.startswith(start)}
+            found["observations"] = joined(parts, observed(list(parts), keys))
         if "observations" not in found:
             raise DataError(f"there are no observations of numbers among {short(', '.join(found)) or 'no columns'}")
         fields: dict[str, np.ndarray] = {key: found[key][:-1] for key in STEPS if key in found}

@@ -19,6 +19,7 @@ from imitax.catalogue import minari_path
 from imitax.datasets import minari_arrow
 from imitax.datasets.arrays import episode
 from imitax.datasets.bounds import spans
+from imitax.datasets.columns import observed, patterns
 from imitax.datasets.environment import identity, no_box, specification, wrappers
 from imitax.datasets.episode import Dataset, Episode, located
 from imitax.datasets.hdf5 import Hdf5, opened
@@ -58,8 +59,7 @@ def load_minari(source: Path | str, columns: Columns | None = None) -> Dataset:
             raise DataError(f"this Minari dataset is not in the local store; fetch it with: minari download {source}")
         with located("Minari cannot read this dataset"):
             metadata = json_object(text_file(inside(data, "metadata.json")), "metadata.json")
-            chosen = (columns or {}).get("observations")
-            keys = [chosen] if isinstance(chosen, str) else list(chosen or ())
+            keys = patterns(columns or {})
             if not keys and check_observations(metadata):
                 _bounds(metadata, "observation")
             low, high = _bounds(metadata, "action")  # empty of a finite set
@@ -156,7 +156,8 @@ def _episode(file: Hdf5, name: str, keys: list[str]) -> Episode:
         observations = file.group(group, "observations")
         found: dict[str, Any] = file.arrays(group, FIELDS)
         if keys and observations is not None:
-            found["observations"] = joined(file.arrays(observations, keys), keys)
+            names = observed(file.members(observations), keys)
+            found["observations"] = joined(file.arrays(observations, names), names)
         elif observations is not None:
             found["observations"] = file.observations(group, "observations")
         return episode(found)

@@ -7,9 +7,11 @@ from typing import Any
 import numpy as np
 
 from imitax.datasets.arrays import EPISODES, NAMES, OBSERVED, split
+from imitax.datasets.columns import as_table
 from imitax.datasets.episode import Dataset, located
 from imitax.datasets.faults import Mend
 from imitax.datasets.limits import budget, check_size, short
+from imitax.datasets.tables import Columns, read_table
 from imitax.errors import DataError
 
 OBSERVATIONS = {name for key in OBSERVED for name in NAMES[key]}
@@ -17,8 +19,10 @@ FILES = 10_000
 """Entries of one file."""
 
 
-def load_npz(path: Path | str, mend: Mend | None = None) -> Dataset:
+def load_npz(path: Path | str, columns: Columns | None = None, mend: Mend | None = None) -> Dataset:
     """Read named arrays as `split` takes them; other entries are ignored, and not unpacked.
+
+    With `columns` all entries are read, as the columns of a table.
 
     The leaves of dicts and tuples of observations are entries such as `observations/pixels`.
 
@@ -31,19 +35,21 @@ def load_npz(path: Path | str, mend: Mend | None = None) -> Dataset:
     with located(f"{path} (npz)"):
         known = {name for names in NAMES.values() for name in names} | {*EPISODES, "env_id", "indices"}
         try:
-            arrays: dict[str, Any] = read_npz(path, known)
+            arrays: dict[str, Any] = read_npz(path, None if columns else known)
         except DataError:
             raise
         except Exception as error:  # zipfile and NumPy raise many kinds on damaged bytes
             raise DataError(f"the file is damaged: {error!r}") from error
+        if columns:
+            return read_table(as_table(arrays), path.stem, columns, mend)
         env_id = arrays.pop("env_id", None)
         named = env_id is not None and env_id.size == 1 and env_id.dtype.kind in "US"
         arrays = _of_imitation(arrays)
         return Dataset(split(arrays, mend), env_id=str(env_id) if named else None, name=path.stem)
 
 
-def read_npz(path: Path, names: set[str]) -> dict[str, np.ndarray]:
-    """The arrays of some names, and leaves of observations.
+def read_npz(path: Path, names: set[str] | None) -> dict[str, np.ndarray]:
+    """The arrays of some names, and leaves of observations; all where `names` is None.
 
     Sizes are those of the headers, compared with the zip's and with the file's budget.
     """
@@ -55,8 +61,8 @@ def read_npz(path: Path, names: set[str]) -> dict[str, np.ndarray]:
             raise DataError(f"it has {len(entries)} entries; at most {FILES} are read")
         for entry in entries:
             name = entry.filename.removesuffix(".npy")
-            seen = name.partition("/")[0] in OBSERVATIONS if "/" in name else name in names
-            if seen and name not in arrays:
+            seen = name.partition("/")[0] in OBSERVATIONS if "/" in name else name in (names or ())
+            if (seen or names is None) and name not in arrays:
                 arrays[name] = _read(archive, entry, name, allowed)
                 allowed -= arrays[name].nbytes
         if not arrays:

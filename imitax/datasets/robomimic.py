@@ -1,13 +1,13 @@
 """robomimic's HDF5 layout: a group for each demonstration, `data/demo_0`, with observations by name."""
 
 import re
-from collections.abc import Sequence
 from pathlib import Path
 
 import h5py
 import numpy as np
 
 from imitax.datasets.arrays import episode
+from imitax.datasets.columns import observed, patterns
 from imitax.datasets.episode import Dataset, Episode, located
 from imitax.datasets.hdf5 import Hdf5, opened, text
 from imitax.datasets.limits import depth, json_object, short
@@ -22,7 +22,7 @@ def load_robomimic(path: Path | str, columns: Columns | None = None) -> Dataset:
     """Read robomimic's layout: `data/NAME_0/{obs,next_obs,actions,rewards}`.
 
     Observations are the vectors of `obs` side by side, in the order of their names, or those that
-    `columns={"observations": [...]}` names, in that order; images are left out, which the attribute
+    `columns={"observations": [...]}` names, or patterns match, in that order; images are left out, which the attribute
     `observations_left_out` says. `dones` mark successes as well as ends and are not read: every demonstration counts as
     truncated. Without `next_obs`, the last observation only says where the row before it led to. Actions are in the
     recording controller's units, usually [-1, 1].
@@ -37,8 +37,7 @@ def load_robomimic(path: Path | str, columns: Columns | None = None) -> Dataset:
         if not named:
             raise DataError("the group data holds no demonstrations, such as demo_0")
         names = [name for _, name in sorted(named)]
-        chosen = (columns or {}).get("observations")
-        keys, left = _keys(file, data, names[0], [chosen] if isinstance(chosen, str) else chosen)
+        keys, left = _keys(file, data, names[0], columns or {})
         about = {"observations": ", ".join(keys)} | ({"observations_left_out": ", ".join(left)} if left else {})
         if (env := file.attributes(data).get("env_args")) is not None:
             args = json_object(text(env), "the attribute env_args")
@@ -53,7 +52,7 @@ def is_robomimic(file: Hdf5) -> bool:
     return data is not None and any(NUMBERED.fullmatch(name) for name in file.members(data))
 
 
-def _keys(file: Hdf5, data: h5py.Group, name: str, chosen: Sequence[str] | None) -> tuple[list[str], list[str]]:
+def _keys(file: Hdf5, data: h5py.Group, name: str, columns: Columns) -> tuple[list[str], list[str]]:
     """Observations that are read, and those that are left out."""
     demo = file.group(data, name)
     observations = None if demo is None else file.group(demo, "obs")
@@ -62,7 +61,7 @@ def _keys(file: Hdf5, data: h5py.Group, name: str, chosen: Sequence[str] | None)
     members = file.members(observations)
     items = {key: file.item(observations, key) for key in members}
     vectors = sorted(k for k, item in items.items() if isinstance(item, h5py.Dataset) and item.ndim in (1, 2))
-    keys = vectors if chosen is None else list(map(str, chosen))
+    keys = observed(members, patterns(columns)) if columns else vectors
     if not keys:
         raise DataError(f"{name} has no vectors among its observations ({short(', '.join(members)) or 'none'})")
     return keys, [key for key in members if key not in keys]

@@ -10,7 +10,7 @@ import numpy as np
 from imitax.datasets.arrays import NAMES, split
 from imitax.datasets.episode import Dataset
 from imitax.datasets.faults import Mend
-from imitax.datasets.flags import flags, numbers
+from imitax.datasets.flags import flags, numbers, times
 from imitax.datasets.limits import short
 from imitax.errors import DataError
 
@@ -41,7 +41,8 @@ def read_table(table: Table, name: str, columns: Columns | None = None, mend: Me
     """Episodes from a table.
 
     Neither rewards nor flags are needed. Rows with one value in the episode column are one episode, in the order of
-    the time column; without an episode column, an episode starts where the time goes back, or after a flag. An
+    the time column, which has numbers or dates; without an episode column, an episode starts where the time goes back,
+    or after a flag. An
     episode without flags counts as truncated, and without columns of next observations its last row only says where
     the row before it led to.
 
@@ -89,7 +90,7 @@ def assign(names: Sequence[str], columns: Columns | None = None) -> dict[str, li
     roles: dict[str, list[str]] = {}
     taken: set[str] = set()
     for role, wanted in named.items():
-        roles[role] = [name for pattern in wanted for name in _match(names, pattern, role)]
+        roles[role] = [name for pattern in wanted for name in match(names, pattern, role)]
         taken |= set(roles[role])
     for role, pattern in ROLES.items():
         if role in named:
@@ -137,7 +138,8 @@ def given(columns: Columns) -> dict[str, list[str]]:
     return found
 
 
-def _match(names: Sequence[str], pattern: str, role: str) -> list[str]:
+def match(names: Sequence[str], pattern: str, role: str) -> list[str]:
+    """The columns with this name, or of this pattern. Raises DataError where there are none."""
     if pattern in names:
         return [pattern]
     if found := fnmatch.filter(names, pattern):
@@ -157,9 +159,7 @@ def _numbered(names: list[str]) -> list[str]:
 def _episodes(table: Table, roles: Mapping[str, list[str]]) -> tuple[np.ndarray, np.ndarray | None]:
     """Order of the rows, and where in it episodes start; None where flags say it."""
     rows = len(table[roles["observations"][0]])
-    time = numbers(table[roles["time"][0]], roles["time"][0]).ravel() if roles["time"] else None
-    if time is not None and not np.isfinite(time).all():
-        raise DataError(f"the time column {roles['time'][0]} has gaps: row {int((~np.isfinite(time)).argmax())}")
+    time = times(table[roles["time"][0]], short(roles["time"][0])) if roles["time"] else None
     if roles["episode"]:
         values = table[roles["episode"][0]]
         first: dict[Any, int] = {}
@@ -170,14 +170,21 @@ def _episodes(table: Table, roles: Mapping[str, list[str]]) -> tuple[np.ndarray,
         starts = np.r_[True, np.diff(group[order]) != 0]
         _check_times(time, order, starts)
         return order, starts
+    ends = np.zeros(rows, bool)
+    for key in ("terminals", "timeouts"):
+        if roles[key]:
+            ends |= flags(table[roles[key][0]], short(roles[key][0])).ravel()
+    goes_on = time is None or (ends[:-1] & (np.diff(time) > 0)).any()
+    if roles["terminals"] and not roles["timeouts"] and not roles["next_observations"] and goes_on:
+        raise DataError(
+            "there are terminals but no timeouts, so it cannot be known where a time limit cut an episode; add a "
+            'column of timeouts, or of episodes: columns={"episode": NAME}'
+        )
     if time is not None:
-        return np.arange(rows), np.r_[True, np.diff(time) < 0]
+        starts = np.r_[True, (np.diff(time) < 0) | ends[:-1]]
+        _check_times(time, np.arange(rows), starts)
+        return np.arange(rows), starts
     if roles["terminals"] or roles["timeouts"]:
-        if not roles["timeouts"] and not roles["next_observations"]:
-            raise DataError(
-                "there are terminals but no timeouts, so it cannot be known where a time limit cut an episode; add a "
-                'column of timeouts, or of episodes: columns={"episode": NAME}'
-            )
         return np.arange(rows), None
     raise DataError(
         f"no column says where episodes end among {_names(list(table))} (`done` mixes ends and time limits, and is not "
@@ -194,7 +201,8 @@ def _check_times(time: np.ndarray | None, order: np.ndarray, starts: np.ndarray)
         row, other = order[int(same.argmax()) : int(same.argmax()) + 2]
         raise DataError(
             f"rows {row} and {other} belong to one episode and have the same time ({int(same.sum())} such pairs): drop "
-            'repeated rows, or leave the time out: columns={"time": None}'
+            "repeated rows; give an episode column if another episode begins there; or leave the time out: "
+            'columns={"time": None}'
         )
 
 

@@ -33,6 +33,12 @@ def action_space(space: gym.Space, name: str) -> ActionSpace:
         return FiniteActions((2,) * count, (0,) * count, tuple(space.shape), _dtype(space))
     if not isinstance(space, spaces.Box) or len(space.shape) != 1:
         raise ConfigError(f"{name}: actions must be a flat Box, Discrete, MultiDiscrete or MultiBinary, got {space}")
+    if space.dtype is None or space.dtype.kind != "f":
+        raise ConfigError(
+            f"{name}: actions are a Box of {space.dtype}, and a policy's are fractions: make it Discrete or "
+            "MultiDiscrete if its numbers are choices, else round them: gymnasium.wrappers.TransformAction(env, "
+            "lambda a: a.round().astype(int), gymnasium.spaces.Box(low, high))"
+        )
     try:
         return BoxActions.of(space.low, space.high)
     except ConfigError as e:

@@ -54,6 +54,22 @@ def test_what_is_collected_does_not_depend_on_the_number_of_environments():
     assert (one.action_low, one.action_high, one.env_id) == ((-2.0,), (2.0,), None)
 
 
+def test_policies_that_take_observations_alone():
+    class Counting:
+        resets = 0
+
+        def __call__(self, obs):
+            return np.full((len(obs), 1), 0.5)
+
+        def reset(self):
+            self.resets += 1
+
+    policy = Counting()
+    kept = collect(policy, Walk, episodes=2, seed=0, num_envs=1)
+    assert policy.resets == 2
+    assert kept.actions.min() == kept.actions.max() == 0.5
+
+
 def test_only_full_or_good_episodes():
     full = collect(forward, make, episodes=6, seed=0, full_length_only=True)
     assert not any(episode.terminated for episode in full.episodes)

@@ -3,12 +3,19 @@
 from dataclasses import replace
 
 import h5py
+import numpy as np
 import pytest
 from toy_datasets import assert_same
 
-from imitax.datasets import load, save_d4rl
+from imitax.datasets import Dataset, Episode, load, save_d4rl
 from imitax.datasets.d4rl import load_d4rl
 from imitax.errors import DataError
+
+
+def test_a_file_with_groups_has_its_own_name(tmp_path):
+    episode = Episode({"q": np.zeros((3, 1))}, np.zeros((2, 1)), None, False, True)
+    save_d4rl(Dataset((episode,)), tmp_path / "mine.hdf5")
+    assert load_d4rl(tmp_path / "mine.hdf5").name == "mine"
 
 
 @pytest.mark.parametrize("compact", [False, True])

@@ -41,7 +41,7 @@ def test_robomimic(robomimic):
                 obs = demo[f"obs/{key}"][()]
                 demo[f"next_obs/{key}"] = np.concatenate([obs[1:], obs[-1:]])
     assert load(robomimic).lengths.tolist() == [4, 4]
-    with pytest.raises(DataError, match="there is no nothing among"):
+    with pytest.raises(DataError, match="no column .nothing. for the observations among eef, gripper, image"):
         load(robomimic, columns={"observations": ["nothing"]})
 
 
@@ -50,6 +50,22 @@ def test_npz(tmp_path):
     data = load(tmp_path / "demo.npz")
     assert (data.env_id, data.name) == ("Hopper-v5", "demo")
     assert data.lengths.tolist() == load(FLAT | {"next_observations": NEXT}).lengths.tolist()
+
+
+def test_columns_choose_or_are_refused(dataset, robomimic, tmp_path):
+    table = {"x": np.arange(5.0), "u": np.arange(5) + 0.5, "e": np.zeros(5), "dt": 0.1}
+    columns = {"observations": "x", "actions": "u", "episode": "e"}
+    np.savez(tmp_path / "table.npz", **table)
+    for source in (table, tmp_path / "table.npz"):
+        assert load(source, columns=columns).episodes[0].actions.ravel().tolist() == [0.5, 1.5, 2.5, 3.5]
+    assert load(robomimic, columns={"obs": ["grip*"]}).obs_dim == 1
+    with pytest.raises(DataError, match="what its actions are"):
+        load(robomimic, columns={"actions": "a"})
+    nested = {"observations": {"q": np.zeros((3, 1))}, "terminals": np.zeros(3), "timeouts": np.zeros(3)}
+    save_d4rl(dataset, tmp_path / "flat.hdf5")
+    for source in (nested, [nested], dataset, tmp_path / "flat.hdf5", "hopper-expert"):
+        with pytest.raises(DataError, match="leave columns out"):
+            load(source, columns={"observations": ["q"]})
 
 
 def test_npz_of_imitation(tmp_path):
@@ -97,6 +113,7 @@ def test_the_data_file_of_a_minari_folder(dataset, minari_store, tmp_path):
     [
         ("a.pkl", pickle.dumps({"observations": [1]}), "a pickle .* runs the code"),
         ("a.npz", b"", "an empty file"),
+        ("a.parquet", b"hello", "none of the formats"),
         ("a.npz", b"garbage", "none of the formats that are read"),
         ("a.npy", b"\x93NUMPY\x01\x00", "single array in NumPy's format"),
         ("a.csv.gz", b"\x1f\x8b123", "compressed with gzip"),

@@ -5,7 +5,7 @@ import pytest
 
 from imitax.datasets import load
 from imitax.datasets.csv_io import read_csv
-from imitax.datasets.tables import assign
+from imitax.datasets.tables import assign, read_table
 from imitax.errors import DataError
 
 CSV = """episode,t,obs_0,obs_10,obs_2,action_0,note
@@ -119,6 +119,40 @@ def test_numbered_columns_are_in_the_order_of_their_numbers():
     assert roles["observations"] == ["obs[1]", "obs[2]", "obs[10]"]
     assert roles["actions"] == ["ACTION.x", "ACTION.a"]
     assert (roles["next_observations"], roles["time"]) == (["next_obs_0"], ["step"])
+
+
+@pytest.mark.parametrize("time", [[0, 1, 2, 0, 0, 1, 2], [0, 1, 1, 2, 3, 4, 5]])
+def test_equal_times_are_refused_without_an_episode_column_too(time):
+    """They are repeated rows, or an episode of one step before the next one."""
+    table = {"t": np.array(time), "obs_0": np.arange(7.0), "action_0": np.arange(7.0)}
+    with pytest.raises(DataError, match="have the same time"):
+        read_table(table, "table")
+
+
+def test_a_flag_ends_an_episode_on_a_clock_that_goes_on():
+    table = {"t": np.arange(6) * 0.02, "obs_0": np.arange(6.0), "truncated": np.array([0, 0, 1, 0, 0, 1])}
+    assert read_table(table, "table").lengths.tolist() == [2, 2]
+    table["terminated"] = table.pop("truncated")
+    with pytest.raises(DataError, match="terminals but no timeouts"):
+        read_table(table, "table")
+    table["t"] = np.array([0, 1, 2, 0, 1, 2])  # it goes back where a time limit cut too
+    assert read_table(table, "table").lengths.tolist() == [3, 3]  # an end repeats its last observation
+
+
+@pytest.mark.parametrize("as_text", [False, True])
+def test_dates_are_times(as_text):
+    days = np.array(["2024-01-03", "2024-01-01", "2024-01-02"], "datetime64[ns]")
+    table = {"episode": np.zeros(3), "t": days.astype(str).astype(object) if as_text else days}
+    table["obs_0"] = np.array([2.0, 0.0, 1.0])
+    assert read_table(table, "table").episodes[0].observations.ravel().tolist() == [0, 1, 2]
+    table["t"] = np.array(["2024-01-03", "NaT", "2024-01-02"], "datetime64[ns]")
+    with pytest.raises(DataError, match="has gaps: row 1"):
+        read_table(table, "table")
+
+
+def test_truth_values_of_a_csv_file_are_numbers(written):
+    data = load(written("episode,obs_0,action_0,action_1\n0,1,.5,True\n0,2,.5,false\n0,3,.5,False\n"))
+    assert data.actions.tolist() == [[0.5, 1.0], [0.5, 0.0]]
 
 
 def test_whole_numbers_of_a_csv_file_stay_whole(tmp_path):

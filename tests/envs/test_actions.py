@@ -44,6 +44,7 @@ def test_what_counts_as_no_bound(bound):
         (gym.spaces.Box(0, 1, (2, 2)), "must be a flat Box"),
         (gym.spaces.Box(0.0, np.array([0.0, 1.0], np.float32)), r"Task: .*low < high, got \[0.0, 0.0\], \[0.0, 1.0\]"),
         (gym.spaces.Discrete(1), "only one action"),
+        (gym.spaces.Box(-3, 3, (2,), np.int32), "Task: actions are a Box of int32, .* make it Discrete or"),
     ],
 )
 def test_others_are_refused(space, message):
