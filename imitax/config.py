@@ -62,7 +62,7 @@ class Training:
     num_envs: Count = 1
     """N: environments per seed, stepped together with one policy call; changes results (online methods)."""
     env_workers: CountOrZero = 0
-    """Processes that step environments in parallel with the main process, at most cores - 1; changes no result."""
+    """Processes that step environments beside the main process, of which cores - 1 are of use; changes no result."""
     chunk: Count = 50
     """K: updates in one jitted scan; online, K environment steps are followed by K updates, and K changes results."""
     eval_every: Count = 5_000

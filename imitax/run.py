@@ -16,7 +16,7 @@ from imitax.artifacts import load_policy, load_reward
 from imitax.choices.learned_reward import LearnedReward
 from imitax.compiled import guarded
 from imitax.datasets import Dataset, load
-from imitax.datasets.remembered import present, with_history
+from imitax.datasets.remembered import with_history
 from imitax.envs import Task
 from imitax.envs.remembering import seen_task
 from imitax.envs.rendering import opened, prepare
@@ -30,7 +30,7 @@ from imitax.notebooks import html_table
 from imitax.observation_spaces import as_batch
 from imitax.observations import Misfit, count
 from imitax.record import seed_folder
-from imitax.run_config import facts, read_config, read_summary, task_of
+from imitax.run_config import facts, is_env, read_config, read_summary, task_of
 from imitax.seeding import Purpose
 from imitax.selection import PolicyChoice, kept
 from imitax.selection.choice import EPISODES, Candidates, select
@@ -353,9 +353,8 @@ class Run:
         if not folder.exists():
             raise CheckpointError(f"{folder.parent} has no replay: only runs with an environment keep one")
         spec = self.load_policy(seed).actor.spec
-        episodes = tuple(present(episode, spec) for episode in read_replay(folder))
         return Dataset(
-            episodes,
+            read_replay(folder, spec),
             env_id=self.config["env"]["id"],
             env_kwargs=self.config["env"]["kwargs"],
             name=f"{self.folder.name}-replay",
@@ -428,8 +427,9 @@ class Run:
                 environment is compared with when None.
 
         Returns:
-            As `imitax.statistics.summarise`, with returns and lengths of every episode in `per_seed`; of a comparison
-            as `imitax.held_out.summarise_errors`.
+            As `imitax.statistics.summarise`, with returns and lengths of every episode in `per_seed`, and shares of the
+            demonstrations' return only in the run's own environment; of a comparison as
+            `imitax.held_out.summarise_errors`.
         """
         if demos is not None or self.task.recorded is not None:
             return self._errors(demos, which, inference, rollout_options=sample or env_workers != 0)
@@ -447,7 +447,8 @@ class Run:
         with closing(evaluator):
             rollouts = evaluator(policies)
         means = {seed: float(r.returns.mean()) for seed, r in zip(self.seeds, rollouts, strict=True)}
-        result = summarise(means, self.task.env_id, self.config["expert_return"])
+        expert = self.config["expert_return"] if is_env(self.config["env"], self.task) else None
+        result = summarise(means, self.task.env_id, expert)
         for line, rolled in zip(result["per_seed"], rollouts, strict=True):
             line |= {"returns": rolled.returns.tolist(), "lengths": rolled.lengths.tolist()}
         given = {} if inference is None else {"inference": inference}

@@ -158,7 +158,9 @@ def fitting(value: Any, hint: Any, name: str) -> Any:
     if len(options) == 1 and options[0] in NUMBERS:
         found = number(value, options[0], name)
         if found is None:
-            raise ConfigError(f"{name} must be {options[0].__name__ if options[0] in (int, float) else 'a list'}, got None")
+            raise ConfigError(
+                f"{name} must be {options[0].__name__ if options[0] in (int, float) else 'a list'}, got None"
+            )
         return found
     if options == [bool] and not isinstance(value, bool):
         with suppress(ValueError):  # of lists within lists

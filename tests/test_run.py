@@ -1,15 +1,20 @@
 """A finished run: what it hands out."""
 
+import dataclasses
 import shutil
 
+import gymnasium as gym
 import numpy as np
 import pytest
 import toy
 
 import imitax
+from imitax import cli
 from imitax.algorithms import adversarial
+from imitax.envs import Task
 from imitax.errors import CheckpointError, ConfigError
 from imitax.files import read_json, save_arrays, write_json
+from imitax.run_config import is_env
 
 pytestmark = pytest.mark.usefixtures("no_figures")
 
@@ -71,3 +76,23 @@ def test_a_run_of_an_older_version_is_not_resumed(older, demos):
     with pytest.raises(CheckpointError, match=r"was written by imitax 0\.1\.0, .* can be opened and evaluated"):
         imitax.resume(older, demos=demos, steps=40)
     assert {p: p.read_bytes() for p in older.rglob("*") if p.is_file()} == before
+
+
+def test_another_environment_has_no_share_of_the_demonstrations(learned, monkeypatch, capsys):
+    assert learned.evaluate(2)["expert_fraction"] is not None
+    other = "ImitaxOtherPoint-v0"
+    monkeypatch.setitem(gym.registry, other, dataclasses.replace(gym.spec(toy.ENV), id=other))
+    found = imitax.Run(learned.folder, env=other).evaluate(2)
+    assert (found["expert_fraction"], found["per_seed"][0]["expert_fraction"]) == (None, None)
+    assert found["return_mean"] == learned.evaluate(2)["return_mean"]
+    assert cli.dispatch(["eval", str(learned.folder), "--env", other, "--episodes", "2"]) == 0
+    assert f"adversarial {other}" in capsys.readouterr().out
+
+
+def test_the_environment_of_a_run_is_told_by_its_id_and_arguments():
+    env = {"id": "module:A-v0", "kwargs": {"limit": [0.5, float("inf")]}}
+    task = Task.create(toy.ENV)
+    same = dataclasses.replace(task, env_id="A-v0", env_kwargs={"limit": (0.5, np.inf)})
+    assert is_env(env, same)
+    assert not is_env(env, dataclasses.replace(same, env_id="B-v0"))
+    assert not is_env(env, dataclasses.replace(same, env_kwargs={"limit": (0.5, 1.0)}))

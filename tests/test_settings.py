@@ -101,7 +101,8 @@ def test_values_inside_are_kept():
     made = Toy(clip=2.0, kind="b", gamma=0.0)
     assert (made.clip, made.kind, made.gamma) == (2.0, "b", 0.0)
     assert (Toy(hidden=()).hidden, Toy(note=None).note, Toy(other=Part()).other) == ((), None, Part())
-    assert Toy(deep=np.True_).deep is True and Toy(deep=jnp.asarray(False)).deep is False
+    assert Toy(deep=np.True_).deep is True
+    assert Toy(deep=jnp.asarray(False)).deep is False
     with pytest.raises(FrozenInstanceError):
         made.rate = 2.0
 

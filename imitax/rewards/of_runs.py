@@ -113,7 +113,7 @@ def retrain(
     there = env or run.task.env_id
     variant = f"reward={run.config['algorithm']}" + ("" if there == run.task.env_id else ",transfer")
     variant += f",{options['reward_combine']}" if options.get("reward_combine") else ""
-    kwargs = {} if env is not None else run.task.env_kwargs
+    kwargs = run.task.env_kwargs if there == run.task.env_id else {}
     seen = {name: run.config["training"].get(name, default) for name, default in HISTORY.items()}
     means = {}
     for seed in seeds:

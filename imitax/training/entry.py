@@ -26,6 +26,7 @@ from imitax.stacking import reserve_cpus
 from imitax.training.folder import check_folder, claim, default_folder, locked, release
 from imitax.training.given import REWARD_END, digest
 from imitax.training.loop import Callback, train_loop
+from imitax.training.progress import SUMMARY
 from imitax.training.provenance import commit, describe_demonstrations, describe_offline, describe_task, versions
 from imitax.training.results import summarise_run
 from imitax.training.selecting import select_policy
@@ -196,7 +197,7 @@ def describe_run(setup: Setup, preset: str) -> dict[str, Any]:
 
 def finish(setup: Setup, checkpoint: Checkpoint | None, callbacks: Sequence[Callback]) -> Run:
     """Run the loop, then write what comes of it: summary, figures, result lines, a selected policy."""
-    summary = setup.folder / "summary.json"
+    summary = setup.folder / SUMMARY
     if not (summary.exists() and read_json(summary)["steps"] == setup.training.steps):
         if not setup.training.quiet:
             print(f"run: {setup.folder}", file=sys.stderr)
