@@ -30,7 +30,7 @@ from imitax.notebooks import html_table
 from imitax.observation_spaces import as_batch
 from imitax.observations import Misfit, count
 from imitax.record import seed_folder
-from imitax.run_config import facts, is_env, read_config, read_summary, task_of
+from imitax.run_config import expert_return, facts, read_config, read_summary, task_of
 from imitax.seeding import Purpose
 from imitax.selection import PolicyChoice, kept
 from imitax.selection.choice import EPISODES, Candidates, select
@@ -427,9 +427,8 @@ class Run:
                 environment is compared with when None.
 
         Returns:
-            As `imitax.statistics.summarise`, with returns and lengths of every episode in `per_seed`, and shares of the
-            demonstrations' return only in the run's own environment; of a comparison as
-            `imitax.held_out.summarise_errors`.
+            As `imitax.statistics.summarise`, with returns and lengths of every episode in `per_seed`, without shares of
+            the demonstrations in another environment; of a comparison as `imitax.held_out.summarise_errors`.
         """
         if demos is not None or self.task.recorded is not None:
             return self._errors(demos, which, inference, rollout_options=sample or env_workers != 0)
@@ -447,8 +446,7 @@ class Run:
         with closing(evaluator):
             rollouts = evaluator(policies)
         means = {seed: float(r.returns.mean()) for seed, r in zip(self.seeds, rollouts, strict=True)}
-        expert = self.config["expert_return"] if is_env(self.config["env"], self.task) else None
-        result = summarise(means, self.task.env_id, expert)
+        result = summarise(means, self.task.env_id, expert_return(self.config, self.task))
         for line, rolled in zip(result["per_seed"], rollouts, strict=True):
             line |= {"returns": rolled.returns.tolist(), "lengths": rolled.lengths.tolist()}
         given = {} if inference is None else {"inference": inference}

@@ -46,10 +46,12 @@ def task_of(env: Mapping[str, Any]) -> Task:
         raise CheckpointError(f"the config of the run is damaged: its env does not say the spaces ({e})") from e
 
 
-def is_env(env: Mapping[str, Any], task: Task) -> bool:
-    """Whether a task is the environment of a run's config, of which `env` is the part: its id and arguments."""
-    ids = [str(env_id or "").rpartition(":")[2] for env_id in (env.get("id"), task.env_id)]  # without modules
-    return ids[0] == ids[1] and plain(env.get("kwargs") or {}, exact=True) == plain(task.env_kwargs, exact=True)
+def expert_return(config: Mapping[str, Any], task: Task) -> float | None:
+    """The mean return of a run's demonstrations, if a task is the run's own environment, by its id and arguments."""
+    env = config["env"]
+    ids = [str(env_id or "").rpartition(":")[2] for env_id in (env["id"], task.env_id)]  # without modules
+    same = ids[0] == ids[1] and plain(env.get("kwargs") or {}, exact=True) == plain(task.env_kwargs, exact=True)
+    return config["expert_return"] if same else None
 
 
 @contextmanager

@@ -14,7 +14,7 @@ from imitax.algorithms import adversarial
 from imitax.envs import Task
 from imitax.errors import CheckpointError, ConfigError
 from imitax.files import read_json, save_arrays, write_json
-from imitax.run_config import is_env
+from imitax.run_config import expert_return
 
 pytestmark = pytest.mark.usefixtures("no_figures")
 
@@ -90,9 +90,17 @@ def test_another_environment_has_no_share_of_the_demonstrations(learned, monkeyp
 
 
 def test_the_environment_of_a_run_is_told_by_its_id_and_arguments():
-    env = {"id": "module:A-v0", "kwargs": {"limit": [0.5, float("inf")]}}
-    task = Task.create(toy.ENV)
-    same = dataclasses.replace(task, env_id="A-v0", env_kwargs={"limit": (0.5, np.inf)})
-    assert is_env(env, same)
-    assert not is_env(env, dataclasses.replace(same, env_id="B-v0"))
-    assert not is_env(env, dataclasses.replace(same, env_kwargs={"limit": (0.5, 1.0)}))
+    config = {"env": {"id": "module:A-v0", "kwargs": {"limit": [0.5, float("inf")]}}, "expert_return": 3.0}
+    same = dataclasses.replace(Task.create(toy.ENV), env_id="A-v0", env_kwargs={"limit": (0.5, np.inf)})
+    assert expert_return(config, same) == 3.0
+    assert expert_return(config, dataclasses.replace(same, env_id="B-v0")) is None
+    assert expert_return(config, dataclasses.replace(same, env_kwargs={"limit": (0.5, 1.0)})) is None
+
+
+def test_what_is_collected_names_the_step_of_the_policy(learned, tmp_path):
+    shutil.copytree(learned.folder, tmp_path / "run")  # as if extended and then interrupted
+    config = read_json(learned.folder / "config.json")
+    write_json(tmp_path / "run" / "config.json", config | {"training": config["training"] | {"steps": 400}})
+    out = tmp_path / "collected.hdf5"
+    assert cli.dispatch(["collect", str(tmp_path / "run"), "--out", str(out), "--episodes", "1"]) == 0
+    assert imitax.load(out).attributes["training_steps"] == "20"
