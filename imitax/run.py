@@ -30,7 +30,7 @@ from imitax.notebooks import html_table
 from imitax.observation_spaces import as_batch
 from imitax.observations import Misfit, count
 from imitax.record import seed_folder
-from imitax.run_config import expert_return, facts, read_config, read_summary, task_of
+from imitax.run_config import facts, read_config, read_summary, same_env, task_of
 from imitax.seeding import Purpose
 from imitax.selection import PolicyChoice, kept
 from imitax.selection.choice import EPISODES, Candidates, select
@@ -105,6 +105,13 @@ class Run:
         if not (self._trust_env or trust.is_own(self.folder, self.config)):
             env_id = trust.check_env(env_id, kwargs, str(self.folder))
         return Task.create(env_id, kwargs)
+
+    @property
+    def expert_return(self) -> float | None:
+        """Mean return of the demonstrations; None where `task` is another environment than the run's, which has one."""
+        env = self.config["env"]
+        own = env["id"] is None or same_env(env["id"], env["kwargs"], self.task)
+        return self.config["expert_return"] if own else None
 
     def __repr__(self) -> str:
         return f"Run({str(self.folder)!r}): {'; '.join(f'{k} {v}' for k, v in facts(self.folder, self.config).items())}"
@@ -446,7 +453,7 @@ class Run:
         with closing(evaluator):
             rollouts = evaluator(policies)
         means = {seed: float(r.returns.mean()) for seed, r in zip(self.seeds, rollouts, strict=True)}
-        result = summarise(means, self.task.env_id, expert_return(self.config, self.task))
+        result = summarise(means, self.task.env_id, self.expert_return)
         for line, rolled in zip(result["per_seed"], rollouts, strict=True):
             line |= {"returns": rolled.returns.tolist(), "lengths": rolled.lengths.tolist()}
         given = {} if inference is None else {"inference": inference}

@@ -46,12 +46,10 @@ def task_of(env: Mapping[str, Any]) -> Task:
         raise CheckpointError(f"the config of the run is damaged: its env does not say the spaces ({e})") from e
 
 
-def expert_return(config: Mapping[str, Any], task: Task) -> float | None:
-    """The mean return of a run's demonstrations, if a task is the run's own environment, by its id and arguments."""
-    env = config["env"]
-    ids = [str(env_id or "").rpartition(":")[2] for env_id in (env["id"], task.env_id)]  # without modules
-    same = ids[0] == ids[1] and plain(env.get("kwargs") or {}, exact=True) == plain(task.env_kwargs, exact=True)
-    return config["expert_return"] if same else None
+def same_env(env_id: Any, kwargs: Any, task: Task) -> bool:
+    """Whether a task is the environment of this id and these arguments, as a file says them; modules do not count."""
+    ids = [str(name or "").rpartition(":")[2] for name in (env_id, task.env_id)]
+    return ids[0] == ids[1] and plain(kwargs or {}, exact=True) == plain(task.env_kwargs, exact=True)
 
 
 @contextmanager

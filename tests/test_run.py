@@ -14,7 +14,7 @@ from imitax.algorithms import adversarial
 from imitax.envs import Task
 from imitax.errors import CheckpointError, ConfigError
 from imitax.files import read_json, save_arrays, write_json
-from imitax.run_config import expert_return
+from imitax.run_config import same_env
 
 pytestmark = pytest.mark.usefixtures("no_figures")
 
@@ -89,12 +89,12 @@ def test_another_environment_has_no_share_of_the_demonstrations(learned, monkeyp
     assert f"adversarial {other}" in capsys.readouterr().out
 
 
-def test_the_environment_of_a_run_is_told_by_its_id_and_arguments():
-    config = {"env": {"id": "module:A-v0", "kwargs": {"limit": [0.5, float("inf")]}}, "expert_return": 3.0}
-    same = dataclasses.replace(Task.create(toy.ENV), env_id="A-v0", env_kwargs={"limit": (0.5, np.inf)})
-    assert expert_return(config, same) == 3.0
-    assert expert_return(config, dataclasses.replace(same, env_id="B-v0")) is None
-    assert expert_return(config, dataclasses.replace(same, env_kwargs={"limit": (0.5, 1.0)})) is None
+def test_an_environment_is_told_by_its_id_and_arguments():
+    task = dataclasses.replace(Task.create(toy.ENV), env_id="A-v0", env_kwargs={"limit": (0.5, np.inf)})
+    assert same_env("module:A-v0", {"limit": [0.5, float("inf")]}, task)
+    assert not same_env("B-v0", {"limit": [0.5, float("inf")]}, task)
+    assert not same_env("A-v0", {"limit": [0.5, 1.0]}, task)
+    assert not same_env("A-v0", None, task)
 
 
 def test_what_is_collected_names_the_step_of_the_policy(learned, tmp_path):

@@ -122,8 +122,8 @@ def retrain(
         folder = Path(out) / f"seed-{seed}"
         again = train_on(_learner(run), folder, preset=PRESET, env=there, env_kwargs=kwargs, **seen, **given, **options)
         means[seed] = again.summary["last"]["per_seed"][0]["return_mean"]
-    expert = run.config["expert_return"] if there == run.task.env_id else None
     moved = run if env is None else Run(run.folder, env=env)
+    expert = moved.expert_return
     return {
         "env": there,
         "steps": steps,
