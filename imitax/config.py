@@ -10,7 +10,7 @@ from typing import Any, Literal, TypeVar
 import numpy as np
 
 from imitax.errors import ConfigError, unknown
-from imitax.settings import INLINE, Count, CountOrZero, number, numbers, settings
+from imitax.settings import INLINE, Count, CountOrZero, check_seed, number, numbers, settings
 
 T = TypeVar("T")
 
@@ -62,7 +62,7 @@ class Training:
     num_envs: Count = 1
     """N: environments per seed, stepped together with one policy call; changes results (online methods)."""
     env_workers: CountOrZero = 0
-    """Processes that step environments in parallel with the main process, at most cores - 1; changes no result."""
+    """Processes that step environments beside the main process, of which cores - 1 are of use; changes no result."""
     chunk: Count = 50
     """K: updates in one jitted scan; online, K environment steps are followed by K updates, and K changes results."""
     eval_every: Count = 5_000
@@ -110,8 +110,8 @@ class Training:
             raise ConfigError("seeds is empty: give at least one")
         if len(set(self.seeds)) < len(self.seeds):
             raise ConfigError(f"seeds {self.seeds} repeat: each seed runs once")
-        if min(self.seeds) < 0:
-            raise ConfigError(f"seeds must not be negative, got {min(self.seeds)}")
+        for seed in self.seeds:
+            check_seed(seed, "seeds")
 
 
 def require_multiples(num_envs: int, **counts: int | None) -> None:
@@ -196,14 +196,15 @@ def override(cfg: T, **changes: Any) -> T:
         ConfigError: a setting does not exist, or has another name now.
     """
     inline, own, below = parts(type(cfg)), {}, {}
+    own_names = {f.name for f in dataclasses.fields(cfg)} - set(inline)  # type: ignore[arg-type]
     for name, value in changes.items():
         first, dot, rest = name.partition(".")
         part = next((p for p, cls in inline.items() if first in setting_names(cls)), None)
         if part is not None:
             below.setdefault(part, {})[name] = value
-        elif first not in {f.name for f in dataclasses.fields(cfg)} - set(inline):  # type: ignore[arg-type]
+        elif first not in own_names or (dot and not dataclasses.is_dataclass(getattr(cfg, first))):
             known = setting_names(type(cfg))
-            if renamed(name).partition(".")[0] in known:
+            if renamed(name) != name and renamed(name).partition(".")[0] in known:
                 raise ConfigError(f"{name} is called {renamed(name)} now")
             raise ConfigError(unknown("setting", name, sorted(known)))
         elif dot:

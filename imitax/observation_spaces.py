@@ -121,6 +121,15 @@ def _check_categories(leaf: Leaf, array: np.ndarray, name: str) -> None:
         raise Misfit(name, f"is {array[at]:g}, which is none of its classes, {low[i]} to {high[i]}")
 
 
+def recorded(space: ObservationSpace, obs: Any) -> Any:
+    """Observations [T, ...] of rollouts as datasets hold them: numbers that name classes are whole ones."""
+    if space.is_array:
+        return obs
+    pairs = zip(jax.tree.leaves(obs), space.leaves, strict=True)
+    whole = [x.astype(np.int32) if leaf.kind == "categories" else x for x, leaf in pairs]
+    return jax.tree.unflatten(space.structure, whole)
+
+
 def as_batch(space: ObservationSpace, obs: Any) -> tuple[Any, bool]:
     """Observations [B, ...] in the form of the space from one observation or several, and whether it was one.
 

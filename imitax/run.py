@@ -16,7 +16,7 @@ from imitax.artifacts import load_policy, load_reward
 from imitax.choices.learned_reward import LearnedReward
 from imitax.compiled import guarded
 from imitax.datasets import Dataset, load
-from imitax.datasets.remembered import present, with_history
+from imitax.datasets.remembered import with_history
 from imitax.envs import Task
 from imitax.envs.fitting import require_fit
 from imitax.envs.remembering import seen_task
@@ -31,7 +31,7 @@ from imitax.notebooks import html_table
 from imitax.observation_spaces import as_batch
 from imitax.observations import Misfit, count
 from imitax.record import seed_folder
-from imitax.run_config import facts, read_config, read_summary, task_of
+from imitax.run_config import facts, read_config, read_summary, same_env, task_of
 from imitax.seeding import Purpose
 from imitax.selection import PolicyChoice, kept
 from imitax.selection.choice import EPISODES, Candidates, select
@@ -118,6 +118,13 @@ class Run:
         if not (self._trust_env or trust.is_own(self.folder, self.config)):
             env_id = trust.check_env(env_id, kwargs, str(self.folder))
         return Task.create(env_id, kwargs)
+
+    @property
+    def expert_return(self) -> float | None:
+        """Mean return of the demonstrations; None where `task` is another environment than the run's, which has one."""
+        env = self.config["env"]
+        own = env["id"] is None or same_env(env["id"], env["kwargs"], self.task)
+        return self.config["expert_return"] if own else None
 
     def __repr__(self) -> str:
         return f"Run({str(self.folder)!r}): {'; '.join(f'{k} {v}' for k, v in facts(self.folder, self.config).items())}"
@@ -366,9 +373,8 @@ class Run:
         if not folder.exists():
             raise CheckpointError(f"{folder.parent} has no replay: only runs with an environment keep one")
         spec = self.load_policy(seed).actor.spec
-        episodes = tuple(present(episode, spec) for episode in read_replay(folder))
         return Dataset(
-            episodes,
+            read_replay(folder, spec),
             env_id=self.config["env"]["id"],
             env_kwargs=self.config["env"]["kwargs"],
             name=f"{self.folder.name}-replay",
@@ -441,8 +447,8 @@ class Run:
                 environment is compared with when None.
 
         Returns:
-            As `imitax.statistics.summarise`, with returns and lengths of every episode in `per_seed`; of a comparison
-            as `imitax.held_out.summarise_errors`.
+            As `imitax.statistics.summarise`, with returns and lengths of every episode in `per_seed`, without shares of
+            the demonstrations in another environment; of a comparison as `imitax.held_out.summarise_errors`.
         """
         if demos is not None or self.task.recorded is not None:
             return self._errors(demos, which, inference, rollout_options=sample or env_workers != 0)
@@ -460,7 +466,7 @@ class Run:
         with closing(evaluator):
             rollouts = evaluator(policies)
         means = {seed: float(r.returns.mean()) for seed, r in zip(self.seeds, rollouts, strict=True)}
-        result = summarise(means, self.task.env_id, self.config["expert_return"])
+        result = summarise(means, self.task.env_id, self.expert_return)
         for line, rolled in zip(result["per_seed"], rollouts, strict=True):
             line |= {"returns": rolled.returns.tolist(), "lengths": rolled.lengths.tolist()}
         given = {} if inference is None else {"inference": inference}

@@ -7,7 +7,7 @@ from typing import Any
 
 from imitax.envs import Recorded, Task, recorded_task
 from imitax.errors import CheckpointError, ConfigError, ImitaxError, printable
-from imitax.files import read_json
+from imitax.files import plain, read_json
 from imitax.record.scores import format_error, format_return
 from imitax.spaces import from_described
 
@@ -44,6 +44,12 @@ def task_of(env: Mapping[str, Any]) -> Task:
         return recorded_task(recorded, int(env["observations"]), from_described(dict(env)))
     except (ConfigError, KeyError, TypeError, ValueError, OverflowError) as e:
         raise CheckpointError(f"the config of the run is damaged: its env does not say the spaces ({e})") from e
+
+
+def same_env(env_id: Any, kwargs: Any, task: Task) -> bool:
+    """Whether a task is the environment of this id and these arguments, as a file says them; modules do not count."""
+    ids = [str(name or "").rpartition(":")[2] for name in (env_id, task.env_id)]
+    return ids[0] == ids[1] and plain(kwargs or {}, exact=True) == plain(task.env_kwargs, exact=True)
 
 
 @contextmanager

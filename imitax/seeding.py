@@ -11,6 +11,8 @@ import jax.random as jr
 import numpy as np
 from jaxtyping import Array, Key, PRNGKeyArray
 
+from imitax.settings import check_seed
+
 ENVIRONMENT_SEEDS = 2**29
 """Environment seeds for each purpose; the blocks lie side by side below 2**31."""
 
@@ -54,7 +56,8 @@ def environment_seed(purpose: Purpose, seed: int, index: int) -> int:
 
 
 def key(seed: int, purpose: Purpose) -> PRNGKeyArray:
-    """A JAX key for one purpose."""
+    """A JAX key for one purpose. Raises ConfigError for a seed that `check_seed` refuses."""
+    check_seed(seed)
     return jr.fold_in(jr.key(seed), int(purpose))
 
 

@@ -1,15 +1,20 @@
 """A finished run: what it hands out."""
 
+import dataclasses
 import shutil
 
+import gymnasium as gym
 import numpy as np
 import pytest
 import toy
 
 import imitax
+from imitax import cli
 from imitax.algorithms import adversarial
+from imitax.envs import Task
 from imitax.errors import CheckpointError, ConfigError
 from imitax.files import read_json, save_arrays, write_json
+from imitax.run_config import same_env
 
 pytestmark = pytest.mark.usefixtures("no_figures")
 
@@ -71,3 +76,31 @@ def test_a_run_of_an_older_version_is_not_resumed(older, demos):
     with pytest.raises(CheckpointError, match=r"was written by imitax 0\.1\.0, .* can be opened and evaluated"):
         imitax.resume(older, demos=demos, steps=40)
     assert {p: p.read_bytes() for p in older.rglob("*") if p.is_file()} == before
+
+
+def test_another_environment_has_no_share_of_the_demonstrations(learned, monkeypatch, capsys):
+    assert learned.evaluate(2)["expert_fraction"] is not None
+    other = "ImitaxOtherPoint-v0"
+    monkeypatch.setitem(gym.registry, other, dataclasses.replace(gym.spec(toy.ENV), id=other))
+    found = imitax.Run(learned.folder, env=other).evaluate(2)
+    assert (found["expert_fraction"], found["per_seed"][0]["expert_fraction"]) == (None, None)
+    assert found["return_mean"] == learned.evaluate(2)["return_mean"]
+    assert cli.dispatch(["eval", str(learned.folder), "--env", other, "--episodes", "2"]) == 0
+    assert f"adversarial {other}" in capsys.readouterr().out
+
+
+def test_an_environment_is_told_by_its_id_and_arguments():
+    task = dataclasses.replace(Task.create(toy.ENV), env_id="A-v0", env_kwargs={"limit": (0.5, np.inf)})
+    assert same_env("module:A-v0", {"limit": [0.5, float("inf")]}, task)
+    assert not same_env("B-v0", {"limit": [0.5, float("inf")]}, task)
+    assert not same_env("A-v0", {"limit": [0.5, 1.0]}, task)
+    assert not same_env("A-v0", None, task)
+
+
+def test_what_is_collected_names_the_step_of_the_policy(learned, tmp_path):
+    shutil.copytree(learned.folder, tmp_path / "run")  # as if extended and then interrupted
+    config = read_json(learned.folder / "config.json")
+    write_json(tmp_path / "run" / "config.json", config | {"training": config["training"] | {"steps": 400}})
+    out = tmp_path / "collected.hdf5"
+    assert cli.dispatch(["collect", str(tmp_path / "run"), "--out", str(out), "--episodes", "1"]) == 0
+    assert imitax.load(out).attributes["training_steps"] == "20"

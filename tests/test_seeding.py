@@ -2,8 +2,10 @@
 
 import jax.random as jr
 import numpy as np
+import pytest
 
 from imitax import seeding
+from imitax.errors import ConfigError
 from imitax.seeding import Purpose, environment_seed
 
 
@@ -11,6 +13,14 @@ def test_keys_of_a_seed_do_not_depend_on_the_others():
     for purpose in Purpose:
         together, alone = seeding.keys((3, 5), purpose)[1], seeding.key(5, purpose)
         np.testing.assert_array_equal(jr.key_data(together), jr.key_data(alone))
+
+
+@pytest.mark.parametrize("seed", [-1, 2**32, 2**70])
+def test_seeds_beyond_32_bits_are_refused(seed):
+    with pytest.raises(ConfigError, match=r"seed must (not be negative|be at most 4294967295)"):
+        seeding.key(seed, Purpose.COLLECTION)
+    largest, zero = (jr.key_data(seeding.key(seed, Purpose.ACTING)) for seed in (2**32 - 1, 0))
+    assert (np.asarray(largest) != np.asarray(zero)).any()
 
 
 def test_seeds_of_different_uses_never_meet():

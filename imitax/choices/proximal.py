@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
+from imitax.errors import ConfigError
 from imitax.settings import NonNegative, Positive, Range, settings
 
 
@@ -26,6 +27,12 @@ class Proximal:
     """Smallest adaptive weight."""
     weight_max: Positive = 0.3
     """Largest adaptive weight."""
+
+    def __post_init__(self):
+        if self.weight_min > self.weight_max:
+            raise ConfigError(
+                f"proximal.weight_min ({self.weight_min}) must not exceed proximal.weight_max ({self.weight_max})"
+            )
 
     def create(self) -> Float[Array, ""]:
         """The weight before the first step."""

@@ -69,7 +69,7 @@ def run(args: Sequence[str]) -> int:
         "policy_commit": run.config["commit"],
         "commit": commit(),
         "actions": "mode" if order.deterministic else "sampled",
-        "training_steps": str(run.config["training"]["steps"]),
+        "training_steps": str(run.about(order.policy_seed, order.which).get("step")),
     }
     data = replace(data, attributes=data.attributes | about)
     if is_file:

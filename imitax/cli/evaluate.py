@@ -32,7 +32,7 @@ class Evaluate:
     inference: Annotated[str | None, tyro.conf.arg(metavar="{dfo,langevin,actor_mean,actor_polish}")] = None
     """Another way for implicit policies (ibc) to find their action than the run's own."""
     env_workers: int = 0
-    """Processes that step environments in parallel with the main process, at most cores - 1; changes no score."""
+    """Processes that step environments beside the main process, of which cores - 1 are of use; changes no score."""
     demos: str | None = None
     """Recorded episodes to compare actions with, in place of rollouts: a file or a name, as in training."""
     env: str | None = None
@@ -74,6 +74,6 @@ def run(args: Sequence[str]) -> int:
         Console().print(error_table({order.which: result}, escape(title), {}, result["error_of"]))
     elif not order.json:
         rows = [entry | {"label": order.which} for entry in result["per_seed"]]
-        Console().print(score_table(rows, title=escape(f"{run.config['algorithm']} {run.config['env']['id']}")))
+        Console().print(score_table(rows, title=escape(f"{run.config['algorithm']} {run.task.label}")))
     print(json.dumps(plain(result)))
     return 0

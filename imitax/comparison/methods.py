@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
@@ -20,8 +20,10 @@ Which = Literal["last", "best"] | str
 """The last or the best evaluation; any other text is refused with a message."""
 
 MEANINGLESS = ("env", "env_kwargs", "demos", "offline_data", "seeds", "devices", "env_workers", "results", "model_from")
-MEANINGLESS += ("reward", "init_from", "tensorboard", "wandb", "quiet", "variant")
+MEANINGLESS += ("reward", "init_from", "tensorboard", "wandb", "quiet")
 """Options of training that do not tell methods apart: what the task is, and what changes no number."""
+GIVEN = ("reward", "init_from")
+"""Files that may differ from seed to seed of a method; whether there is one tells methods apart."""
 
 
 @dataclass(frozen=True)
@@ -31,6 +33,8 @@ class Entry:
     run: Run
     label: str
     """Of the method."""
+    tells_kwargs: bool = False
+    """Whether the task's name has the environment's keyword arguments, which another run has otherwise."""
 
     @cached_property
     def evaluations(self) -> dict[int, list[dict[str, Any]]]:
@@ -64,8 +68,8 @@ class Entry:
     @property
     def task(self) -> str:
         """Environment, or without one the data."""
-        env = self.run.config["env"]
-        return str(env["id"] if self.has_env else env.get("data"))
+        name, kwargs = _task(self.run)
+        return f"{name} {kwargs}" if self.tells_kwargs and kwargs != "{}" else name
 
     @property
     def measure(self) -> str:
@@ -106,6 +110,13 @@ def _first(value: float, otherwise: float) -> float:
     return otherwise if np.isnan(value) else value
 
 
+def _task(run: Run) -> tuple[str, str]:
+    """Environment, or without one the data; and the environment's keyword arguments as JSON."""
+    env = run.config["env"]
+    name = env["id"] if env.get("id") is not None else env.get("data")
+    return str(name), json.dumps(env.get("kwargs") or {}, sort_keys=True)
+
+
 def gather(runs: Runs) -> list[Entry]:
     """Runs with the labels of their methods.
 
@@ -123,6 +134,9 @@ def gather(runs: Runs) -> list[Entry]:
         entries = _named(_groups(_opened(runs)))
     if not entries:
         raise ConfigError("give at least one run")
+    tasks = {_task(entry.run) for entry in entries}
+    names = [name for name, _ in tasks]
+    entries = [replace(entry, tells_kwargs=names.count(_task(entry.run)[0]) > 1) for entry in entries]
     _check_seeds(entries)
     return entries
 
@@ -139,6 +153,7 @@ def _groups(runs: Iterable[Run]) -> list[list[Run]]:
     for run in runs:
         config = run.config
         training = {k: v for k, v in config["training"].items() if k not in MEANINGLESS}
+        training |= {name: config["training"].get(name) is not None for name in GIVEN}
         key = json.dumps([config["algorithm"], config["config"], training], sort_keys=True, default=str)
         with as_written(run.folder / "config.json"):
             free = [group for group in groups.setdefault(key, []) if not any(_clash(run, other) for other in group)]
@@ -152,7 +167,7 @@ def _groups(runs: Iterable[Run]) -> list[list[Run]]:
 def _clash(a: Run, b: Run) -> bool:
     """Whether two runs of equal settings on one task share a seed, or have other data."""
     one, other = a.config, b.config
-    if (one["env"], one["training"].get("env_kwargs")) != (other["env"], other["training"].get("env_kwargs")):
+    if one["env"] != other["env"]:
         return False
     data = [[(c.get(name) or {}).get("hash") for name in ("data", "offline_data")] for c in (one, other)]
     return bool(set(a.seeds) & set(b.seeds)) or data[0] != data[1]

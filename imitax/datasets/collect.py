@@ -16,6 +16,7 @@ from imitax.datasets.episode import Dataset, Episode
 from imitax.envs import EPISODE_LIMIT, SoleVectorEnv, Task
 from imitax.envs.limits import time_limit, warn_of_cut
 from imitax.errors import DataError
+from imitax.observation_spaces import recorded
 from imitax.seeding import Purpose, environment_seed
 from imitax.vector_envs import SerialVectorEnv
 
@@ -190,7 +191,10 @@ def _wave(
         running &= ~(terminated | truncated)
     return [
         Episode(
-            jax.tree.map(lambda *x: np.stack(x), *observations[i]), np.array(actions[i]), np.array(rewards[i]), *ends[i]
+            recorded(first.space, jax.tree.map(lambda *x: np.stack(x), *observations[i])),
+            np.array(actions[i]),
+            np.array(rewards[i]),
+            *ends[i],
         )
         for i in range(len(seeds))
     ]

@@ -1,13 +1,14 @@
 """Recorded episodes as networks with a history see them."""
 
 from dataclasses import replace
+from typing import Any
 
-import jax
 import numpy as np
 
 from imitax.datasets.episode import Dataset, Episode
 from imitax.errors import ConfigError
 from imitax.history import newest, of_episode
+from imitax.observation_spaces import recorded
 from imitax.spaces import Spec
 
 
@@ -35,9 +36,6 @@ def _seen(episode: Episode, spec: Spec) -> Episode:
     return replace(episode, observations=of_episode(spec.history, episode.observations, encoded))
 
 
-def present(episode: Episode, spec: Spec) -> Episode:
-    """An episode of a replay as the environment showed it: single observations, classes as whole numbers."""
-    obs = episode.observations if spec.history is None else newest(spec.history, episode.observations)
-    leaves = zip(jax.tree.leaves(obs), spec.single.leaves, strict=True)
-    whole = [x.astype(np.int32) if leaf.kind == "categories" else x for x, leaf in leaves]
-    return replace(episode, observations=jax.tree.unflatten(spec.single.structure, whole))
+def present(observations: Any, spec: Spec) -> Any:
+    """Observations [T, ...] of a replay as the environment showed them and datasets hold them, single ones."""
+    return recorded(spec.single, observations if spec.history is None else newest(spec.history, observations))

@@ -105,18 +105,24 @@ class Guard:
         """
         self.steps += 1
         own = action.copy()
-        result = self.env.step(own) if self.has_stepped else self._first_use(lambda: self.env.step(own), FIVE)
-        self.has_stepped = True
-        if type(result) is not tuple or len(result) != 5:
-            result = self._five(result)
-        obs, reward, terminated, truncated, info = result
-        if not (isinstance(reward, float) and math.isfinite(reward)):
-            reward = self._reward(reward)
-        if type(terminated) is not bool:
-            terminated = self._flag(terminated, "terminated")
-        if type(truncated) is not bool:
-            truncated = self._flag(truncated, "truncated")
-        return self._observation(obs), reward, terminated, truncated, info
+        try:
+            result = self.env.step(own) if self.has_stepped else self._first_use(lambda: self.env.step(own), FIVE)
+            self.has_stepped = True
+            if type(result) is not tuple or len(result) != 5:
+                result = self._five(result)
+            obs, reward, terminated, truncated, info = result
+            if not (isinstance(reward, float) and math.isfinite(reward)):
+                reward = self._reward(reward)
+            if type(terminated) is not bool:
+                terminated = self._flag(terminated, "terminated")
+            if type(truncated) is not bool:
+                truncated = self._flag(truncated, "truncated")
+            return self._observation(obs), reward, terminated, truncated, info
+        except EnvError as e:
+            if np.isfinite(action).all():
+                raise
+            what = "NaN" if np.isnan(action).any() else "infinite"
+            raise self.problem(f"the policy's action is {what}", DIVERGED) from e
 
     def close(self) -> None:
         """Close the environment, if it is owned."""
@@ -217,3 +223,4 @@ class Guard:
 
 EXPECTED = "make reset and step return what observation_space describes"
 FIVE = "step must return obs, reward, terminated, truncated, info (shimmy's GymV21CompatibilityV0 wraps older ones)"
+DIVERGED = "training diverged, lower the learning rates"

@@ -11,7 +11,7 @@ from jaxtyping import Array, Bool, Float, PRNGKeyArray
 from imitax.networks.encoder import Encoder, EncoderConfig, make_encoder
 from imitax.networks.mlp import MLP, Activation, Precision
 from imitax.networks.policy import Choices
-from imitax.settings import Count, settings
+from imitax.settings import Count, Units, settings
 from imitax.spaces import Spec
 from imitax.types import Obs
 
@@ -20,7 +20,7 @@ from imitax.types import Obs
 class CriticConfig:
     """Networks of the critic ensemble."""
 
-    hidden: tuple[int, ...] = (256, 256)
+    hidden: Units = (256, 256)
     """Units of the hidden layers."""
     activation: Activation = "relu"
     """Hidden nonlinearity."""

@@ -18,7 +18,7 @@ from imitax.errors import ConfigError
 from imitax.kernels import Replaceable
 from imitax.networks.mlp import MLP, Activation, Precision
 from imitax.networks.termination import Termination
-from imitax.settings import Count, settings
+from imitax.settings import Count, Units, settings
 from imitax.spaces import Spec
 from imitax.types import Transition
 
@@ -27,7 +27,7 @@ from imitax.types import Transition
 class DynamicsConfig:
     """The ensemble."""
 
-    hidden: tuple[int, ...] = (200, 200, 200)
+    hidden: Units = (200, 200, 200)
     """Units of the hidden layers."""
     activation: Activation = "silu"
     """Hidden nonlinearity."""

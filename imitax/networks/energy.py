@@ -21,7 +21,7 @@ from imitax.networks.encoder import Encoder, EncoderConfig, make_encoder
 from imitax.networks.inference import Inference
 from imitax.networks.mlp import MLP, Activation, Precision, bounded
 from imitax.networks.policy import TanhGaussian
-from imitax.settings import Positive, settings
+from imitax.settings import Positive, Units, settings
 from imitax.spaces import Spec
 from imitax.types import Obs
 
@@ -36,7 +36,7 @@ NORMALISERS = 2048
 class EnergyConfig:
     """Network of f."""
 
-    hidden: tuple[int, ...] = (256, 256)
+    hidden: Units = (256, 256)
     """Units of the hidden layers."""
     activation: Activation = "relu"
     """Hidden nonlinearity."""

@@ -15,7 +15,7 @@ from imitax.errors import ConfigError
 from imitax.networks.encoder import Encoder, EncoderConfig, make_encoder
 from imitax.networks.mlp import MLP, Activation, Precision
 from imitax.networks.normalizer import Normalizer
-from imitax.settings import settings
+from imitax.settings import Units, settings
 from imitax.spaces import Spec
 from imitax.types import AnyArray, Obs
 
@@ -31,7 +31,7 @@ class PolicyConfig:
     """Network of the policy: tanh-Gaussian for a box of actions, Gaussian without the tanh where a side of the box is
     open, categorical for a finite set, which has no use for the bounds of the standard deviation and the clip."""
 
-    hidden: tuple[int, ...] = (256, 256)
+    hidden: Units = (256, 256)
     """Units of the hidden layers."""
     activation: Activation = "relu"
     """Hidden nonlinearity."""

@@ -12,7 +12,7 @@ from jaxtyping import Array, Float, PRNGKeyArray
 from imitax.errors import ConfigError
 from imitax.networks.encoder import Encoder, EncoderConfig, make_encoder
 from imitax.networks.mlp import MLP, Activation, Precision, bounded
-from imitax.settings import Count, NonNegative, Positive, ShareBelowOne, settings
+from imitax.settings import Count, NonNegative, Positive, ShareBelowOne, Units, settings
 from imitax.spaces import Spec
 from imitax.types import Obs, RewardInput
 
@@ -24,7 +24,7 @@ Combine = Literal["mean", "minimum", "pessimistic"]
 class RewardConfig:
     """Network of the reward or discriminator."""
 
-    hidden: tuple[int, ...] = (256, 256)
+    hidden: Units = (256, 256)
     """Units of the hidden layers."""
     activation: Activation = "relu"
     """Hidden nonlinearity."""

@@ -113,7 +113,7 @@ def retrain(
     there = env or run.task.env_id
     variant = f"reward={run.config['algorithm']}" + ("" if there == run.task.env_id else ",transfer")
     variant += f",{options['reward_combine']}" if options.get("reward_combine") else ""
-    kwargs = {} if env is not None else run.task.env_kwargs
+    kwargs = run.task.env_kwargs if there == run.task.env_id else {}
     seen = {name: run.config["training"].get(name, default) for name, default in HISTORY.items()}
     means = {}
     for seed in seeds:
@@ -122,8 +122,8 @@ def retrain(
         folder = Path(out) / f"seed-{seed}"
         again = train_on(_learner(run), folder, preset=PRESET, env=there, env_kwargs=kwargs, **seen, **given, **options)
         means[seed] = again.summary["last"]["per_seed"][0]["return_mean"]
-    expert = run.config["expert_return"] if there == run.task.env_id else None
     moved = run if env is None else Run(run.folder, env=env)
+    expert = moved.expert_return
     return {
         "env": there,
         "steps": steps,

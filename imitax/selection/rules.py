@@ -63,6 +63,8 @@ def why_not(rule: str, facts: Facts) -> str | None:
 def choose(rule: str, steps: Sequence[int], scores: Sequence[float | None]) -> int:
     """The step of the best score; of equal ones, the latest, which has learned longest.
 
+    The rule `best` takes the earliest, which is what `which="best"` is.
+
     Args:
         rule: says whether high or low is good.
         steps: of the evaluations, in order.
@@ -77,4 +79,4 @@ def choose(rule: str, steps: Sequence[int], scores: Sequence[float | None]) -> i
     known = [(sign * x, step) for x, step in zip(scores, steps, strict=True) if x is not None and not math.isnan(x)]
     if not known:
         raise ConfigError(f"the rule {rule} has no finite score for any of the evaluations")
-    return max(known)[1]
+    return max(known, key=lambda pair: pair[0])[1] if rule == "best" else max(known)[1]

@@ -14,6 +14,7 @@ from jaxtyping import Array, Float, Int
 from imitax import seeding
 from imitax.buffers import Buffer, Stored
 from imitax.datasets import Episode
+from imitax.datasets.remembered import present
 from imitax.envs import SoleVectorEnv
 from imitax.errors import CheckpointError
 from imitax.files import save_arrays
@@ -210,8 +211,12 @@ def _terminations(buffer: Buffer, start: Int[Array, ""], count: int) -> Float[Ar
     return jax.vmap(lambda b: b.terminations(start, count))(buffer)
 
 
-def read_replay(folder: Path) -> tuple[Episode, ...]:
+def read_replay(folder: Path, spec: Spec) -> tuple[Episode, ...]:
     """The episodes that a seed's shards hold, ordered by their first steps; those cut by a checkpoint are truncated.
+
+    Args:
+        folder: of the shards.
+        spec: of the task; observations are those that the environment showed, without a history.
 
     Raises:
         CheckpointError: a shard is damaged.
@@ -223,16 +228,15 @@ def read_replay(folder: Path) -> tuple[Episode, ...]:
         for env in range(num_envs):
             own: Chunk = rows(chunk, np.s_[env::num_envs])
             bounds = itertools.pairwise([0, *(np.flatnonzero(own.ends) + 1).tolist()])
-            started += [(first, env, _episode(own, first, stop)) for first, stop in bounds]
+            started += [(first, env, _episode(own, first, stop, spec)) for first, stop in bounds]
         episodes += [episode for *_, episode in sorted(started, key=lambda entry: entry[:2])]
     return tuple(episodes)
 
 
-def _episode(chunk: Chunk, first: int, stop: int) -> Episode:
+def _episode(chunk: Chunk, first: int, stop: int, spec: Spec) -> Episode:
     """The steps `first` to `stop` of one environment."""
     terminated = bool(chunk.terminated[stop - 1])
     last = rows(chunk.next_obs, np.s_[stop - 1 : stop])
     observations = jax.tree.map(lambda *x: np.concatenate(x), rows(chunk.obs, np.s_[first:stop]), last)
-    return Episode(
-        observations, chunk.action[first:stop], chunk.reward[first:stop], terminated, truncated=not terminated
-    )
+    actions, rewards = chunk.action[first:stop], chunk.reward[first:stop]
+    return Episode(present(observations, spec), actions, rewards, terminated, truncated=not terminated)

@@ -3,7 +3,7 @@
 import os
 import platform
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,7 @@ from imitax.artifacts import DYNAMICS, POLICY, REWARD
 from imitax.catalogue import split_alias
 from imitax.checkpoint import Checkpoint
 from imitax.compiled import guarded
-from imitax.config import Training, flatten, from_flat, override
+from imitax.config import Training, flatten, from_flat, override, renamed, setting_names
 from imitax.envs import EnvLike, Spaces
 from imitax.errors import ConfigError, unknown
 from imitax.files import read_json
@@ -26,6 +26,7 @@ from imitax.stacking import reserve_cpus
 from imitax.training.folder import check_folder, claim, default_folder, locked, release
 from imitax.training.given import REWARD_END, digest
 from imitax.training.loop import Callback, train_loop
+from imitax.training.progress import SUMMARY
 from imitax.training.provenance import commit, describe_demonstrations, describe_offline, describe_task, versions
 from imitax.training.results import summarise_run
 from imitax.training.selecting import select_policy
@@ -77,11 +78,13 @@ def train(
         ConfigError: an option is unknown, contradictory, or does not fit the environment.
         DataError: the demonstrations cannot be used, or do not fit the environment.
     """
+    called = algorithm if isinstance(algorithm, str) else None
     if isinstance(algorithm, str):
         preset = preset_of(algorithm, preset)
         algorithm = preset_config(split_alias(algorithm)[0], preset)
     found = algorithm_of(algorithm)
     check_parts(algorithm)
+    refuse_settings(called or found.name, algorithm, training)
     if spaces is not None and not (env is None or env == ""):
         raise ConfigError("spaces stand for an environment: leave them out, or env")
     if env is None or isinstance(env, str):
@@ -101,6 +104,18 @@ def train(
     except Exception:
         release(setup.folder)
         raise
+
+
+def refuse_settings(called: str, cfg: Any, training: Iterable[str]) -> None:
+    """Refuse settings of the algorithm among the options of a run, and say where they belong. Raises ConfigError."""
+    known, own = setting_names(Training), setting_names(type(cfg))
+    for name in training:
+        now = renamed(name)
+        if name not in known and now.partition(".")[0] in own:
+            setting = f"{now}=..." if now.isidentifier() else f'**{{"{now}": ...}}'
+            raise ConfigError(
+                f"{name} is a setting of the algorithm: imitax.train(imitax.preset_config({called!r}, {setting}), ...)"
+            )
 
 
 def _named(source: Any) -> str | None:
@@ -182,7 +197,7 @@ def describe_run(setup: Setup, preset: str) -> dict[str, Any]:
 
 def finish(setup: Setup, checkpoint: Checkpoint | None, callbacks: Sequence[Callback]) -> Run:
     """Run the loop, then write what comes of it: summary, figures, result lines, a selected policy."""
-    summary = setup.folder / "summary.json"
+    summary = setup.folder / SUMMARY
     if not (summary.exists() and read_json(summary)["steps"] == setup.training.steps):
         if not setup.training.quiet:
             print(f"run: {setup.folder}", file=sys.stderr)

@@ -13,6 +13,7 @@ from imitax.envs import Task
 from imitax.errors import CheckpointError, ConfigError
 from imitax.files import sha256
 from imitax.networks import Dynamics, Policy, Termination, chunks_of, explicit
+from imitax.run_config import same_env
 from imitax.spaces import History, Spec
 from imitax.training.task import known_end
 
@@ -57,7 +58,7 @@ def load_given(algorithm: Algorithm, cfg: Any, options: Training, task: Task) ->
     # the end is handled as where the reward was learned; `LearnedReward.above_end` makes what follows it zero
     kept = reward.terminal if reward.terminal.kind == "none" else Terminal("mask")
     cfg = algorithm.with_reward(cfg, kept)
-    known = about.get("expert_return") if about.get("env") == task.env_id else None
+    known = about.get("expert_return") if same_env(about.get("env"), about.get("env_kwargs"), task) else None
     return Given(policy, reward, dynamics, known if isinstance(known, float) else None), cfg
 
 

@@ -18,6 +18,9 @@ from imitax.stacking import unstack
 from imitax.training.setup import Setup
 from imitax.types import Metrics
 
+SUMMARY = "summary.json"
+"""In the folder of a finished run."""
+
 
 @dataclass
 class Progress:
@@ -53,9 +56,13 @@ class Progress:
 
 
 def recorder(setup: Setup, progress: Progress) -> Recorder:
-    """What writes the run's metrics; records, policies and a selection of steps that are trained again are removed."""
+    """What writes the run's metrics; records, policies and a selection of steps that are trained again are removed.
+
+    So is the summary of a run that goes on: it has not finished until it has another one.
+    """
     options = setup.training
     folders = [seed_folder(setup.folder, options.seeds, seed) for seed in options.seeds]
+    (setup.folder / SUMMARY).unlink(missing_ok=True)
     kept.begin(setup.folder, folders, progress.step)
     wanted: dict[SinkName, bool] = {"tensorboard": options.tensorboard, "wandb": options.wandb}
     return Recorder(

@@ -10,8 +10,8 @@ from imitax.held_out import MEASURES, summarise_errors
 from imitax.processes import cores
 from imitax.record import seed_folder
 from imitax.statistics import summarise
-from imitax.training.progress import Progress
-from imitax.training.setup import Setup
+from imitax.training.progress import SUMMARY, Progress
+from imitax.training.setup import CURVES, Setup
 
 Curve = list[dict[str, Any]]
 """One seed's evaluations."""
@@ -32,7 +32,7 @@ def summarise_run(setup: Setup, progress: Progress) -> None:
         summary |= {"best": None, "best_steps": None}
         for path in (p for name in ("policy", "reward") for p in folder.rglob(f"{name}-best.safetensors")):
             path.unlink()
-    write_json(folder / "summary.json", summary)
+    write_json(folder / SUMMARY, summary)
     label = setup.algorithm.name + (f" {options.variant}" if options.variant else "")
     draw_curve(setup, {label: [line for curve in curves for line in curve]})
     for seed in options.seeds:
@@ -185,17 +185,23 @@ def write_curve(setup: Setup, config: dict[str, Any], seed: int, curve: Curve, r
     """Write one seed's evaluations; a repeated run keeps both curves, since result files are never edited."""
     options = setup.training
     variant = f"-{options.variant}" if options.variant else ""
-    stem = f"{config['algorithm']}-{config['preset']}{variant}-{setup.task.label.replace('/', '-')}"
-    stem += f"-{options.steps}-seed{seed}-{config['commit'][:7]}"
-    path, number = results.parent / "curves" / f"{stem}.jsonl", 1
+    stem = f"{config['algorithm']}-{config['preset']}{variant}-{setup.task.label}"
+    stem = f"{as_file_name(stem)}-{options.steps}-seed{seed}-{config['commit'][:7]}"
+    path, number = results.parent / CURVES / f"{stem}.jsonl", 1
     while path.exists():
         number += 1
-        path = results.parent / "curves" / f"{stem}-{number}.jsonl"
+        path = results.parent / CURVES / f"{stem}-{number}.jsonl"
     wanted = ("returns", "validation_error", "train_error")
     heads = ({"seed": x["seed"], "steps": x["step"], "wall_s": x["wall_s"]} for x in curve)
     lines = [head | {k: x[k] for k in wanted if k in x} for head, x in zip(heads, curve, strict=True)]
     write_atomic(path, b"".join(line_bytes(x) for x in lines))
     return path
+
+
+def as_file_name(text: str) -> str:
+    """Text as the beginning of a file's name: no separators, nothing that a file system refuses, 160 bytes at most."""
+    allowed = "".join("-" if c in '/\\:*?"<>|' or not c.isprintable() else c for c in text)
+    return allowed.encode(errors="ignore")[:160].decode(errors="ignore")
 
 
 def _from_here(path: Path) -> str:

@@ -1,7 +1,9 @@
 """Check everything that can be wrong before training starts: load the data, make the task, check, gather."""
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryFile
 from typing import Any
 
 from imitax.algorithm import Algorithm, Needs, Schedule
@@ -19,6 +21,9 @@ from imitax.training.given import Given, load_given, termination_of
 from imitax.training.observed import check_observations
 from imitax.training.selecting import check_selection
 from imitax.training.task import hold_out, make_task, with_termination
+
+CURVES = "curves"
+"""Folder of learning curves beside a file of results."""
 
 
 @dataclass(frozen=True)
@@ -189,3 +194,24 @@ def check_outputs(options: Training) -> None:
         raise ConfigError(
             f"--results {options.results} is a folder: name a file, such as {options.results}/results.jsonl"
         )
+    if options.results is not None:
+        check_writable(options.results, options.results.parent / CURVES)
+
+
+def check_writable(file: Path, *folders: Path) -> None:
+    """Refuse a result file that could not be written to when training has ended, or folders that could not be made.
+
+    Nothing is left behind, as another run may write there at the same time.
+
+    Raises:
+        ConfigError: with the reason.
+    """
+    try:
+        if file.exists():
+            os.close(os.open(file, os.O_RDWR | os.O_APPEND))
+        for folder in (file.parent, *folders):
+            nearest = next(one for one in (folder, *folder.parents) if one.exists())
+            with TemporaryFile(dir=nearest):
+                pass
+    except OSError as e:
+        raise ConfigError(f"--results {file} cannot be written: {e.strerror or e}; name another file") from e

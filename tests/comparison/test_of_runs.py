@@ -9,7 +9,7 @@ from written_runs import write_run
 import imitax
 from imitax import cli
 from imitax.errors import CheckpointError, ConfigError
-from imitax.files import append_line
+from imitax.files import append_line, read_json, write_json
 from imitax.statistics import interval
 
 
@@ -81,6 +81,36 @@ def test_seeds_of_several_folders_are_one_method(tmp_path):
     assert {m.label: len(m.folders) for m in given.methods} == {"a": 2, "b": 1}
     with pytest.raises(ConfigError, match="a has seed 0 of Toy-v0 twice"):
         imitax.compare({"a": [tmp_path / "bc0", tmp_path / "wide0"]})
+
+
+def changed_run(folder, seed, part, **changes):
+    """A run of one seed, with changes in a part of its config."""
+    config = read_json(write_run(folder, {seed: [float(seed)]}) / "config.json")
+    write_json(folder / "config.json", config | {part: config[part] | changes})
+    return folder
+
+
+@pytest.mark.parametrize("option", [{"variant": "wide"}, {"init_from": "runs/a"}, {"reward": "runs/a"}])
+def test_what_is_another_method(tmp_path, option):
+    options = {"a": {}, "b": option, "c": {}, "d": option}
+    runs = [changed_run(tmp_path / name, i, "training", **given) for i, (name, given) in enumerate(options.items())]
+    found = imitax.compare(runs)
+    assert sorted(list(m.seeds["Toy-v0"]) for m in found.methods) == [[0, 2], [1, 3]]
+    if "variant" in option:
+        assert sorted(m.label for m in found.methods) == ["bc default", "bc default wide"]
+    else:  # which file it is may differ from seed to seed
+        other = changed_run(tmp_path / "e", 5, "training", **dict.fromkeys(option, "runs/b"))
+        assert [list(m.seeds["Toy-v0"]) for m in imitax.compare([runs[1], other]).methods] == [[1, 5]]
+
+
+def test_other_arguments_of_an_environment_are_another_task(tmp_path):
+    plain = [write_run(tmp_path / f"a{i}", {i: [10.0]}) for i in range(2)]
+    other = [changed_run(tmp_path / f"b{i}", i, "env", kwargs={"mass": 2.0}) for i in (20, 30)]
+    (method,) = imitax.compare([*plain, *other]).methods
+    assert method.seeds == {"Toy-v0": {0: 0.1, 1: 0.1}, 'Toy-v0 {"mass": 2.0}': {20: 0.2, 30: 0.3}}
+    assert imitax.compare(other).tasks == ["Toy-v0"]
+    with pytest.raises(ConfigError, match="no task in common"):
+        imitax.compare({"a": plain, "b": other})
 
 
 def test_several_tasks_are_compared_by_shares(tmp_path):

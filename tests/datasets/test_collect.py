@@ -70,6 +70,37 @@ def test_policies_that_take_observations_alone():
     assert kept.actions.min() == kept.actions.max() == 0.5
 
 
+@pytest.mark.parametrize("inside", [False, True])
+def test_observations_that_name_classes(inside, tmp_path):
+    """Alone, and as a part of a dict: whole numbers, also when they come back from a file."""
+
+    class Floors(Walk):
+        observation_space = gym.spaces.Dict({"floor": gym.spaces.Discrete(20)}) if inside else gym.spaces.Discrete(20)
+
+        def reset(self, *, seed=None, options=None):
+            return self.seen(super().reset(seed=seed)[0]), {}
+
+        def step(self, action):
+            obs, *rest = super().step(action)
+            return self.seen(obs), *rest
+
+        def seen(self, place):
+            return {"floor": int(place[0])} if inside else int(place[0])
+
+    def floors(episode):
+        return episode.observations["floor"] if inside else episode.observations
+
+    data = collect(lambda *_: np.ones((3, 1)), lambda: gym.wrappers.TimeLimit(Floors(), 6), episodes=3, seed=4)
+    first = floors(data.episodes[0])
+    assert first.dtype == np.int32
+    assert (np.diff(first) == 1).all()
+    save_d4rl(data, tmp_path / "floors.hdf5")
+    again = load(tmp_path / "floors.hdf5")
+    validate(again, observation_space=Floors.observation_space)
+    assert [floors(e).tolist() for e in again.episodes] == [floors(e).tolist() for e in data.episodes]
+    assert again.hash() == data.hash()
+
+
 def test_only_full_or_good_episodes():
     full = collect(forward, make, episodes=6, seed=0, full_length_only=True)
     assert not any(episode.terminated for episode in full.episodes)

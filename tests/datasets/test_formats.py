@@ -41,7 +41,7 @@ def test_robomimic(robomimic):
                 obs = demo[f"obs/{key}"][()]
                 demo[f"next_obs/{key}"] = np.concatenate([obs[1:], obs[-1:]])
     assert load(robomimic).lengths.tolist() == [4, 4]
-    with pytest.raises(DataError, match="no column .nothing. for the observations among eef, gripper, image"):
+    with pytest.raises(DataError, match="no column 'nothing' for the observations among eef, gripper, image"):
         load(robomimic, columns={"observations": ["nothing"]})
 
 

@@ -58,7 +58,7 @@ def test_a_dict_of_observations(minari_store):
     space = gym.spaces.Dict({name: gym.spaces.Box(0, 100, array.shape[1:]) for name, array in parts.items()})
     folder = made("arrow", space, parts)
     assert load(folder, columns={"observations": ["goal", "pos"]}).episodes[0].observations[2].tolist() == [3, 3, 6]
-    with pytest.raises(DataError, match="no column .speed. for the observations among pos, goal"):
+    with pytest.raises(DataError, match="no column 'speed' for the observations among pos, goal"):
         load(folder, columns={"observations": ["goal", "speed"]})
 
 

@@ -58,7 +58,7 @@ def test_data_without_actions():
 def test_episodes_of_a_replay_are_shown_as_the_environment_did():
     original = episode(1, 4, True)
     seen = with_history(Dataset((original,)), spec(3, True)).episodes[0]
-    np.testing.assert_array_equal(present(seen, spec(3, True)).observations, original.observations)
+    np.testing.assert_array_equal(present(seen.observations, spec(3, True)), original.observations)
     classes = ObservationSpace((Leaf((), "categories", (9,), (0,)),))
     stacked = Spec(
         ObservationSpace((Leaf((2,), "categories", (9, 9), (0, 0)),)),
@@ -66,5 +66,5 @@ def test_episodes_of_a_replay_are_shown_as_the_environment_did():
         History(2, False, classes),
     )
     one = Episode(np.arange(4), np.zeros((3, 1)), None, False, True)
-    back = present(with_history(Dataset((one,)), stacked).episodes[0], stacked).observations
+    back = present(with_history(Dataset((one,)), stacked).episodes[0].observations, stacked)
     assert (back.tolist(), back.dtype) == ([0, 1, 2, 3], np.int32)

@@ -81,6 +81,21 @@ def test_wrong_answers_to_a_step(answer, words):
         guard.step(ACTION)
 
 
+@pytest.mark.parametrize(
+    "answer", [(ONE, np.nan, False, False, {}), (np.array([np.nan]), 0.0, False, False, {})], ids=["reward", "obs"]
+)
+def test_an_action_that_is_not_finite_is_no_fault_of_the_environment(answer):
+    env = Answers()
+    guard = Guard(env)
+    guard.reset(seed=0)
+    env.then = answer
+    for action, words in ((np.full(1, np.nan, np.float32), "NaN"), (np.full(1, -np.inf, np.float32), "infinite")):
+        with pytest.raises(EnvError, match=f"the policy's action is {words}; training diverged, lower the learning"):
+            guard.step(action)
+    with pytest.raises(EnvError, match="is nan; repair the environment"):
+        guard.step(ACTION)
+
+
 def test_answers_that_are_put_right():
     """Lists, rewards in an array of one number, ends that are 0 or 1 or in an array, other number types."""
     guard = Guard(Answers(([3], None), [[4], np.array([[0.5]], np.float32), 1, np.array([False]), {}]))

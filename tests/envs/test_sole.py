@@ -49,7 +49,7 @@ def test_an_evaluation_cuts_the_running_episode(task, tmp_path):
     online.advance(still, 5, 5)
     online.save([tmp_path], 10)
     online.close()
-    episodes = read_replay(tmp_path)
+    episodes = read_replay(tmp_path, task.spec)
     assert [(len(e), e.terminated) for e in episodes] == [(5, False), (5, False)]
     for e in episodes:  # nothing of the evaluation is in them: the point stays where it started
         np.testing.assert_array_equal(e.observations, np.repeat(e.observations[:1], 6, axis=0))

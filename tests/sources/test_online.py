@@ -102,7 +102,7 @@ def test_the_episodes_of_a_replay_can_be_played_again(env, num_envs, tmp_path):
     with gym.make(env) as again:
         for seed, folder in zip(SEEDS, folders, strict=True):
             first_obs = [np.float32(again.reset(seed=first_seed(seed, n))[0]).tobytes() for n in range(2 * count)]
-            episodes = read_replay(folder)
+            episodes = read_replay(folder, Task.create(env).spec)
             starts = [first_obs.index(episode.observations[0].tobytes()) for episode in episodes]
             assert starts == sorted(starts)
             # An environment's next episode starts where the last one ended, so that none is missing.

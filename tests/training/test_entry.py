@@ -71,12 +71,15 @@ def test_what_a_run_says_of_its_data_and_its_resumption(tmp_path, demos, recorde
         save_d4rl(dataclasses.replace(data, env_id=toy.ENV), tmp_path / f"{name}.hdf5")
     cfg, results = toy.shrink(recoil.Config()), tmp_path / "results.jsonl"
     files = {"demos": tmp_path / "demos.hdf5", "offline_data": tmp_path / "recorded.hdf5"}
-    whole = imitax.train(cfg, env=toy.ENV, **files, out=tmp_path / "whole", results=results, **TINY)
+    options = {"out": tmp_path / "whole", "results": results, "variant": "../../zz"}
+    whole = imitax.train(cfg, env=toy.ENV, **files, **options, **TINY)
     offline = imitax.load(files["offline_data"])
     assert whole.config["offline_data"]["hash"] == offline.hash()
     line = json.loads(results.read_text())
     assert (line["regime"], line["steps"]) == ("offline", 20)
     assert line["offline_data"] == f"recorded@{offline.hash()[:12]}"
+    (curve,) = (tmp_path / "curves").iterdir()
+    assert curve.name.startswith("recoil-default-..-..-zz-ImitaxPoint-v0-20-seed0-")
 
     part = imitax.train(cfg, env=toy.ENV, **files, out=tmp_path / "part", **TINY | {"steps": 10})
     again = imitax.resume(part.folder, steps=20)

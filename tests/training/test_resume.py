@@ -124,8 +124,15 @@ def test_nothing_whole_is_an_error(tmp_path, demos):
 
 @pytest.mark.parametrize(("kind", "old", "new"), [("offline", 12, 20), ("online", 40, 60)])
 def test_an_extended_run(kind, old, new, whole, tmp_path, demos):
-    start(kind, tmp_path / "run", demos, steps=old)
-    run = resume(kind, tmp_path / "run", demos, steps=new)
+    assert "unfinished" not in repr(start(kind, tmp_path / "run", demos, steps=old))
+    shown = []
+
+    def look(event):
+        shown.append(repr(imitax.Run(event.folder)))
+
+    run = resume(kind, tmp_path / "run", demos, steps=new, callbacks=[look])
+    assert shown
+    assert all("unfinished" in text for text in shown)
     assert run.summary["steps"] == new
     assert run.config["training"]["steps"] == new
     assert_equal_runs(whole(kind, demos), tmp_path / "run")

@@ -86,6 +86,8 @@ CASES = {
     "seeds not a list": ((BC, {"demos": DEMOS, "seeds": 3}), "seeds must be a list"),
     "no steps": ((BC, {"demos": DEMOS, "steps": 0}), "steps must be at least 1, got 0"),
     "all warmup": ((SAC, {"steps": 10}), r"steps \(10\) must exceed warmup_steps \(10\)"),
+    "results in no folder": ((BC, {"demos": DEMOS, "results": f"{__file__}/x.jsonl"}), "results .* cannot be written"),
+    "a setting of the algorithm": ((BC, {"demos": DEMOS, "l2": 0.1}), r"preset_config\('bc', l2=\.\.\.\)"),
     "unknown field": ((BC, {"demos": DEMOS, "batch": 3}), "unknown field batch; there are"),
     "wrong type": ((BC, {"demos": DEMOS, "steps": "many"}), "steps must be int, got 'many'"),
     "wrong type in a list": ((BC, {"demos": DEMOS, "seeds": ("a",)}), "seeds must be int"),
