@@ -5,16 +5,19 @@
 
 Each task's expert is trained with SAC's defaults first, in the same folder, and shows ten episodes. Returns may be
 negative and the untrained policy's is not 0, so that a fraction of the demonstrations' return means little here: a
-score is the share of the way from the untrained policy, evaluated before its first step, to the demonstrations.
+score is the share of the way from the untrained policy, evaluated before its first step, to the demonstrations. The
+file of results gets a line for each evaluation of the first seed, unless it has it.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import imitax
 from bench.experiments import expert
 from bench.experiments.few_runs import finished, options
+from imitax.files import append_line, read_lines
 
 
 @dataclass(frozen=True)
@@ -60,11 +63,29 @@ def shares(run: imitax.Run, demonstrations: float) -> list[float]:
     return [(x - returns[0]) / (demonstrations - returns[0]) for x in returns[1:]]
 
 
+def lines(run: imitax.Run, scores: Sequence[float]) -> list[dict[str, Any]]:
+    """A line for each evaluation of the first seed after the one before training, with its share."""
+    config, seed = run.config, run.seeds[0]
+    evaluations = [line for line in run.metrics(seed=seed) if line["kind"] == "eval"]
+    about = {"algorithm": config["algorithm"], "preset": config["preset"], "env": config["env"]["id"]}
+    about |= {"data": config["data"]["name"], "data_hash": config["data"]["hash"]}
+    about |= {"episodes": len(config["data"]["train_episodes"][str(seed)]), "change": {}, "seed": seed}
+    ends = {"untrained": round(evaluations[0]["return_mean"], 2), "demonstrations": round(config["expert_return"], 2)}
+    return [
+        about
+        | {"steps": line["step"], "eval_episodes": len(line["returns"]), "return_mean": round(line["return_mean"], 2)}
+        | ends
+        | {"share": round(score, 3), "commit": config["commit"]}
+        for line, score in zip(evaluations[1:], scores, strict=True)
+    ]
+
+
 def main(arguments: Sequence[str] | None = None) -> dict[tuple[str, str], list[float]]:
     """Train what is missing and print the scores of the first seed; returns them by task and method."""
     parser = options(__doc__, "runs/untuned", METHODS)
     parser.add_argument("--tasks", nargs="+", default=list(TASKS), choices=list(TASKS))
     args, scores = parser.parse_args(arguments), {}
+    results, args.results = args.results, None  # the runs' own lines are others
     for name in args.tasks:
         task = TASKS[name]
         demos = demonstrated(name, args.out, args.share)
@@ -72,6 +93,11 @@ def main(arguments: Sequence[str] | None = None) -> dict[tuple[str, str], list[f
             setting = {"env": task.env, "demos": demos, "episodes": args.episodes}
             run = finished(f"{method}-{name}", imitax.preset_config(method), args, task.steps, **setting)
             scores[name, method] = shares(run, run.config["expert_return"])
+            if results is not None:
+                known = read_lines(results) if results.exists() else []
+                for line in lines(run, scores[name, method]):
+                    if line not in known:
+                        append_line(results, line)
             print(f"{name:16} {method:14}", *(f"{x:5.2f}" for x in scores[name, method]), flush=True)
     return scores
 

@@ -42,9 +42,8 @@ def read_table(table: Table, name: str, columns: Columns | None = None, mend: Me
 
     Neither rewards nor flags are needed. Rows with one value in the episode column are one episode, in the order of
     the time column, which has numbers or dates; without an episode column, an episode starts where the time goes back,
-    or after a flag. An
-    episode without flags counts as truncated, and without columns of next observations its last row only says where
-    the row before it led to.
+    or after a flag. An episode without flags counts as truncated, and without columns of next observations its last row
+    only says where the row before it led to.
 
     Args:
         table: the columns.
@@ -64,15 +63,17 @@ def read_table(table: Table, name: str, columns: Columns | None = None, mend: Me
         )
     if not len(table[roles["observations"][0]]):
         raise DataError("the table has columns but no rows")
-    order, starts = _episodes(table, roles)
-    fields = {
-        key: joined(table, roles[key])[order] for key in ("observations", "actions", "next_observations") if roles[key]
-    }
+    single = {}
     for key in ("rewards", "terminals", "timeouts"):
         if roles[key]:
             name_of = roles[key][0]
             said = key if name_of == key else f"{key} ({short(name_of)})"
-            fields[key] = (numbers if key == "rewards" else flags)(table[name_of], said)[order]
+            single[key] = (numbers if key == "rewards" else flags)(table[name_of], said)
+    order, starts = _episodes(table, roles, [single[key] for key in ("terminals", "timeouts") if key in single])
+    fields = {
+        key: joined(table, roles[key])[order] for key in ("observations", "actions", "next_observations") if roles[key]
+    }
+    fields |= {key: column[order] for key, column in single.items()}
     if starts is not None:
         _close(fields, starts)
     elif "terminals" not in fields:
@@ -156,8 +157,10 @@ def _numbered(names: list[str]) -> list[str]:
     return names
 
 
-def _episodes(table: Table, roles: Mapping[str, list[str]]) -> tuple[np.ndarray, np.ndarray | None]:
-    """Order of the rows, and where in it episodes start; None where flags say it."""
+def _episodes(
+    table: Table, roles: Mapping[str, list[str]], marks: Sequence[np.ndarray]
+) -> tuple[np.ndarray, np.ndarray | None]:
+    """Order of the rows, and where in it episodes start; None where the flags, `marks`, say it."""
     rows = len(table[roles["observations"][0]])
     time = times(table[roles["time"][0]], short(roles["time"][0])) if roles["time"] else None
     if roles["episode"]:
@@ -171,9 +174,8 @@ def _episodes(table: Table, roles: Mapping[str, list[str]]) -> tuple[np.ndarray,
         _check_times(time, order, starts)
         return order, starts
     ends = np.zeros(rows, bool)
-    for key in ("terminals", "timeouts"):
-        if roles[key]:
-            ends |= flags(table[roles[key][0]], short(roles[key][0])).ravel()
+    for mark in marks:
+        ends |= mark.ravel()
     goes_on = time is None or (ends[:-1] & (np.diff(time) > 0)).any()
     if roles["terminals"] and not roles["timeouts"] and not roles["next_observations"] and goes_on:
         raise DataError(
@@ -184,7 +186,7 @@ def _episodes(table: Table, roles: Mapping[str, list[str]]) -> tuple[np.ndarray,
         starts = np.r_[True, (np.diff(time) < 0) | ends[:-1]]
         _check_times(time, np.arange(rows), starts)
         return np.arange(rows), starts
-    if roles["terminals"] or roles["timeouts"]:
+    if marks:
         return np.arange(rows), None
     raise DataError(
         f"no column says where episodes end among {_names(list(table))} (`done` mixes ends and time limits, and is not "

@@ -9,7 +9,11 @@ from tests.written_runs import write_run
 
 def test_scores_are_shares_of_the_way_to_the_demonstrations(tmp_path):
     run = imitax.Run(write_run(tmp_path / "run", {0: [-40.0, -30.0, -10.0, -20.0]}, steps=[0, 5, 10, 15]))
-    assert untuned.shares(run, -20.0) == pytest.approx([0.5, 1.5, 1.0])
+    scores = untuned.shares(run, -20.0)
+    assert scores == pytest.approx([0.5, 1.5, 1.0])
+    first, *_, last = untuned.lines(run, scores)
+    assert (first["steps"], first["return_mean"], first["untrained"], first["share"]) == (5, -30.0, -40.0, 0.5)
+    assert (last["steps"], last["episodes"], last["eval_episodes"], last["share"]) == (15, 2, 2, 1.0)
 
 
 def test_demonstrations_that_are_there_are_taken(tmp_path):
