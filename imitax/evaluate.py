@@ -43,7 +43,7 @@ def make_act(policies: Policy, keys: Key[Array, "S"], mode: ActionMode) -> Calla
     Actions are as data have them: of a finite set, integers. Of policies that predict H actions, H of them in a row.
 
     The noise of a sampled action is decided by the seed's key and the step. One device computes the actions of all
-    seeds: so few products take less time than handing them to several.
+    seeds: so few products take less time than handing them to several. `acting_device` says which.
     """
     arrays, static = eqx.partition(policies, eqx.is_array)
     tree = jax.tree.structure(arrays)
@@ -52,17 +52,31 @@ def make_act(policies: Policy, keys: Key[Array, "S"], mode: ActionMode) -> Calla
         policy: Policy = eqx.combine(jax.tree.unflatten(tree, leaves), static)
         return predict(policy, obs, jr.fold_in(key, step), mode)
 
-    compiled = jit(over_seeds(one, len(keys), shared=1))
+    compiled, place = jit(over_seeds(one, len(keys), shared=1)), acting_device(policies)
+    keys = jax.device_put(keys, place)
 
     latest: tuple[Policy, list[Array]] | None = None  # policies and their arrays, which take long to find at every step
 
     def act(policies: Policy, obs: Any, step: int) -> np.ndarray:
         nonlocal latest
         if latest is None or latest[0] is not policies:
-            latest = policies, gathered(jax.tree.leaves(eqx.filter(policies, eqx.is_array)))
+            leaves = gathered(jax.tree.leaves(eqx.filter(policies, eqx.is_array)))
+            latest = policies, leaves if place is None else jax.device_put(leaves, place)
         return np.asarray(compiled(latest[1], obs, keys, step))
 
     return act
+
+
+def acting_device(policies: Policy) -> Any:
+    """The CPU for small policies that an accelerator trains; None where it makes no difference.
+
+    A CPU has the actions of a few flat observations before the accelerator has answered. Images and searches over many
+    actions are left to the accelerator.
+    """
+    flat = policies.actor.spec.single.is_flat and compared_transitions(policies) is None
+    if jax.default_backend() == "cpu" or not flat:
+        return None
+    return jax.local_devices(backend="cpu")[0]
 
 
 def rollout(

@@ -1,9 +1,10 @@
+import jax
 import jax.random as jr
 import numpy as np
 import pytest
 import toy
 
-from imitax import seeding
+from imitax import evaluate, seeding
 from imitax.envs import Task
 from imitax.evaluate import Evaluator
 from imitax.networks import Normalizer, Policy, PolicyConfig, TanhGaussian
@@ -72,3 +73,15 @@ def test_worker_processes_change_no_score(mode):
             for name in ("returns", "lengths", "terminated"):
                 np.testing.assert_array_equal(getattr(a, name), getattr(b, name))
     spread.close()
+
+
+def test_small_policies_act_on_the_cpu_beside_an_accelerator(monkeypatch):
+    task = Task.create(toy.ENV)
+    policies, keys = stack([policy(task)]), seeding.keys((0,), Purpose.EVALUATION)
+    obs = np.ones((1, 4, task.spec.obs_dim), np.float32)
+    assert evaluate.acting_device(policies) is None
+    here = evaluate.make_act(policies, keys, "sample")(policies, obs, 3)
+    monkeypatch.setattr(jax, "default_backend", lambda: "gpu")
+    assert evaluate.acting_device(policies) == jax.local_devices(backend="cpu")[0]
+    beside = evaluate.make_act(policies, keys, "sample")(policies, obs, 3)
+    np.testing.assert_allclose(beside, here, atol=1e-5)

@@ -6,12 +6,19 @@ import time
 from collections.abc import Callable
 from statistics import median
 from typing import Any
+from unittest import mock
 
 import gymnasium as gym
 import jax
 import jax.numpy as jnp
 import numpy as np
 from accelerator_parts.part import MATMUL, Part
+
+from imitax import evaluate, seeding
+from imitax.artifacts import load_policy
+from imitax.catalogue import BUNDLED
+from imitax.seeding import Purpose
+from imitax.stacking import stack
 
 
 def run(part: Part) -> None:
@@ -31,6 +38,8 @@ def run(part: Part) -> None:
     host = np.ones((32, 11), np.float32)
     part.line(round_trip_us=round(seconds_of(lambda: [np.asarray(add(host)) for _ in range(100)]) * 1e4, 1))
     part.line(env_steps_per_s=round(env_rate(200 if part.toy else 3000)))
+    for place in (None, jax.devices("cpu")[0]):
+        part.line(acting_on="accelerator" if place is None else "cpu", acting_us=round(acting_us(place), 1))
 
 
 def seconds_of(f: Callable[[], Any], least: float = 0.15, most: int = 15) -> float:
@@ -67,3 +76,12 @@ def env_rate(steps: int) -> float:
         if terminated or truncated:
             env.reset()
     return steps / (time.perf_counter() - start)
+
+
+def acting_us(place: Any) -> float:
+    """Microseconds of the actions of three Hopper policies for twenty observations each, as an evaluation asks them."""
+    policies = stack([load_policy(BUNDLED / "hopper-expert.policy.safetensors")[0]] * 3)
+    obs = np.zeros((3, 20, 11), np.float32)
+    with mock.patch.object(evaluate, "acting_device", return_value=place):
+        act = evaluate.make_act(policies, seeding.keys((0, 1, 2), Purpose.EVALUATION), "mode")
+    return seconds_of(lambda: [act(policies, obs, i) for i in range(100)]) * 1e4

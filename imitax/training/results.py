@@ -3,6 +3,8 @@
 from pathlib import Path
 from typing import Any
 
+import jax
+
 from imitax import figures
 from imitax.files import append_line, read_json, read_lines, write_atomic, write_json
 from imitax.files import line as line_bytes
@@ -160,6 +162,7 @@ def append_result(setup: Setup, summary: dict[str, Any], index: int, curve: Curv
             "best_steps": best["steps"],
             "wall_s": summary["wall_s"],
             "cores": cores(),
+            "device": jax.local_devices()[0].device_kind,
             "seeds_in_run": len(options.seeds),
             "commit": config["commit"],
             "curve": _from_here(curve_file),
