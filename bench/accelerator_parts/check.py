@@ -25,7 +25,7 @@ from accelerator_parts.part import Part
 from imitax.processes import cores
 
 TOLERANCE = 1e-3
-TOY = [("bc", "default"), ("rambo", "default")]
+TOY = [("bc", "default"), ("rambo", "default"), ("ml_irl", "default")]
 LAST = 10
 """Seconds before the end after which nothing more is traced."""
 SIDES = ("device", "cpu")

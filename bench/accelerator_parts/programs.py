@@ -221,6 +221,7 @@ def checks(algorithm: str, preset: str) -> Iterator[tuple[str, Any, tuple[Any, .
         buffers = Buffers(
             expert=real if needs.expert else None,
             replay=real if needs.env else None,
+            recent=real if module.schedule(cfg).recent_size else None,
             initial=real if needs.initial else None,
             offline=real if needs.offline else None,
             rollouts=None if needs.model is None else ring,

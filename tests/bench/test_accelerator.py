@@ -38,14 +38,15 @@ def test_every_part_runs(tmp_path):
     by_part = {part: [x for x in lines if x["part"] == part] for part in ("card", "check", "rates", "clone", "online")}
     assert {tuple(x["product"]) for x in by_part["card"] if "product" in x} == {(64, 64), (4, 32, 32)}
     checked = {x["update"]: x["equal"] for x in by_part["check"] if "equal" in x}
-    assert checked == {"bc/default": True, "rambo/default": True, "rambo/default/turn0": True}
+    updates = ("bc/default", "rambo/default", "rambo/default/turn0", "ml_irl/default", "ml_irl/default/turn0")
+    assert checked == dict.fromkeys(updates, True)
     timed = [(x["update"], x["precision"], x["seeds"]) for x in by_part["rates"] if x.get("ms", 0) > 0]
     assert len(timed) == len({update for update, *_ in timed}) == 7
     assert {precision for _, precision, _ in timed} == {"float32", "tf32", "bfloat16"}
     trained, evaluated = (x for x in by_part["clone"] if "part_s" not in x)
     assert (trained["updates"], trained["seeds"], evaluated["evaluated"]) == (20, 3, 3)
     assert [x["steps"] for x in by_part["online"] if "steps" in x] == [2100]
-    assert "3 checks, largest relative error" in printed
+    assert "5 checks, largest relative error" in printed
 
 
 def test_a_part_that_fails_or_hangs_leaves_a_line(tmp_path, bench, monkeypatch, capsys):
