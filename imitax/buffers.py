@@ -159,6 +159,8 @@ class Buffers(NamedTuple):
     rollouts: RolloutBuffer | None = None
     recent: Buffer | None = None
     """The latest transitions of the replay, which turns draw from; no batch has them."""
+    held_out: Buffer | None = None
+    """Transitions of demonstrations that are not learned from, for turns that compare; no batch has them."""
 
     def draw(self, count: int, key: PRNGKeyArray) -> tuple[Int[Array, "B"] | None, ...]:
         """Indices of a batch of `count` transitions of each kind (one seed's buffers, inside jit)."""

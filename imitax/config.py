@@ -41,7 +41,8 @@ class Training:
     episodes: Count | None = None
     """Demonstration episodes, drawn by the seed; None takes all."""
     validation_episodes: CountOrZero | None = None
-    """Of these, episodes held out whole for validation. None holds out a tenth without an environment, else none."""
+    """Of these, episodes held out whole for validation. None holds out a tenth without an environment, and of five or
+    more where the algorithm keeps the policy that explains them best (`bc`); else none."""
     subsample: Count = 1
     """Keep every K-th transition of a demonstration, from a random offset."""
     offline_data: str | None = None

@@ -6,6 +6,9 @@ Artificial Neural Networks for Autonomous Navigation").
 With a horizon H above 1 the policy predicts the next H actions at once (action chunks: Zhao et al. 2023,
 arXiv:2304.13705), and -log pi is the mean over those that the episode has.
 
+Of demonstrations that are held out, the policy that explains them best is kept while training goes on (early stopping):
+a few demonstrations are learned by heart in time, and the last policy is then worse than an earlier one.
+
 Differs from CleanIL: the mean of the tanh-Gaussian is mapped onto the action box in deterministic mode
 too; saturated data actions are pulled into the box by `policy.action_clip`, a documented choice here; the policy
 that acts is a moving average of the trained one; the standard deviation has a high floor.
@@ -21,6 +24,8 @@ from jaxtyping import Array, Float, Int, PRNGKeyArray
 from imitax.agents.actor_critic import CLEANIL
 from imitax.agents.start import Start
 from imitax.algorithm import Needs, Schedule
+from imitax.buffers import Buffers
+from imitax.choices.early_stopping import Kept, held_out_loss
 from imitax.choices.weight_penalty import l2
 from imitax.learner import Learner, OptimizerConfig, growing_average
 from imitax.networks import (
@@ -35,7 +40,7 @@ from imitax.networks import (
     policy_head,
     require_own_encoder,
 )
-from imitax.settings import INLINE, Count, NonNegative, Share, settings
+from imitax.settings import INLINE, Count, CountOrZero, NonNegative, Share, settings
 from imitax.spaces import Spec
 from imitax.types import Batch, Metrics, Transition
 
@@ -53,6 +58,9 @@ class Config:
     far. The initial ones are forgotten at any length of run (Polyak and Juditsky 1992; with a window that grows, as the
     power-function averages of Karras et al. 2024, arXiv:2312.02696). 0 takes the parameters as they are. It changes
     nothing in training."""
+    early_stopping: CountOrZero = 500
+    """Updates between comparisons on held-out demonstrations (`--validation-episodes`): the average that explains them
+    best so far acts and is saved, and training goes on. 0, or none held out: always the latest."""
     chunks: Annotated[ActionChunks, INLINE] = ActionChunks()
     normalize_obs: bool = True
     """Standardise observations with the statistics of the training demonstrations."""
@@ -68,7 +76,7 @@ class Config:
         require_own_encoder(self.policy)
 
 
-_CLEANIL = Config(ema=0.0, policy=CLEANIL.policy, optimizer=CLEANIL.policy_optimizer)
+_CLEANIL = Config(ema=0.0, early_stopping=0, policy=CLEANIL.policy, optimizer=CLEANIL.policy_optimizer)
 
 PRESETS = {
     "default": Config(),
@@ -86,6 +94,7 @@ def needs(cfg: Config) -> Needs:
         actions=True,
         without_actions="it clones them",
         action_horizon=cfg.chunks.action_horizon,
+        held_out=cfg.early_stopping > 0,
         normalize_obs=cfg.normalize_obs,
         box_only=ensembled if cfg.chunks.action_ensemble else "",
         open_box=True,
@@ -94,15 +103,17 @@ def needs(cfg: Config) -> Needs:
 
 
 def schedule(cfg: Config) -> Schedule:
-    """One update a step."""
-    return Schedule(batch_size=cfg.batch_size)
+    """One update a step, and comparisons on held-out demonstrations."""
+    turns = ((cfg.early_stopping, compare),) if cfg.early_stopping else ()
+    return Schedule(batch_size=cfg.batch_size, turns=turns)
 
 
 class State(eqx.Module):
-    """The policy, its moving average, and the number of updates so far."""
+    """The policy, its moving average and the one kept of that, and the number of updates so far."""
 
     actor: Learner[PolicyHead]
     ema: PolicyHead
+    kept: Kept[PolicyHead]
     updates: Int[Array, ""]
     normalizer: Normalizer
     spec: Spec
@@ -115,7 +126,7 @@ def init(cfg: Config, start: Start) -> State:
     spec = chunked(start.spec, cfg.chunks.action_horizon)
     actor = start.actor or policy_head(spec, cfg.policy, key=start.key, precision=cfg.precision)
     learner = Learner.create(actor, cfg.optimizer)
-    return State(learner, actor, jnp.zeros((), int), start.normalizer, start.spec, cfg.chunks)
+    return State(learner, actor, Kept.none(actor), jnp.zeros((), int), start.normalizer, start.spec, cfg.chunks)
 
 
 def actor_loss(actor: PolicyHead, expert: Transition, cfg: Config) -> tuple[Float[Array, ""], Metrics]:
@@ -137,11 +148,26 @@ def update(state: State, batch: Batch, cfg: Config, key: PRNGKeyArray) -> tuple[
     actor, metrics = state.actor.descend(actor_loss, expert, cfg)
     updates = state.updates + 1
     ema = growing_average(state.ema, actor.net, cfg.ema, updates)
-    return State(actor, ema, updates, state.normalizer, state.spec, state.chunks), metrics
+    return replace(state, actor=actor, ema=ema, updates=updates), metrics
+
+
+def compare(state: State, buffers: Buffers, cfg: Config, key: PRNGKeyArray) -> tuple[State, Metrics]:
+    """Keep the moving average if it explains held-out demonstrations better than the kept one."""
+    del cfg
+    if buffers.held_out is None:
+        return state, {}
+    loss = held_out_loss(acting(state, state.ema), buffers.held_out, key)
+    kept = state.kept.compared(state.ema, loss)
+    return replace(state, kept=kept), {"held_out_loss": loss, "kept_loss": kept.loss}
 
 
 def policy(state: State) -> Policy:
     """The policy that a run evaluates and saves."""
+    return acting(state, state.kept.or_else(state.ema))
+
+
+def acting(state: State, actor: PolicyHead) -> Policy:
+    """The policy of a network."""
     if state.chunks.action_horizon == 1:
-        return Policy(state.normalizer, state.ema)
-    return Policy(state.normalizer, ChunkActor(state.ema, state.spec, state.chunks))
+        return Policy(state.normalizer, actor)
+    return Policy(state.normalizer, ChunkActor(actor, state.spec, state.chunks))

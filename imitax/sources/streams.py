@@ -39,14 +39,15 @@ class Streams:
     fit: Fit
     refit_every: int | None = None
     """Environment steps between fits of the models."""
+    held_out: Buffer | None = None
     devices: int = 1
     """That share the seeds: the data of each seed lie on its own."""
     slow: list[Metrics] = field(default_factory=list)
     """Metrics of fits and rollouts since they were last read."""
 
     def __post_init__(self):
-        self.expert, self.initial, self.offline, self.rollout_keys = spread(
-            (self.expert, self.initial, self.offline, self.rollout_keys), self.devices
+        self.expert, self.initial, self.offline, self.held_out, self.rollout_keys = spread(
+            (self.expert, self.initial, self.offline, self.held_out, self.rollout_keys), self.devices
         )
         for source in (self.online, self.rollouts):
             if source is not None:
@@ -65,7 +66,7 @@ class Streams:
         replay = None if self.online is None else self.online.buffer
         rollouts = None if self.rollouts is None else self.rollouts.buffer
         recent = None if self.online is None else self.online.recent
-        return Buffers(self.expert, replay, self.initial, self.offline, rollouts, recent)
+        return Buffers(self.expert, replay, self.initial, self.offline, rollouts, recent, self.held_out)
 
     def advance(self, state: Any, step: int, count: int) -> Any:
         """Collect what steps `step` to `step + count` learn from; returns the state, its models fitted where due."""

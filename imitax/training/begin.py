@@ -88,11 +88,14 @@ def make_streams(setup: Setup, state: Any) -> Streams:
     """All data of a run, before the first step."""
     needs, seeds, task = setup.needs, setup.training.seeds, setup.task
     absorbing, space = needs.absorbing, task.spec.action
-    expert, initial, offline, online, rollouts = None, None, None, None, None
+    expert, initial, held_out, offline, online, rollouts = None, None, None, None, None, None
     if needs.expert:
         train = [s.train for s in setup.data.selections]
         expert = episode_buffer(train, seeds, space, setup.training.subsample, absorbing, needs.action_horizon)
         initial = initial_buffer(train, space) if needs.initial else None
+        unseen = [s.validation for s in setup.data.selections if s.validation is not None]
+        if needs.held_out and unseen:
+            held_out = episode_buffer(unseen, seeds, space)
     if needs.offline:
         recorded = [setup.data.recorded(i, needs) for i in range(len(seeds))]
         offline = episode_buffer(recorded, seeds, space, samples_absorbing=absorbing)
@@ -112,6 +115,7 @@ def make_streams(setup: Setup, state: Any) -> Streams:
         rollout_keys=seeding.keys(seeds, Purpose.MODEL_ROLLOUTS),
         fit=partial(fit_replay, setup),
         refit_every=setup.schedule.refit_every,
+        held_out=held_out,
         devices=setup.devices,
     )
 

@@ -112,7 +112,8 @@ def prepare(
     single, options = make_task(env, options, [d for d in (sources.demos, sources.offline) if d is not None], needs)
     task = with_history(single, options.history, options.history_actions)
     check_observations(algorithm.name, needs, cfg, options, task.spec.observation)
-    options = hold_out(options, sources.demos or sources.offline, task.recorded is not None)
+    recorded = task.recorded is not None
+    options = hold_out(options, sources.demos or sources.offline, recorded, needs.held_out)
     check_actions(algorithm, cfg, task)
     cfg = with_termination(cfg, needs, task, options)
     needs = algorithm.needs(cfg)

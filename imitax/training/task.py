@@ -19,7 +19,9 @@ from imitax.spaces import ActionSpace, BoxActions, FiniteActions
 from imitax.training.open_box import bound_of, closed_unless, with_range
 
 HELD_OUT = 0.1
-"""Share of the episodes that are held out where there is no environment to evaluate in."""
+"""Share of the episodes that are held out unless the user says otherwise."""
+SPARED = 5
+"""Episodes of which one is spared where there is an environment to evaluate in."""
 SHOWN = 12
 """Actions whose bounds are printed."""
 
@@ -153,20 +155,25 @@ def action_space(spaces: Spaces | None, options: Training, data: list[Dataset]) 
     return BoxActions.of(given[0] or found[0], given[1] or found[1]), origin
 
 
-def hold_out(options: Training, data: Dataset | None, recorded: bool) -> Training:
+def hold_out(options: Training, data: Dataset | None, recorded: bool, stops: bool) -> Training:
     """The options with the number of episodes that are held out, where the user did not say it.
 
     Args:
         options: of the run.
         data: what is learned from: the demonstrations, or without any, the offline data.
         recorded: there is no environment, so that errors on held-out episodes are all that can be measured.
+        stops: the algorithm keeps the policy that explains held-out episodes best.
     """
     if options.validation_episodes is not None:
         return options
-    if not recorded or data is None:
+    drawn = 0 if data is None else min(len(data.episodes), options.episodes or len(data.episodes))
+    if data is None or not (recorded or (stops and drawn >= SPARED)):
         return replace(options, validation_episodes=0)
-    drawn = min(len(data.episodes), options.episodes or len(data.episodes))
     count = max(1, round(HELD_OUT * drawn)) if drawn > 1 else 0
+    if not recorded:
+        text = f"{count} of {drawn} episodes are held out, and the policy that explains them best is kept"
+        say(options, f"{text}; --validation-episodes 0 learns from all")
+        return replace(options, validation_episodes=count)
     text = f"{count} of {drawn} episodes are held out to measure errors; another number with --validation-episodes"
     none = "there is one episode, so none is held out: errors are those on the data that are learned from"
     say(options, text if count else none)
