@@ -74,8 +74,9 @@ class Training:
     """Steps between checkpoints; a multiple of the chunk. Online, episodes are cut there, so it changes results."""
     keep_policies: Literal["small", "all", "none"] = "small"
     """Policies of evaluations that are kept, to select one later: small keeps those of up to 1 MiB."""
-    select: Rule = "last"
-    """Rule that takes one of these policies, which `--which selected` then is."""
+    select: Rule | None = None
+    """Rule that takes one of these policies, which `--which selected` then is. None takes `validation_error` where
+    `--validation-episodes` holds some out, else `last`."""
     init_from: Path | None = None
     """Run folder or policy file whose policy the run starts from (warm start)."""
     reward: Path | None = None

@@ -89,5 +89,5 @@ def save(setup: Setup, state: Any, index: int, step: int, folder: Path, suffix: 
 def keep(setup: Setup, state: Any, index: int, step: int, folder: Path) -> None:
     """Keep one seed's policy of an evaluation, where the options want it."""
     policy, options = setup.algorithm.policy(unstack(state, index)), setup.training
-    if kept.keeps(options.keep_policies, options.select, policy):
+    if kept.keeps(options.keep_policies, options.select or "last", policy):
         save_policy(kept.path_of(folder, step), policy, setup.about(index, step))

@@ -19,7 +19,7 @@ from imitax.training.action_check import check_actions, check_demonstrated
 from imitax.training.data import Data, Sources, gather, load_sources
 from imitax.training.given import Given, load_given, termination_of
 from imitax.training.observed import check_observations
-from imitax.training.selecting import check_selection
+from imitax.training.selecting import with_rule
 from imitax.training.task import hold_out, make_task, with_termination
 
 CURVES = "curves"
@@ -113,6 +113,7 @@ def prepare(
     task = with_history(single, options.history, options.history_actions)
     check_observations(algorithm.name, needs, cfg, options, task.spec.observation)
     recorded = task.recorded is not None
+    asked = options.validation_episodes
     options = hold_out(options, sources.demos or sources.offline, recorded, needs.held_out)
     check_actions(algorithm, cfg, task)
     cfg = with_termination(cfg, needs, task, options)
@@ -124,7 +125,7 @@ def prepare(
     if options.env_workers:
         check_sendable(task)
     data = gather(needs, sources, options, task)
-    check_selection(algorithm, needs, options, task, data)
+    options = with_rule(algorithm, needs, options, task, data, asked)
     return Setup(algorithm, cfg, options, task, folder, data, given, termination_of(needs, task))
 
 

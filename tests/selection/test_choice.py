@@ -30,7 +30,7 @@ pytestmark = pytest.mark.usefixtures("no_figures")
 
 SHORT = {"env": toy.ENV, "chunk": 20, "eval_episodes": 2, "quiet": True}
 BC = dataclasses.replace(toy.shrink(bc.Config()), optimizer=OptimizerConfig(lr=0.02))
-CLONING = SHORT | {"steps": 400, "eval_every": 200, "checkpoint_every": 200, "validation_episodes": 2}
+CLONING = SHORT | {"steps": 400, "eval_every": 200, "checkpoint_every": 200, "validation_episodes": 2, "select": "last"}
 
 
 @pytest.fixture(scope="module")
@@ -162,6 +162,25 @@ def test_training_selects_at_its_end_and_going_on_undoes_it(demos, tmp_path):
     kept.begin(out, own, 60)
     assert run.selection is None
     assert not (own[0] / kept.SELECTED).exists()
+
+
+@pytest.mark.parametrize(
+    ("options", "rule"),
+    [
+        ({}, "validation_error"),
+        ({"validation_episodes": None}, "last"),  # held out by itself, and stopped by
+        ({"validation_episodes": 0}, "last"),
+        ({"keep_policies": "none"}, "last"),
+        ({"select": "last"}, "last"),
+        ({"env": None}, "validation_error"),
+        ({"env": None, "validation_episodes": None}, "last"),
+    ],
+)
+def test_episodes_that_the_user_holds_out_select(options, rule, demos, tmp_path):
+    short = {"steps": 40, "eval_every": 20, "checkpoint_every": 40}
+    run = imitax.train(BC, demos=demos, out=tmp_path / "run", **CLONING | short | {"select": None} | options)
+    assert run.config["training"]["select"] == rule
+    assert (run.folder / "selection.json").exists() == (rule != "last")
 
 
 @pytest.mark.parametrize(
