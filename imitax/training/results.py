@@ -150,7 +150,7 @@ def append_result(setup: Setup, summary: dict[str, Any], index: int, curve: Curv
             "data": None if data is None else data["name"],
             "data_hash": None if data is None else data["hash"],
             "offline_data": None if offline is None else f"{offline['name']}@{offline['hash'][:12]}",
-            "episodes": len(setup.data.selections[index].train.episodes) if setup.data.selections else None,
+            **drawn_episodes(setup, index),
             "steps": summary["steps"],
             "seed": seed,
             "eval_episodes": summary["eval_episodes"],
@@ -171,6 +171,15 @@ def append_result(setup: Setup, summary: dict[str, Any], index: int, curve: Curv
         }
         | ({} if setup.task.recorded is None else error_fields(summary, index)),
     )
+
+
+def drawn_episodes(setup: Setup, index: int) -> dict[str, int | None]:
+    """Episodes of demonstrations that a seed was given, and how many of these were held out."""
+    if not setup.data.selections:
+        return {"episodes": None, "held_out_episodes": 0}
+    selection = setup.data.selections[index]
+    held_out = len(selection.validation_indices)
+    return {"episodes": len(selection.train.episodes) + held_out, "held_out_episodes": held_out}
 
 
 def error_fields(summary: dict[str, Any], index: int) -> dict[str, Any]:
