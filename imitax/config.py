@@ -41,8 +41,8 @@ class Training:
     episodes: Count | None = None
     """Demonstration episodes, drawn by the seed; None takes all."""
     validation_episodes: CountOrZero | None = None
-    """Of these, episodes held out whole for validation. None holds out a tenth without an environment, and of five or
-    more where the algorithm keeps the policy that explains them best (`bc`); else none."""
+    """Of these, episodes held out whole for validation. None: a tenth without an environment and, of five or more, with
+    `--early-stopping`; else none."""
     subsample: Count = 1
     """Keep every K-th transition of a demonstration, from a random offset."""
     offline_data: str | None = None
@@ -75,8 +75,7 @@ class Training:
     keep_policies: Literal["small", "all", "none"] = "small"
     """Policies of evaluations that are kept, to select one later: small keeps those of up to 1 MiB."""
     select: Rule | None = None
-    """Rule that takes one of these policies, which `--which selected` then is. None takes `validation_error` where
-    `--validation-episodes` holds some out, else `last`."""
+    """Rule of `--which selected`. None: `validation_error` where `--validation-episodes` is given, else `last`."""
     init_from: Path | None = None
     """Run folder or policy file whose policy the run starts from (warm start)."""
     reward: Path | None = None

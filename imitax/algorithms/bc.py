@@ -22,10 +22,10 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, Int, PRNGKeyArray
 
 from imitax.agents.actor_critic import CLEANIL
+from imitax.agents.early_stopping import Kept, held_out_loss
 from imitax.agents.start import Start
 from imitax.algorithm import Needs, Schedule
 from imitax.buffers import Buffers
-from imitax.choices.early_stopping import Kept, held_out_loss
 from imitax.choices.weight_penalty import l2
 from imitax.learner import Learner, OptimizerConfig, growing_average
 from imitax.networks import (
@@ -59,8 +59,8 @@ class Config:
     power-function averages of Karras et al. 2024, arXiv:2312.02696). 0 takes the parameters as they are. It changes
     nothing in training."""
     early_stopping: CountOrZero = 500
-    """Updates between comparisons on held-out demonstrations (`--validation-episodes`): the average that explains them
-    best so far acts and is saved, and training goes on. 0, or none held out: always the latest."""
+    """Updates between held-out comparisons. The average whose deterministic actions are closest to held-out
+    demonstrations (`--validation-episodes`) acts and is saved; training goes on. 0, or none held out: the latest."""
     chunks: Annotated[ActionChunks, INLINE] = ActionChunks()
     normalize_obs: bool = True
     """Standardise observations with the statistics of the training demonstrations."""

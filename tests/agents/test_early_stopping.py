@@ -11,10 +11,10 @@ import pytest
 import toy
 
 import imitax
+from imitax.agents.early_stopping import NONE, Kept, held_out_loss
 from imitax.agents.start import Start
 from imitax.algorithms import bc
 from imitax.buffers import Buffers
-from imitax.choices.early_stopping import NONE, Kept, held_out_loss
 from imitax.envs import Task
 from imitax.networks import Normalizer, Policy, PolicyConfig, TanhGaussian
 from imitax.sources.offline import episode_buffer

@@ -9,9 +9,9 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, PRNGKeyArray
 
-from imitax.action_spaces import FiniteActions
 from imitax.buffers import Buffer
 from imitax.networks import Policy
+from imitax.spaces import FiniteActions
 
 Net = TypeVar("Net")
 NONE = float(np.finfo(np.float32).max)
