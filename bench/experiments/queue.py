@@ -49,6 +49,13 @@ def unfinished(rows: Sequence[Row], folder: Path, seeds: Sequence[int] | None = 
     ]
 
 
+def arguments(args: Sequence[str], run: Path, seeds: Sequence[int], results: Path) -> list[str]:
+    """Arguments of `imitax train` that start a run, or go on with it."""
+    if (run / "config.json").exists():
+        return ["--resume", str(run), "--trust-env"]  # also runs that an earlier version started
+    return [*args, "--seeds", *map(str, seeds), "--out", str(run), "--results", str(results)]
+
+
 def work(
     rows: Sequence[Row],
     folder: Path,
@@ -77,11 +84,8 @@ def work(
         with claimed(folder / f"{run.name}.lock") as lock:
             if lock is None or (run / "summary.json").exists():
                 continue
-            if (run / "config.json").exists():
-                args = ["--resume", str(run), "--trust-env"]  # also runs that an earlier version started
-            else:
-                args = [a.replace("{folder}", str(folder)).replace("{seed}", str(seed)) for a in row.args]
-                args += ["--seeds", str(seed), "--out", str(run), "--results", str(results)]
+            own = [a.replace("{folder}", str(folder)).replace("{seed}", str(seed)) for a in row.args]
+            args = arguments(own, run, [seed], results)
             print(f"{time.strftime('%H:%M:%S')} {run.name}", flush=True)
             command = [sys.executable, "-m", "imitax.cli", "train", *args, "--quiet"]
             if subprocess.run(command, pass_fds=(lock,)).returncode:

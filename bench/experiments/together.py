@@ -10,7 +10,6 @@ Finished runs append their lines to FOLDER/rows/ROW.jsonl.
 """
 
 import argparse
-import json
 import os
 import signal
 import subprocess
@@ -18,8 +17,11 @@ import sys
 import time
 from pathlib import Path
 
+from bench.experiments import queue
 from bench.experiments.queue import Row, chosen, reported
 from bench.experiments.table import groups
+from imitax.files import read_lines
+from imitax.processes import cores
 
 SHARED_CARD = {"XLA_PYTHON_CLIENT_PREALLOCATE": "false"}
 TO_STOP = 20
@@ -27,16 +29,12 @@ TO_STOP = 20
 
 
 def arguments(row: Row, seeds: list[int], folder: Path) -> list[str]:
-    """Arguments of `imitax train` that start a row's run, or go on with it."""
-    run = folder / row.name
-    if (run / "config.json").exists():
-        return ["--resume", str(run), "--trust-env"]
+    """Arguments of `imitax train` for a row's run, which fits its model itself."""
     own = list(row.args)
     if "--model-from" in own:
         at = own.index("--model-from")
         del own[at : at + 2]
-    numbers, results = [str(seed) for seed in seeds], folder / "rows" / f"{row.name}.jsonl"
-    return [*own, "--seeds", *numbers, "--out", str(run), "--results", str(results)]
+    return queue.arguments(own, folder / row.name, seeds, folder / "rows" / f"{row.name}.jsonl")
 
 
 def start(row: Row, seeds: list[int], folder: Path) -> subprocess.Popen[bytes]:
@@ -74,8 +72,9 @@ def report(rows: list[Row], folder: Path) -> None:
     for row in rows:
         lasts = []
         for path in sorted((folder / row.name).rglob("metrics.jsonl")):
-            evaluations = [x for x in map(json.loads, path.read_text().splitlines()) if x["kind"] == "eval"]
-            lasts += [(x["step"], x.get("expert_fraction") or x["return_mean"]) for x in evaluations[-1:]]
+            for line in [x for x in read_lines(path) if x["kind"] == "eval"][-1:]:
+                share = line.get("expert_fraction")
+                lasts.append((line["step"], line["return_mean"] if share is None else share))
         done = "done" if (folder / row.name / "summary.json").exists() else "unfinished"
         print(f"{row.name:28} {done:10} " + "  ".join(f"{step}: {score:.2f}" for step, score in lasts))
 
@@ -88,7 +87,7 @@ def main() -> None:
     parser.add_argument("--only", nargs="+", metavar="ROW", help="only these rows, in this order")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2], metavar="SEED")
     parser.add_argument("--minutes", type=float, default=9.0, help="for everything")
-    parser.add_argument("--at-once", type=int, default=os.cpu_count() or 1, help="most rows at one time")
+    parser.add_argument("--at-once", type=int, default=cores(), help="most rows at one time")
     args = parser.parse_args()
     with reported():
         every = [row for n in args.groups for row in groups()[n]]

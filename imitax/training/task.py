@@ -167,16 +167,19 @@ def hold_out(options: Training, data: Dataset | None, recorded: bool, stops: boo
     if options.validation_episodes is not None:
         return options
     drawn = 0 if data is None else min(len(data.episodes), options.episodes or len(data.episodes))
-    if data is None or not (recorded or (stops and drawn >= SPARED)):
+    if not drawn or not (recorded or (stops and drawn >= SPARED)):
         return replace(options, validation_episodes=0)
     count = max(1, round(HELD_OUT * drawn)) if drawn > 1 else 0
-    if not recorded:
-        text = f"{count} of {drawn} episodes are held out, and the policy that explains them best is kept"
-        say(options, f"{text}; --validation-episodes 0 learns from all")
-        return replace(options, validation_episodes=count)
-    text = f"{count} of {drawn} episodes are held out to measure errors; another number with --validation-episodes"
-    none = "there is one episode, so none is held out: errors are those on the data that are learned from"
-    say(options, text if count else none)
+    if not count:
+        text = "there is one episode, so none is held out: errors are those on the data that are learned from"
+    elif recorded:
+        text = f"{count} of {drawn} episodes are held out to measure errors; another number with --validation-episodes"
+    else:
+        text = (
+            f"{count} of {drawn} episodes are held out, and the policy that explains them best is kept; "
+            "--validation-episodes 0 learns from all"
+        )
+    say(options, text)
     return replace(options, validation_episodes=count)
 
 
