@@ -104,7 +104,9 @@ LONG = {
     [pytest.param(p, marks=[pytest.mark.long] * (p.name in LONG)) for p in WITH_PYTHON],
     ids=ids(WITH_PYTHON),
 )
-def test_python_runs(page, toy, place):
+def test_python_runs(page, toy, place, monkeypatch):
+    train = imitax.train  # evaluations of twenty episodes each would be most of the time
+    monkeypatch.setattr(imitax, "train", lambda *given, **options: train(*given, **{"eval_episodes": 2} | options))
     scope, metrics = names(toy), set()
     for number, block in enumerate(blocks(page, "python")):
         for steps, few in FEWER.items():

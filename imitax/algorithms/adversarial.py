@@ -29,6 +29,7 @@ import jax.random as jr
 from jaxtyping import Array, Float, PRNGKeyArray
 
 from imitax.agents.actor_critic import CLEANIL, ActorCritic, SoftActorCritic, create, improve, next_value, regression
+from imitax.agents.log_policy import log_policy
 from imitax.agents.replay import Replay
 from imitax.agents.start import Start
 from imitax.algorithm import Needs, Schedule
@@ -43,7 +44,7 @@ from imitax.errors import ConfigError
 from imitax.learner import Learner, OptimizerConfig
 from imitax.networks import AnyReward, Critic, CriticConfig, Normalizer, Policy, PolicyHead, Reward, RewardConfig
 from imitax.networks.reward_ensemble import by_member
-from imitax.settings import INLINE, Count, ShareBelowOne, settings
+from imitax.settings import INLINE, Count, Positive, ShareBelowOne, settings
 from imitax.types import Batch, Metrics, Transition, concat, part
 
 
@@ -67,6 +68,9 @@ class Config:
     """Standardise observations with the statistics of the training demonstrations."""
     subtract_log_policy: bool = False
     """The discriminator's logit is h - log pi(a|s) (AIRL)."""
+    log_policy_bound: Positive | None = None
+    """log pi(a|s) lies within +-this there; None leaves it free. Where the policy would hardly take the expert's action
+    it is minus hundreds, tells the two apart alone, and h learns nothing."""
     reward_updates: Count = 1
     """Discriminator steps in an update, each on a batch of its own."""
     expert_share: ShareBelowOne = 0.5
@@ -78,6 +82,8 @@ class Config:
                 f"expert_share={self.expert_share} of batch_size={self.batch_size} leaves no transition of the "
                 "learner: lower it, or enlarge the batch"
             )
+        if self.log_policy_bound is not None and not self.subtract_log_policy:
+            raise ConfigError("log_policy_bound is for subtract_log_policy, AIRL's logit")
         loss, head = self.discriminator.discrimination.kind, self.discriminator.head.kind
         if self.subtract_log_policy and loss in ("linear", "least_squares", "mixup"):
             form = "subtract_log_policy is AIRL's form of the cross-entropy logit"
@@ -179,17 +185,11 @@ def discriminator_loss(
     """Discrimination, gradient penalty and weight penalty, on as many transitions of expert and learner."""
     (kd, kl, kp), parts = jr.split(key, 3), cfg.discriminator
     x_expert, x_learner = (cfg.agent.terminal.reward_input(t) for t in (expert, learner))
-    logp = log_policy(actor, expert, learner) if cfg.subtract_log_policy else 0.0
+    logp = log_policy(actor, expert, learner, cfg.log_policy_bound) if cfg.subtract_log_policy else 0.0
     loss, metrics = parts.discrimination(lambda x: net(x, kd) - logp, x_expert, x_learner, kl)
     penalty, norm = parts.gradient_penalty(net, x_expert, x_learner, kp)
     decay = parts.l2 * l2(net) if parts.l2 else jnp.zeros(())
     return loss + penalty + decay, metrics | norm | {"discriminator_loss": loss, "penalty": penalty}
-
-
-def log_policy(actor: PolicyHead, expert: Transition, learner: Transition) -> Float[Array, "N"]:
-    """`log pi(a|s)` of expert and learner transitions; zero in the absorbing state."""
-    both = concat(expert, learner)
-    return actor.log_prob(both.obs, both.action) * (1.0 - both.absorbing)
 
 
 def reward_of(net: AnyReward, t: Transition, cfg: Config) -> Float[Array, "B"]:

@@ -95,13 +95,15 @@ def test_the_discriminators_loss_by_hand():
     assert float(metrics["logit_expert"]) == pytest.approx(-0.5)
 
 
-def test_airls_logit_by_hand():
-    cfg, net = linear(WEIGHTS, override(BASE, subtract_log_policy=True))
+@pytest.mark.parametrize("bound", [None, 2.0])
+def test_airls_logit_by_hand(bound):
+    cfg, net = linear(WEIGHTS, override(BASE, subtract_log_policy=True, log_policy_bound=bound))
     actor = start(cfg).agent.actor.net
     loss, _ = discriminator_loss(net, actor, EXPERT, LEARNER, cfg, jr.key(0))
-    on_expert, on_learner = (
-        h - np.asarray(actor.log_prob(t.obs, t.action)) for h, t in ((H_EXPERT, EXPERT), (H_LEARNER, LEARNER))
-    )
+    log_probs = [np.asarray(actor.log_prob(t.obs, t.action)) for t in (EXPERT, LEARNER)]
+    assert np.abs(log_probs).max() > 2  # so that the bound matters
+    within = log_probs if bound is None else np.clip(log_probs, -bound, bound)
+    on_expert, on_learner = H_EXPERT - within[0], H_LEARNER - within[1]
     bce = np.log1p(np.exp(-on_expert)).mean() + np.log1p(np.exp(on_learner)).mean()
     assert float(loss) == pytest.approx(bce, rel=1e-5)
 

@@ -46,6 +46,7 @@ def test_presets_are_their_methods():
         ({"expert_share": 1.0}, r"expert_share must lie in \[0, 1\), got 1.0"),
         ({"reward_updates": 0}, "reward_updates must be at least 1"),
         ({"gamma": 1.5}, r"gamma must lie in \[0, 1\], got 1.5"),
+        ({"log_policy_bound": 10.0}, "log_policy_bound is for subtract_log_policy"),
         ({"ema": 1.0}, r"ema must lie in \[0, 1\), got 1.0"),
         ({"gamma": 1.0}, "gamma=1 makes what follows the end infinite under terminal.kind=absorbing"),
         *(
