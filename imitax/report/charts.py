@@ -79,7 +79,8 @@ def _curve(drawn: _Curves, size: tuple[int, int], kind: str) -> Markup:
     known = [] if expert is None else [expert]
     chart = Chart((0.0, last), limits([*values, *known], zero=True), *size).axes(unit, (6 if kind == "wide" else 4, 5))
     if expert is not None:
-        chart.level(expert, "demonstrations")
+        drawn_values = [y for by_seed in seeds.values() for _, y in by_seed.values()]
+        chart.level(expert, "demonstrations", left=begin_farther(drawn_values, expert))
     for label, by_seed in seeds.items():
         if not by_seed:
             continue
@@ -96,6 +97,12 @@ def _curve(drawn: _Curves, size: tuple[int, int], kind: str) -> Markup:
         for x, y in zip(steps, centre, strict=True) if len(steps) <= 60 else ():
             chart.dot(x, y, shade, f"{label}, step {x:,.0f}: {y:,.4g}", 2.4)
     return chart.svg(title, kind)
+
+
+def begin_farther(curves: Sequence[Any], level: float) -> bool:
+    """Whether all curves begin farther from a level than they end, so that there is room for its name at the left."""
+    first, last = (min((abs(y[i] - level) for y in curves if len(y)), default=0.0) for i in (0, -1))
+    return bool(first > last)
 
 
 def _statistic(seeds: Mapping[str, Mapping[int, Any]]) -> str:

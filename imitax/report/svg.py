@@ -119,15 +119,16 @@ class Chart:
             back = [f"{_n(self.px(float(steps[i])))} {_n(self.py(float(low[i])))}" for i in reversed(run)]
             self.parts.append(Markup('<path class="band {}" d="M{}Z"/>').format(kind, "L".join(there + back)))
 
-    def level(self, value: Number, label: str) -> None:
-        """A dashed line across the chart, named at its right end."""
+    def level(self, value: Number, label: str, left: bool = False) -> None:
+        """A dashed line across the chart, named at its right end, or at its left one."""
         y = self.py(value)
         self.parts.append(
             Markup('<line class="level" x1="{}" x2="{}" y1="{}" y2="{}"/>').format(
                 _n(self.left), _n(self.width - self.right), _n(y), _n(y)
             )
         )
-        self.text(self.width - self.right - 4, y - 5, label, "note", "end")
+        x, anchor = (self.left + 4, "start") if left else (self.width - self.right - 4, "end")
+        self.text(x, y - 5, label, "note", anchor)
 
     def dot(self, x: Number, y: Number, kind: str, title: str = "", radius: Number = 3.2) -> None:
         """A dot."""
