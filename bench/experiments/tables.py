@@ -5,9 +5,10 @@
 
 A page takes part if it has the markers `results:begin` and `results:end` as HTML comments. `docs/results.md` or
 README gets the learning results of our own presets and the tables of speed; `docs/NAME.md` all those of an algorithm;
-`docs/select.md` what rules of selection keep; `docs/tabular.md` the results on MountainCar; `docs/data.md` the datasets
-in the repository; `docs/dynamics.md` the models that runs have fitted. `flags.py` describes the pages with tables of
-flags, `algorithm_tables.py` those of what every algorithm takes.
+`docs/select.md` what rules of selection keep; `docs/rewards.md` what learned rewards know of the true one;
+`docs/tabular.md` the results on MountainCar; `docs/data.md` the datasets in the repository; `docs/dynamics.md` the
+models that runs have fitted. `flags.py` describes the pages with tables of flags, `algorithm_tables.py` those of what
+every algorithm takes.
 """
 
 import argparse
@@ -19,6 +20,7 @@ from bench.experiments import algorithm_tables, flags
 from bench.experiments.pages import Markers
 from bench.experiments.sections import Line
 from bench.experiments.sections.datasets import datasets_section
+from bench.experiments.sections.judging import judging_section
 from bench.experiments.sections.learning import DEFAULTS_NOTE, is_default, learning_section
 from bench.experiments.sections.models import models_section
 from bench.experiments.sections.mountain_car import mountain_car_section
@@ -83,6 +85,7 @@ def sections(root: Path) -> dict[Path, str]:
         for name in ALGORITHMS
     }
     found[docs / "dynamics.md"] = models_section(results("dynamics"))
+    found[docs / "rewards.md"] = judging_section(results("judging"))
     found[docs / "select.md"] = selection_section(results("selection"))
     found[docs / "tabular.md"] = mountain_car_section(results("mountain_car"))
     if MARKERS.on(docs / "data.md"):

@@ -8,7 +8,7 @@ import types
 
 import pytest
 
-from bench.experiments import discrete, model_based, offline, online, queue, table
+from bench.experiments import discrete, judging, model_based, offline, online, queue, table
 from bench.experiments.queue import Row
 from imitax.errors import ConfigError
 
@@ -111,6 +111,7 @@ TABLES = {
     "model_based": lambda _: model_based.table(),
     "offline": lambda folder: offline.rows(folder / "halfcheetah.hdf5", folder / "walker2d.hdf5"),
     "table": lambda _: [row for rows in table.groups().values() for row in rows],
+    "judging": lambda _: judging.rows(),
     "discrete": lambda _: [row for rows in discrete.groups() for row in rows],
 }
 
