@@ -6,7 +6,7 @@
 
 Rewards are judged as `imitax reward evaluate RUN --data MEDIUM-REPLAY` does it: on the run's demonstrations, its
 replay, fresh episodes of its policy and of random actions, and on the task's recorded data of mixed quality. Runs are
-trained through the queue: ten demonstrations, 60,000 steps or updates, one seed. Runs that the file has lines of are
+trained through the queue: ten demonstrations, 40,000 steps or updates, one seed. Runs that the file has lines of are
 not judged again.
 """
 
@@ -29,7 +29,7 @@ RESULTS = Path("bench/results/judging.jsonl")
 ONLINE = ("adversarial", "adversarial/airl", "adversarial/dac", "f_irl", "ml_irl")
 OFFLINE = ("omlirl", "rmirl")
 """The first fits the model for both."""
-STEPS, EPISODES = 60_000, 10
+STEPS, EPISODES = 40_000, 10
 MEASURES = ("pearson", "spearman", "starc", "kendall")
 
 
