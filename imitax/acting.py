@@ -30,6 +30,7 @@ class Acting:
 
     def __init__(self, policy: Policy):
         self.memory = Memory.of(policy)
+        self._policy = policy
         self.arrays, static = eqx.partition(policy, eqx.is_array)
         self.spec: Spec = policy.actor.spec
 
@@ -43,6 +44,10 @@ class Acting:
             return predict(eqx.combine(arrays, static), obs, key, "sample")
 
         self.mode, self.seeded, self.sample = jit(mode), jit(seeded), jit(sample)
+
+    def __reduce__(self) -> tuple[type["Acting"], tuple[Policy]]:
+        """Copies and other processes compile the policy anew, and remember nothing."""
+        return type(self), (self._policy,)
 
     def reset(self, lanes: Any = None) -> None:
         """Begin episodes in some environments (an index, several, a mask), or in all, which may be more or fewer then.

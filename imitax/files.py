@@ -47,6 +47,17 @@ def write_atomic(path: Path | str, data: bytes) -> None:
         os.close(folder)
 
 
+def fixed(path: os.PathLike[str] | str) -> Path:
+    """A path that stays where it is when an environment or a callback changes the working directory."""
+    return Path(os.path.abspath(Path(path).expanduser()))
+
+
+def from_here(path: Path) -> str:
+    """A path as seen from the working directory, if it lies there."""
+    full, here = path.resolve(), Path.cwd().resolve()
+    return str(full.relative_to(here) if full.is_relative_to(here) else path)
+
+
 def plain(obj: Any, *, exact: bool = False) -> Any:
     """`obj` in the types that JSON knows, in its own order.
 
@@ -89,8 +100,9 @@ def json_bytes(obj: Any, *, exact: bool = False) -> bytes:
 
 def read_json(path: Path | str) -> Any:
     """What `write_json` wrote to `path`. Raises CheckpointError when the file is missing or damaged."""
+    data = _read(path)
     try:
-        return json.loads(_read(path), object_hook=restored)
+        return json.loads(data, object_hook=restored)
     except (ValueError, RecursionError) as error:  # not JSON, not even text, or nested without end
         raise CheckpointError(f"{path} is damaged: {error}") from error
 

@@ -1,5 +1,6 @@
 """Observations and their spaces: what Gymnasium's spaces are here, and whether what somebody gives fits."""
 
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -8,7 +9,7 @@ import jax
 import numpy as np
 
 from imitax.errors import ConfigError
-from imitax.observations import Misfit, is_image, kind_of
+from imitax.observations import INDEX, Misfit, is_image, kind_of, named
 from imitax.spaces import Leaf, ObservationSpace
 
 
@@ -18,13 +19,20 @@ def of_space(space: gym.Space, name: str = "observation") -> ObservationSpace:
     Raises:
         ConfigError: with the leaf that cannot be observed, and what to do.
     """
-    return ObservationSpace.of(_leaves(space, name))
+    tree = _leaves(space, name)
+    names = Counter(leaf for leaf, _ in named(tree, name))
+    if twice := [leaf for leaf, count in names.items() if count > 1]:
+        raise ConfigError(f"two parts of the observation are called {twice[0]}: rename a key, or leave its dot out")
+    return ObservationSpace.of(tree)
 
 
 def _leaves(space: gym.Space, name: str) -> Any:
     if isinstance(space, gym.spaces.Dict):
-        if not space.spaces or not all(isinstance(key, str) and "/" not in key for key in space.spaces):
-            raise ConfigError(f"{name}: the keys of a Dict must be text without slashes, got {list(space.spaces)}")
+        if not space.spaces or not all(map(is_key, space.spaces)):
+            raise ConfigError(
+                f"{name}: the keys of a Dict must be text without slashes, and not begin with {INDEX}, which stands "
+                f"for a place in a tuple, got {list(space.spaces)}"
+            )
         return {key: _leaves(space.spaces[key], f"{name}.{key}") for key in sorted(space.spaces)}
     if isinstance(space, gym.spaces.Tuple):
         return tuple(_leaves(part, f"{name}.{i}") for i, part in enumerate(space.spaces))
@@ -42,6 +50,11 @@ def _leaves(space: gym.Space, name: str) -> Any:
         "Dict and Tuple of these: leave it out, or encode it in one of them with a wrapper "
         "(gymnasium.wrappers.TransformObservation)"
     )
+
+
+def is_key(key: object) -> bool:
+    """Whether a key of a Dict can name an array in a file."""
+    return isinstance(key, str) and bool(key) and "/" not in key and not key.startswith(INDEX)
 
 
 def parts(tree: Any, obs: Any, name: str = "observation") -> Iterator[tuple[str, Leaf, Any]]:

@@ -16,6 +16,7 @@ from imitax.artifacts import load_policy, load_reward
 from imitax.choices.learned_reward import LearnedReward
 from imitax.compiled import guarded
 from imitax.datasets import Dataset, load
+from imitax.datasets.flags import flags
 from imitax.datasets.remembered import with_history
 from imitax.envs import Task
 from imitax.envs.fitting import require_fit
@@ -24,7 +25,7 @@ from imitax.envs.rendering import opened, prepare
 from imitax.errors import CheckpointError, ConfigError
 from imitax.evaluate import ActionMode, Evaluator, episode_seeds, make_act
 from imitax.export import TOLERANCE, Exported, Format, export
-from imitax.files import read_lines
+from imitax.files import fixed, from_here, read_lines
 from imitax.held_out import episodes_of, measure, summarise_errors
 from imitax.networks import Policy, with_inference
 from imitax.notebooks import html_table
@@ -76,7 +77,7 @@ class Run:
         trust_env: bool = False,
         measured: tuple[dict[int, Dataset], str] | None = None,
     ):
-        self.folder = Path(folder).expanduser()
+        self.folder = fixed(folder)
         self.config: dict[str, Any] = read_config(self.folder)
         self.seeds: tuple[int, ...] = tuple(self.config["training"]["seeds"])
         self._task, self._env, self._trust_env = task, env, trust_env
@@ -127,10 +128,11 @@ class Run:
         return self.config["expert_return"] if own else None
 
     def __repr__(self) -> str:
-        return f"Run({str(self.folder)!r}): {'; '.join(f'{k} {v}' for k, v in facts(self.folder, self.config).items())}"
+        told = "; ".join(f"{name} {value}" for name, value in facts(self.folder, self.config).items())
+        return f"Run({from_here(self.folder)!r}): {told}"
 
     def _repr_html_(self) -> str:
-        return html_table({"run": str(self.folder), **facts(self.folder, self.config)})
+        return html_table({"run": from_here(self.folder), **facts(self.folder, self.config)})
 
     def seed_folder(self, seed: int | None = None) -> Path:
         """Where one seed's files are; the first seed's when None. ConfigError for a seed that the run has not."""
@@ -330,12 +332,21 @@ class Run:
         reward = _current(self._rewards, self._reward_file(seed, which), lambda path: load_reward(path)[0])
         spec = reward.net.spec
         (seen, alone), (following, _) = (_fitting(spec, x, name) for name, x in (("obs", obs), ("next_obs", next_obs)))
-        size, given = spec.action.columns, np.asarray(action)
-        taken = given.reshape(count(seen), -1) if given.size and given.size % count(seen) == 0 else given
-        if taken.shape != (count(seen), size):
-            raise ConfigError(f"action has {taken.shape[-1] if taken.ndim else 1} dimensions, the reward takes {size}")
-        ended = np.broadcast_to(np.asarray(terminated, bool), count(seen))
-        return reward, (seen, spec.action.encode(taken), following, ended), alone
+        n, taken, ended = count(seen), np.asarray(action), flags(np.asarray(terminated), "terminated")
+        if count(following) != n:
+            raise ConfigError(f"there are {n} observations (obs) and {count(following)} next ones (next_obs)")
+        size, shape = spec.action.columns, tuple(spec.action.shape)
+        shapes = {(n, size), (n, *shape)} | ({(n,)} if size == 1 else set())
+        if taken.shape not in (shapes | {(size,), shape} if alone else shapes):
+            raise ConfigError(
+                f"action has the shape {list(taken.shape)}: for {n} observations the reward takes [{n}, {size}]"
+            )
+        if taken.dtype.kind not in "biuf" or not np.isfinite(taken).all():
+            raise ConfigError("action must be finite numbers: there is no reward of others")
+        if ended.shape not in ((), (n,), (n, 1)):
+            raise ConfigError(f"terminated has the shape {list(ended.shape)}: give one flag, or {n}")
+        ended = np.broadcast_to(ended.reshape(-1), n)
+        return reward, (seen, spec.action.encode(taken.reshape(n, size)), following, ended), alone
 
     @guarded
     def with_history(self, data: Any) -> Dataset:
@@ -531,4 +542,6 @@ def _fitting(spec: Spec, obs: Any, name: str) -> tuple[Any, bool]:
     batch = np.atleast_2d(np.asarray(obs, np.float32))
     if batch.shape[-1] != space.size:
         raise ConfigError(f"{name} has {batch.shape[-1]} dimensions, the reward takes {space.size}{seen}")
+    if batch.ndim != 2 or not np.isfinite(batch).all():
+        raise ConfigError(f"{name} must be finite numbers, one row or rows of them: there is no reward of others")
     return batch, np.ndim(obs) == 1

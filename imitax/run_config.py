@@ -66,6 +66,10 @@ def as_written(path: Path) -> Iterator[None]:
 def read_summary(folder: Path) -> dict[str, Any]:
     """The scores of a finished run. CheckpointError while it is unfinished, or when they are damaged."""
     path = folder / "summary.json"
+    if not path.exists():
+        raise CheckpointError(
+            f"{folder} has not finished, so that it has no summary: imitax train --resume {folder} goes on with it"
+        )
     summary = read_json(path)
     with as_written(path):
         for part in (summary["last"], *([] if summary["best"] is None else [summary["best"]])):

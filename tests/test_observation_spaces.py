@@ -38,6 +38,11 @@ def test_a_space_is_described_in_json():
         (S.Dict({"a": S.Dict({"word": S.Text(3)})}), "observation.a.word is a Text space; observations are Box"),
         (S.Tuple([S.Sequence(S.Discrete(2))]), "observation.0 is a Sequence space"),
         (S.Dict({"a/b": S.Discrete(2)}), "text without slashes"),
+        (S.Dict({"_index_0": S.Discrete(2)}), "not begin with _index_"),
+        (
+            S.Dict({"a.b": S.Discrete(2), "a": S.Dict({"b": S.Discrete(2)})}),
+            r"two parts of the observation are called observation\.a\.b",
+        ),
     ],
 )
 def test_spaces_that_cannot_be_observed(space, message):

@@ -1,6 +1,7 @@
 """A finished run: what it hands out."""
 
 import dataclasses
+import pickle
 import shutil
 
 import gymnasium as gym
@@ -12,7 +13,7 @@ import imitax
 from imitax import cli
 from imitax.algorithms import adversarial
 from imitax.envs import Task
-from imitax.errors import CheckpointError, ConfigError
+from imitax.errors import CheckpointError, ConfigError, DataError
 from imitax.files import read_json, save_arrays, write_json
 from imitax.run_config import same_env
 
@@ -43,8 +44,57 @@ def test_one_transition_and_bad_shapes(learned, demos):
     one = learned.reward(obs[0], action[0], next_obs[0])
     assert one.shape == ()
     np.testing.assert_allclose(one, learned.reward(obs, action, next_obs)[0], rtol=1e-5)
-    with pytest.raises(ConfigError, match="action has 3 dimensions, the reward takes 2"):
+    with pytest.raises(ConfigError, match=r"action has the shape \[3\]: for 1 observations the reward takes \[1, 2\]"):
         learned.reward(obs[0], np.zeros(3), next_obs[0])
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"action": lambda x: x.T}, r"action has the shape \[2, 9\]: for 9 observations the reward takes \[9, 2\]"),
+        ({"action": lambda x: x[:5]}, r"action has the shape \[5, 2\]"),
+        ({"next_obs": lambda x: x[0]}, r"9 observations \(obs\) and 1 next ones"),
+        ({"next_obs": lambda x: x[:5]}, r"9 observations \(obs\) and 5 next ones"),
+        ({"obs": lambda x: x[0], "action": lambda x: x[0]}, r"1 observations \(obs\) and 9 next ones"),
+        ({"obs": lambda x: x * np.nan}, "obs must be finite numbers"),
+        ({"action": lambda x: x * np.inf}, "action must be finite numbers"),
+        ({"terminated": lambda x: x[:5]}, r"terminated has the shape \[5\]: give one flag, or 9"),
+        ({"terminated": lambda x: x * 2.0}, "terminated"),
+        ({"terminated": lambda _: np.array(["perhaps"] * 9)}, "terminated"),
+    ],
+)
+def test_rewards_of_what_does_not_belong_together(learned, demos, change, message):
+    given = dict(zip(("obs", "action", "next_obs", "terminated"), (x[-9:] for x in arrays(demos)), strict=True))
+    expected = learned.reward(**given)
+    as_column = given | {"terminated": np.asarray(given["terminated"]).astype(str)[:, None]}
+    np.testing.assert_array_equal(learned.reward(**as_column), expected)
+    given["terminated"] = np.ones(9)  # a flag of every row, so that the changes have one
+    with pytest.raises((ConfigError, DataError), match=message):
+        learned.reward(**given | {name: turn(given[name]) for name, turn in change.items()})
+
+
+def test_it_stays_where_it_is(learned, monkeypatch, demos):
+    monkeypatch.chdir(learned.folder.parent)
+    run = imitax.Run("run")
+    assert repr(run).startswith("Run('run'): ")
+    monkeypatch.chdir(learned.folder.anchor)
+    obs = demos.transitions().obs
+    actions = run.policy(obs)
+    np.testing.assert_array_equal(actions, learned.policy(obs))
+    actions *= 2  # an array of the caller's own
+    np.testing.assert_array_equal(run.policy(obs), learned.policy(obs))
+
+
+def test_a_policy_can_be_sent_to_another_process(learned, demos):
+    policy, obs = imitax.load_policy(learned.folder / "policy.safetensors"), demos.transitions().obs[:3]
+    np.testing.assert_array_equal(pickle.loads(pickle.dumps(policy))(obs), policy(obs))
+
+
+def test_a_run_that_has_not_finished_has_no_summary(learned, tmp_path):
+    shutil.copytree(learned.folder, tmp_path / "run")
+    (tmp_path / "run" / "summary.json").unlink()
+    with pytest.raises(CheckpointError, match=r"has not finished.*imitax train --resume .* goes on with it"):
+        _ = imitax.Run(tmp_path / "run").summary
 
 
 @pytest.fixture

@@ -11,6 +11,7 @@ from imitax.catalogue import split_alias
 from imitax.cli.names import algorithms_and_aliases
 from imitax.cli.parsing import HELP, parse
 from imitax.errors import ConfigError
+from imitax.files import from_here
 
 HELP_ALL = "--help-all"
 
@@ -67,7 +68,7 @@ def start(given: str, args: list[str]) -> int:
 
         print_scores(result.summary)
         print_selection(result.selection)
-        print(f"run: {result.folder}")
+        print(f"run: {from_here(result.folder)}")
     return 0
 
 

@@ -4,7 +4,6 @@ import inspect
 import itertools
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
-from functools import partial
 from typing import Any, Protocol, runtime_checkable
 
 import gymnasium as gym
@@ -174,8 +173,7 @@ def _wave(
     limit = time_limit(first.env) or EPISODE_LIMIT
     running = np.arange(envs.num_envs) < len(seeds)
     while running.any():
-        seen = jax.tree.map(partial(_masked, running), envs.obs)
-        chosen = np.array(policy(seen, next(steps)), dtype)  # what is stored is what is executed
+        chosen = np.array(policy(_shown(envs, running), next(steps)), dtype)  # what is stored is what is executed
         if chosen.shape != shape:
             raise DataError(f"the policy must return actions of shape {shape}, got {chosen.shape}")
         reward, terminated, truncated = envs.step(chosen, running)
@@ -205,6 +203,11 @@ def _row(obs: Any, i: int) -> Any:
     return jax.tree.map(lambda x: x[i].copy(), obs)
 
 
-def _masked(running: np.ndarray, obs: np.ndarray) -> np.ndarray:
-    """The rows of environments that run; zeros elsewhere."""
-    return np.where(running.reshape(-1, *(1,) * (obs.ndim - 1)), obs, obs.dtype.type(0))
+def _shown(envs: SerialVectorEnv | SoleVectorEnv, running: np.ndarray) -> Any:
+    """What a policy sees: zeros for environments that do not run, but for classes, of which 0 need not be one."""
+    leaves, structure = jax.tree.flatten(envs.obs)
+    for i, leaf in enumerate(envs.envs[0].space.leaves):
+        if leaf.kind == "vector":
+            x = leaves[i]
+            leaves[i] = np.where(running.reshape(-1, *(1,) * (x.ndim - 1)), x, x.dtype.type(0))
+    return jax.tree.unflatten(structure, leaves)

@@ -8,13 +8,18 @@ from imitax.errors import DataError
 
 
 def as_rows(value: Any, name: str, ndim: int) -> np.ndarray:
-    """A read-only copy as float32; integer actions stay integers. Raises DataError for what is no such array."""
+    """A read-only copy as float32; integer actions stay integers. Raises DataError for what is no such array.
+
+    Actions [time, ...] of several dimensions become [time, size].
+    """
     try:
         whole = name == "actions" and np.asarray(value).dtype.kind in "iub"
         with np.errstate(over="ignore"):  # what float32 cannot hold becomes infinity, and validation reports that
             array = np.array(value, dtype=np.int64 if whole else np.float32, order="C")
     except (TypeError, ValueError, OverflowError) as error:
         raise DataError(f"{name} are not an array of numbers: {error}") from error
+    if name == "actions" and array.ndim > 2:  # of a space of several dimensions, in the order of its numbers
+        array = array.reshape(len(array), -1)
     if array.ndim != ndim:
         raise DataError(f"{name} must have shape {'[time, size]' if ndim == 2 else '[time]'}, got {list(array.shape)}")
     array.setflags(write=False)

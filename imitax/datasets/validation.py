@@ -116,7 +116,10 @@ def _observations(dataset: Dataset, observation_space: gym.Space) -> Iterator[st
                 elif x.dtype == np.uint8:
                     raise Misfit(name, f"holds bytes, the environment's numbers of type {observation_space.dtype}")
     except Misfit as error:
-        yield f"its {error}"
+        advice = ""
+        if isinstance(observation_space, gym.spaces.Tuple) and isinstance(dataset.episodes[0].observations, np.ndarray):
+            advice = ": give a tuple of arrays, one for each part, with a row for each step"
+        yield f"its {error}{advice}"
     except ConfigError as error:
         yield str(error)
 

@@ -31,7 +31,13 @@ def action_space(space: gym.Space, name: str) -> ActionSpace:
     if isinstance(space, spaces.MultiBinary):
         count = math.prod(space.shape)
         return FiniteActions((2,) * count, (0,) * count, tuple(space.shape), _dtype(space))
-    if not isinstance(space, spaces.Box) or len(space.shape) != 1:
+    if isinstance(space, spaces.Box) and len(space.shape) != 1:
+        raise ConfigError(
+            f"{name}: actions are a Box of shape {space.shape}, and a policy's are flat: "
+            f"gymnasium.wrappers.TransformAction(env, lambda a: a.reshape({space.shape}), "
+            "gymnasium.spaces.Box(low.ravel(), high.ravel()))"
+        )
+    if not isinstance(space, spaces.Box):
         raise ConfigError(f"{name}: actions must be a flat Box, Discrete, MultiDiscrete or MultiBinary, got {space}")
     if space.dtype is None or space.dtype.kind != "f":
         raise ConfigError(

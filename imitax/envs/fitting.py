@@ -4,7 +4,7 @@ import numpy as np
 
 from imitax.envs.making import Task
 from imitax.errors import ConfigError
-from imitax.spaces import ActionSpace, BoxActions, FiniteActions, ObservationSpace, Spec
+from imitax.spaces import ActionSpace, BoxActions, FiniteActions, Spec
 
 SPARE = 0.1
 """Part of an environment's range of actions by which a policy's may exceed it: bounds that were inferred from data are
@@ -23,7 +23,7 @@ def require_fit(task: Task, spec: Spec, policy: str) -> None:
         ConfigError: with both spaces.
     """
     here, there = spec.single, task.spec.single
-    if (here.structure, _shapes(here)) != (there.structure, _shapes(there)):
+    if (here.structure, here.leaves) != (there.structure, there.leaves):
         raise ConfigError(
             f"{policy} sees observations {here.describe()}, {task.label} shows {there.describe()}: open the run with "
             "an environment that shows what it learned from"
@@ -35,8 +35,34 @@ def require_fit(task: Task, spec: Spec, policy: str) -> None:
         )
 
 
-def _shapes(space: ObservationSpace) -> list[tuple[int, ...]]:
-    return [leaf.shape for leaf in space.leaves]
+def require_same(task: Task, spec: Spec, run: str) -> None:
+    """Refuse to go on with a run in an environment of other spaces than its own.
+
+    Args:
+        task: the environment.
+        spec: what the run's policy sees and does.
+        run: its folder, for the message.
+
+    Raises:
+        ConfigError: with both spaces.
+    """
+    here, there = spec.single, task.spec.single
+    if (here.structure, here.leaves) != (there.structure, there.leaves):
+        raise ConfigError(
+            f"{run} was started with observations {here.describe()}, this environment shows {there.describe()}: give "
+            "the environment of the run"
+        )
+    if not _same_actions(task.spec.action, spec.action):
+        raise ConfigError(
+            f"{run} was started with the actions {spec.action}, this environment takes {task.spec.action}: give the "
+            "environment of the run"
+        )
+
+
+def _same_actions(one: ActionSpace, other: ActionSpace) -> bool:
+    if isinstance(one, BoxActions) and isinstance(other, BoxActions):
+        return np.shape(one.limits) == np.shape(other.limits) and np.allclose(one.limits, other.limits)
+    return _covers(one, other)
 
 
 def _covers(taken: ActionSpace, given: ActionSpace) -> bool:

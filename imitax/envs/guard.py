@@ -128,7 +128,9 @@ class Guard:
         """Close the environment, if it is owned."""
         if self.owned:
             _open.pop(id(self.unwrapped), None)
-            self.env.close()
+            close = getattr(self.env, "close", None)
+            if close is not None:
+                close()
 
     def problem(self, what: str, do: str) -> EnvError:
         """The error that names the environment and the step."""
@@ -140,7 +142,8 @@ class Guard:
             return call()
         except FIRST_USE as e:
             self.episodes = max(self.episodes, 1)
-            raise self.problem(f"{type(e).__name__}: {' '.join(str(e).split())}", wanted) from e
+            what = f"{type(e).__name__}: {' '.join(str(e).split())}"
+            raise self.problem(what, OWN if _is_own_check(e) else wanted) from e
 
     def _observation(self, obs: Any) -> Any:
         """The observation as float32; the type of an array is looked at in a reset and a first step."""
@@ -221,6 +224,16 @@ class Guard:
         return bool(array.reshape(-1)[0])
 
 
+def _is_own_check(error: Exception) -> bool:
+    """Whether an assertion of the environment's own code failed, not one of Gymnasium's about its interface."""
+    trace = error.__traceback__
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    module = "" if trace is None else str(trace.tb_frame.f_globals.get("__name__", ""))
+    return isinstance(error, AssertionError) and not module.startswith(("gymnasium.utils", "gymnasium.wrappers"))
+
+
+OWN = "this is a check of the environment's own: the lines above say where it stands"
 EXPECTED = "make reset and step return what observation_space describes"
 FIVE = "step must return obs, reward, terminated, truncated, info (shimmy's GymV21CompatibilityV0 wraps older ones)"
 DIVERGED = "training diverged, lower the learning rates"

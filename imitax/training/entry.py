@@ -5,7 +5,6 @@ import platform
 import sys
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -19,13 +18,13 @@ from imitax.compiled import guarded
 from imitax.config import Training, flatten, from_flat, override, renamed, setting_names
 from imitax.envs import EnvLike, Spaces
 from imitax.errors import ConfigError, unknown
-from imitax.files import read_json
+from imitax.files import fixed, from_here, read_json
 from imitax.run import Run
 from imitax.settings import check_parts, number
 from imitax.stacking import reserve_cpus
 from imitax.training.folder import check_folder, claim, default_folder, locked, release
 from imitax.training.given import REWARD_END, digest
-from imitax.training.loop import Callback, train_loop
+from imitax.training.loop import Callback, Callbacks, several, train_loop
 from imitax.training.progress import SUMMARY
 from imitax.training.provenance import commit, describe_demonstrations, describe_offline, describe_task, versions
 from imitax.training.results import summarise_run
@@ -47,7 +46,7 @@ def train(
     out: os.PathLike[str] | str | None = None,
     overwrite: bool = False,
     preset: str = "default",
-    callbacks: Sequence[Callback] = (),
+    callbacks: Callbacks = (),
     **training: Any,
 ) -> Run:  # keywords, as on the command line; long by their explanations
     """Train, and return the finished run.
@@ -71,14 +70,14 @@ def train(
             everything has been checked.
         overwrite: delete the run that is in the folder.
         preset: named configuration of the algorithm.
-        callbacks: called with an `Event` after every evaluation; returning False ends the run there.
+        callbacks: one or several, called with an `Event` after every evaluation; returning False ends the run there.
         training: fields of `imitax.Training`, such as `steps`, `seeds`, `episodes`.
 
     Raises:
         ConfigError: an option is unknown, contradictory, or does not fit the environment.
         DataError: the demonstrations cannot be used, or do not fit the environment.
     """
-    called = algorithm if isinstance(algorithm, str) else None
+    called, callbacks = algorithm if isinstance(algorithm, str) else None, several(callbacks)
     if isinstance(algorithm, str):
         preset = preset_of(algorithm, preset)
         algorithm = preset_config(split_alias(algorithm)[0], preset)
@@ -91,7 +90,7 @@ def train(
         training["env"] = env
     options = from_training({**training, "demos": _named(demos), "offline_data": _named(offline_data)})
     reserve_cpus(len(options.seeds), options.devices)
-    folder = default_folder(found.name, env if isinstance(env, str) else "") if out is None else Path(out).expanduser()
+    folder = default_folder(found.name, env if isinstance(env, str) else "") if out is None else fixed(out)
     check_folder(folder, overwrite)
     place = (options.env if isinstance(env, str) else env) if spaces is None else Spaces.of(spaces)
     setup = prepare(found, algorithm, options, place, (demos, offline_data), folder)
@@ -200,7 +199,7 @@ def finish(setup: Setup, checkpoint: Checkpoint | None, callbacks: Sequence[Call
     summary = setup.folder / SUMMARY
     if not (summary.exists() and read_json(summary)["steps"] == setup.training.steps):
         if not setup.training.quiet:
-            print(f"run: {setup.folder}", file=sys.stderr)
+            print(f"run: {from_here(setup.folder)}", file=sys.stderr)
         with locked(setup.folder):
             summarise_run(setup, train_loop(setup, checkpoint, callbacks))
     task = setup.task.single or setup.task

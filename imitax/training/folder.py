@@ -12,7 +12,7 @@ from typing import Any
 from imitax import trust
 from imitax.checkpoint import checkpoints
 from imitax.errors import ConfigError
-from imitax.files import write_json
+from imitax.files import fixed, write_json
 
 try:
     import fcntl
@@ -53,7 +53,7 @@ def _taken(folder: Path) -> str:
 def default_folder(algorithm: str, env: str) -> Path:
     """`runs/ALGORITHM-ENV-TIME`, numbered if there is one of this second."""
     name = "".join(c if c.isalnum() or c in "-_." else "-" for c in env) or "env"
-    first = Path("runs") / f"{algorithm}-{name}-{time.strftime('%Y%m%d-%H%M%S')}"
+    first = fixed("runs") / f"{algorithm}-{name}-{time.strftime('%Y%m%d-%H%M%S')}"
     folder, number = first, 1
     while folder.exists():
         number += 1

@@ -12,9 +12,11 @@ from typing import Any
 
 import equinox as eqx
 import jax.numpy as jnp
+import numpy as np
 
 from imitax import seeding
 from imitax.checkpoint import Checkpoint, save_checkpoint
+from imitax.errors import ConfigError
 from imitax.evaluate import Evaluator
 from imitax.record import Recorder, seed_folder
 from imitax.seeding import Purpose
@@ -42,6 +44,17 @@ class Event:
 
 
 Callback = Callable[[Event], bool | None]
+Callbacks = Callback | Sequence[Callback]
+"""One, or several."""
+
+
+def several(callbacks: Any) -> tuple[Callback, ...]:
+    """Callbacks as a tuple, one or several given. Raises ConfigError for what cannot be called."""
+    found: list[Any] = [*callbacks] if isinstance(callbacks, Sequence) else [callbacks]
+    for callback in found:
+        if not callable(callback):
+            raise ConfigError(f"a callback is a function of an event, event -> bool or None, not {callback!r}")
+    return tuple(found)
 
 
 def train_loop(setup: Setup, checkpoint: Checkpoint | None, callbacks: Sequence[Callback]) -> Progress:
@@ -138,7 +151,7 @@ def evaluate(
             save(setup, state, i, progress.step, seed_folder(setup.folder, seeds, seed), "-best")
     event = Event(progress.step, records, setup.folder)
     answers = [callback(event) for callback in callbacks]  # all of them are called
-    return all(answer is not False for answer in answers)
+    return not any(isinstance(answer, bool | np.bool_) and not answer for answer in answers)
 
 
 def record_start(setup: Setup, state: Any, evaluator: Evaluator | None, record: Recorder) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 import jax
 
 from imitax import figures
-from imitax.files import append_line, read_json, read_lines, write_atomic, write_json
+from imitax.files import append_line, from_here, read_json, read_lines, write_atomic, write_json
 from imitax.files import line as line_bytes
 from imitax.held_out import MEASURES, summarise_errors
 from imitax.processes import cores
@@ -165,8 +165,8 @@ def append_result(setup: Setup, summary: dict[str, Any], index: int, curve: Curv
             "device": jax.local_devices()[0].device_kind,
             "seeds_in_run": len(options.seeds),
             "commit": config["commit"],
-            "curve": _from_here(curve_file),
-            "run": _from_here(setup.folder),
+            "curve": from_here(curve_file),
+            "run": from_here(setup.folder),
             "config": config["config"],
         }
         | ({} if setup.task.recorded is None else error_fields(summary, index)),
@@ -214,9 +214,3 @@ def as_file_name(text: str) -> str:
     """Text as the beginning of a file's name: no separators, nothing that a file system refuses, 160 bytes at most."""
     allowed = "".join("-" if c in '/\\:*?"<>|' or not c.isprintable() else c for c in text)
     return allowed.encode(errors="ignore")[:160].decode(errors="ignore")
-
-
-def _from_here(path: Path) -> str:
-    """A path as seen from the working directory, so that result files do not depend on where the checkout is."""
-    full, here = path.resolve(), Path.cwd().resolve()
-    return str(full.relative_to(here) if full.is_relative_to(here) else path)

@@ -2,7 +2,7 @@
 
 import os
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -12,14 +12,15 @@ import jax
 
 from imitax import trust
 from imitax.algorithm import find
-from imitax.artifacts import DYNAMICS, POLICY, REWARD
+from imitax.artifacts import DYNAMICS, POLICY, REWARD, load_policy
 from imitax.checkpoint import Checkpoint, checkpoints, load_checkpoint
 from imitax.compiled import guarded
 from imitax.config import Training, from_flat
 from imitax.datasets.loading import expanded, named
 from imitax.envs import EnvLike, Spaces
+from imitax.envs.fitting import require_same
 from imitax.errors import CheckpointError, ConfigError, DataError
-from imitax.files import load_arrays, write_json
+from imitax.files import fixed, load_arrays, write_json
 from imitax.record import seed_folder
 from imitax.run import Run
 from imitax.run_config import as_written, read_config, task_of
@@ -27,7 +28,7 @@ from imitax.stacking import reserve_cpus
 from imitax.training.entry import FORMAT, finish
 from imitax.training.folder import CONFIG
 from imitax.training.given import REWARD_END, digest
-from imitax.training.loop import Callback
+from imitax.training.loop import Callbacks, several
 from imitax.training.setup import Setup, prepare
 
 
@@ -40,7 +41,7 @@ def resume(
     offline_data: Any = None,
     steps: int | None = None,
     env_workers: int | None = None,
-    callbacks: Sequence[Callback] = (),
+    callbacks: Callbacks = (),
     quiet: bool | None = None,
     trust_env: bool = False,
     files: Mapping[str, Path | str] | None = None,
@@ -67,7 +68,7 @@ def resume(
         CheckpointError: no run there, all its checkpoints are damaged, or an older imitax wrote it.
         ConfigError, DataError: the environment or the demonstrations are not those of the run.
     """
-    folder = Path(folder).expanduser()
+    folder, callbacks = fixed(folder), several(callbacks)
     config = read_run(folder)
     given = {"demos": demos, "offline_data": offline_data, **(files or {})}
     given = {name: source for name, source in given.items() if source is not None}
@@ -92,6 +93,9 @@ def resume(
         place, options = spaces_of(config), replace(options, action_low=None, action_high=None)
     setup = prepare(algorithm, cfg, options, place, source, folder)
     check_unchanged(setup, config)
+    saved = seed_folder(folder, options.seeds, options.seeds[0]) / POLICY
+    if saved.exists():
+        require_same(setup.task, load_policy(saved)[0].actor.spec, str(folder))
     checkpoint = newest(folder)
     if checkpoint is None and not options.quiet:
         print(f"imitax: {folder} has no checkpoint yet: the run starts again at step 0", file=sys.stderr)

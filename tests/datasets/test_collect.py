@@ -101,6 +101,29 @@ def test_observations_that_name_classes(inside, tmp_path):
     assert again.hash() == data.hash()
 
 
+def test_classes_that_do_not_begin_at_0_and_episodes_of_different_lengths():
+    """A policy that refuses what is no class, as a run's does."""
+
+    class Rooms(Walk):
+        observation_space = gym.spaces.Discrete(20, start=5)
+
+        def reset(self, *, seed=None, options=None):
+            self.left = 2 + (seed or 0) % 4
+            return 5 + int(super().reset(seed=seed)[0][0]), {}
+
+        def step(self, action):
+            self.left -= 1
+            obs, reward, _, truncated, info = super().step(action)
+            return 5 + int(obs[0]), reward, self.left == 0, truncated, info
+
+    def policy(obs, _):
+        assert (obs >= 5).all()
+        return np.ones((len(obs), 1))
+
+    data = collect(policy, lambda: gym.wrappers.TimeLimit(Rooms(), 6), episodes=6, seed=4, num_envs=3)
+    assert len(set(data.lengths.tolist())) > 1
+
+
 def test_only_full_or_good_episodes():
     full = collect(forward, make, episodes=6, seed=0, full_length_only=True)
     assert not any(episode.terminated for episode in full.episodes)

@@ -104,3 +104,10 @@ def test_integer_actions_stay_integers_and_have_the_hash_of_their_floats():
 
 def counted_with(actions):
     return Dataset((Episode(np.zeros((3, 1)), actions, None, True, False),))
+
+
+def test_actions_of_several_dimensions_are_flattened():
+    """As the environment's MultiDiscrete([[2, 3], [4, 2]]) takes them."""
+    actions = np.arange(12).reshape(3, 2, 2)
+    episode = Episode(np.zeros((4, 1)), actions, None, True, False)
+    assert episode.actions.tolist() == actions.reshape(3, 4).tolist()

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from imitax.envs import Task
-from imitax.envs.fitting import require_fit
+from imitax.envs.fitting import require_fit, require_same
 from imitax.errors import ConfigError
 
 Box = gym.spaces.Box
@@ -45,6 +45,22 @@ def test_other_actions(actions):
 def test_actions_that_it_takes(actions):
     """Bounds that were inferred from data may be a little wider than the environment's."""
     require_fit(shown(OBS, actions), shown(OBS, ACT).spec, "mine")
+
+
+@pytest.mark.parametrize(
+    ("own", "other"),
+    [
+        (gym.spaces.Discrete(16, start=1), gym.spaces.Discrete(20)),
+        (gym.spaces.Discrete(16, start=1), gym.spaces.Discrete(16)),
+        (gym.spaces.Discrete(16), Box(-9, 9, ())),
+        (Box(0, 255, (8, 8, 3), np.uint8), Box(0, 1, (8, 8, 3))),
+    ],
+)
+def test_observations_of_the_same_shape_that_mean_something_else(own, other):
+    for check in (require_fit, require_same):
+        check(shown(own, ACT), shown(own, ACT).spec, "mine")
+        with pytest.raises(ConfigError, match="mine "):
+            check(shown(other, ACT), shown(own, ACT).spec, "mine")
 
 
 @pytest.mark.parametrize("observations", [Box(-9, 9, (4,)), gym.spaces.Dict({"a": OBS}), Box(-9, 9, (3, 1))])

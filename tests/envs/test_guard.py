@@ -134,6 +134,18 @@ def test_older_interfaces_are_named():
         guard.step(ACTION)
 
 
+def test_a_failed_check_of_the_environment_is_no_older_interface():
+    class Strict(toy.Counter):
+        def step(self, action):
+            assert abs(action) < 1, "too large"
+            return super().step(action)
+
+    guard = Guard(Strict())
+    guard.reset(seed=0)
+    with pytest.raises(EnvError, match=r"AssertionError: too large.*; this is a check of the environment's own"):
+        guard.step(np.ones(1, np.float32))
+
+
 def test_errors_of_the_environment_are_its_own_after_its_first_step():
     class Late(toy.Counter):
         def step(self, action):

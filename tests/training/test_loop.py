@@ -1,17 +1,41 @@
 """The training loop."""
 
 import multiprocessing
+import os
 
+import numpy as np
 import pytest
 import toy
 from interrupted import Interrupted, stop_at
 
 import imitax
 from imitax.algorithms import bc, sac
-from imitax.training import begin
+from imitax.errors import ConfigError
+from imitax.training import begin, loop
 
 OPTIONS = {"env": toy.ENV, "chunk": 2, "steps": 20, "eval_every": 10, "checkpoint_every": 20, "eval_episodes": 2}
 SAC = toy.shrink(sac.Config(), buffer_size=30)
+
+
+@pytest.mark.parametrize("answer", [False, np.bool_(False)])
+def test_a_callback_ends_the_run(answer, tmp_path, demos, monkeypatch):
+    """Given alone, not in a list; and wherever the callback goes, the run stays."""
+    monkeypatch.chdir(tmp_path)
+
+    def callback(event):
+        os.chdir(tmp_path.anchor)
+        return answer if event.step == 20 else None
+
+    options = {"env": toy.ENV, "chunk": 2, "eval_every": 10, "checkpoint_every": 10, "eval_episodes": 2, "quiet": True}
+    run = imitax.train(toy.shrink(bc.Config()), demos=demos, out="run", steps=60, callbacks=callback, **options)
+    assert (run.folder, run.summary["steps"]) == (tmp_path / "run", 20)
+    assert len(run.metrics()) > 2
+
+
+@pytest.mark.parametrize("wrong", [3, None, [print, "save"]])
+def test_what_is_no_callback(wrong):
+    with pytest.raises(ConfigError, match="a callback is a function of an event"):
+        loop.several(wrong)
 
 
 @pytest.mark.parametrize("where", ["callback", "first episodes"])

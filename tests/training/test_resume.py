@@ -8,6 +8,8 @@ import sys
 import time
 from pathlib import Path
 
+import gymnasium as gym
+import numpy as np
 import pytest
 import toy
 from interrupted import Interrupted, assert_equal_runs, stop_at
@@ -155,6 +157,30 @@ def test_what_does_not_fit(whole, tmp_path, demos):
         imitax.resume(folder)
     with pytest.raises(CheckpointError, match="not a run"):
         imitax.resume(tmp_path / "nothing")
+
+
+class Shown(gym.Wrapper):
+    """The toy task with other spaces."""
+
+    def __init__(self, dims=2, wider=1.0):
+        super().__init__(gym.make(toy.ENV))
+        self.observation_space = gym.spaces.Box(-np.inf, np.inf, (dims,), np.float32)
+        own = self.env.action_space
+        self.action_space = gym.spaces.Box(own.low * wider, own.high * wider)
+
+
+@pytest.mark.parametrize(
+    ("other", "message"),
+    [
+        ({"wider": 2.0}, r"was started with the actions Box\(.*\), this environment takes Box"),
+        ({"dims": 3}, "its observations have 2 dimensions, the environment's 3"),
+    ],
+)
+def test_another_environment_is_refused(other, message, tmp_path, demos):
+    imitax.train(BC, demos=demos, out=tmp_path / "run", **OFFLINE | {"env": Shown})
+    with pytest.raises((ConfigError, DataError), match=message):
+        imitax.resume(tmp_path / "run", env=lambda: Shown(**other), demos=demos, steps=30)
+    assert imitax.resume(tmp_path / "run", env=Shown, demos=demos, steps=30).summary["steps"] == 30
 
 
 SCRIPT = """
