@@ -119,8 +119,8 @@ PRESETS = {
     "gail": replace(_PAPER, discriminator=replace(_PAPER.discriminator, head=RewardHead("gail"))),
     "dac": replace(
         _PAPER,
-        agent=replace(_PAPER.agent, terminal=Terminal("absorbing")),
-        discriminator=Discriminator(reward=_NET, gradient_penalty=_TWO_SIDED),
+        agent=replace(Config().agent, temperature=Temperature()),
+        discriminator=Discriminator(replace(_NET, bound=3.0), gradient_penalty=replace(_TWO_SIDED, inputs="observed")),
     ),
     "airl": replace(
         _PAPER,

@@ -94,9 +94,9 @@ def _environment(
 
 def _observations(dataset: Dataset, observation_space: gym.Space) -> Iterator[str]:
     """Leaves that are missing, or of another shape, or hold other values than the space."""
+    first = dataset.episodes[0].observations
     try:
         space = of_space(observation_space)
-        first = dataset.episodes[0].observations
         if space.is_flat and isinstance(first, np.ndarray) and first.ndim == 2:
             if first.shape[1] != space.size:
                 yield f"its observations have {first.shape[1]} dimensions, the environment's {space.size}"
@@ -116,12 +116,22 @@ def _observations(dataset: Dataset, observation_space: gym.Space) -> Iterator[st
                 elif x.dtype == np.uint8:
                     raise Misfit(name, f"holds bytes, the environment's numbers of type {observation_space.dtype}")
     except Misfit as error:
-        advice = ""
-        if isinstance(observation_space, gym.spaces.Tuple) and isinstance(dataset.episodes[0].observations, np.ndarray):
-            advice = ": give a tuple of arrays, one for each part, with a row for each step"
-        yield f"its {error}{advice}"
+        table = isinstance(first, np.ndarray) and first.ndim == 2
+        yield f"its {error}{_layout(observation_space) if table else ''}"
     except ConfigError as error:
         yield str(error)
+
+
+def _layout(space: gym.Space) -> str:
+    """How observations of a space are to be given, where arrays of numbers are often given in their place."""
+    if isinstance(space, gym.spaces.Tuple):
+        return ": give a tuple of arrays, one for each part, with a row for each step"
+    if isinstance(space, gym.spaces.Discrete):
+        return (
+            ": give its classes as integers of shape [time], in arrays; of a table, "
+            '{"observations": table["obs"].to_numpy(), ...}'
+        )
+    return ""
 
 
 def _not_finite(dataset: Dataset) -> Iterator[str]:

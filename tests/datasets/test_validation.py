@@ -90,3 +90,15 @@ def test_validation_names_a_few_places(dataset):
 def test_a_zero_observation_that_the_task_visits_is_no_damage():
     walk = np.array([[1.0], [0.0], [1.0], [0.0]])
     validate(load([{"observations": walk, "terminated": True}]))
+
+
+@pytest.mark.parametrize(
+    ("space", "advice"),
+    [
+        (gym.spaces.Discrete(16), "give its classes as integers of shape"),
+        (gym.spaces.Tuple([gym.spaces.Discrete(32)] * 4), "give a tuple of arrays, one for each part"),
+    ],
+)
+def test_columns_of_a_table_in_place_of_classes(dataset, space, advice):
+    with pytest.raises(DataError, match=advice):
+        validate(dataset, observation_space=space)
