@@ -301,6 +301,10 @@ class Run:
 
         Returns:
             Rewards, a scalar array or [B]. High is expert-like; the scale is the run's own.
+
+        Raises:
+            CheckpointError: the run learned no reward.
+            ConfigError, DataError: shapes or numbers of rows do not belong together, or numbers are not finite.
         """
         reward, inputs, alone = self._asked(obs, action, next_obs, terminated, seed, which)
         values = np.asarray(reward(*inputs))

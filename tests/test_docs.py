@@ -276,7 +276,7 @@ def test_the_demo_runs_and_never_overwrites(place):
     (place / "runs" / "demo").mkdir(parents=True)
     small = {"episodes": 4, "seeds": (0, 1), "eval_episodes": 2}
     run = demo.demo(steps=20, console=Console(file=(output := io.StringIO()), width=120), quiet=True, **small)
-    assert run.folder == Path("runs/demo-2")
+    assert run.folder == place / "runs" / "demo-2"
     assert [row["label"] for row in demo.score_rows(run)] == ["last", "last", "best", "best"]
     shown = output.getvalue()
     assert "runs/demo exists" in shown

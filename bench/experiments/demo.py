@@ -13,6 +13,7 @@ from rich.console import Console
 
 from imitax.datasets import Source
 from imitax.errors import ImitaxError
+from imitax.files import from_here
 from imitax.record import score_table
 from imitax.run import Run
 from imitax.training.entry import train
@@ -101,7 +102,7 @@ def report(run: Run, console: Console) -> None:
         f"summary         {run.folder / 'summary.json'}",
         f"training time   {summary['wall_s']:,.0f} s, evaluations included",
         "",
-        f"Evaluate it on fresh episodes:  .venv/bin/imitax eval {run.folder}",
+        f"Evaluate it on fresh episodes:  .venv/bin/imitax eval {from_here(run.folder)}",
     ]
     for line in lines:
         console.print(line, markup=False, highlight=False, soft_wrap=True)

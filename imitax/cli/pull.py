@@ -7,6 +7,7 @@ from pathlib import Path
 import tyro
 
 from imitax.cli.parsing import parse
+from imitax.files import from_here
 
 
 @dataclass(frozen=True)
@@ -28,5 +29,5 @@ def run(args: Sequence[str]) -> int:
 
     run = pull(order.repo, order.out, revision=order.revision)
     print(repr(run))
-    print(f"evaluate it with imitax eval {run.folder}")
+    print(f"evaluate it with imitax eval {from_here(run.folder)}")
     return 0

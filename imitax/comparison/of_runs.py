@@ -13,6 +13,7 @@ from imitax.comparison.methods import Entry, Runs, Which, gather, number
 from imitax.comparison.words import notes, verdict
 from imitax.compiled import guarded
 from imitax.errors import ConfigError
+from imitax.files import from_here
 from imitax.run_config import as_written
 
 SIGNIFICANT = 0.05
@@ -186,7 +187,7 @@ def _method(
         estimates.iqm(_strata(cells, tasks)),
         rate,
         sum(len(line.get("returns") or []) for line in lines),
-        [str(entry.run.folder) for entry in own],
+        [from_here(entry.run.folder) for entry in own],
     )
 
 

@@ -14,6 +14,7 @@ from imitax.comparison.tables import formatter, p_value, share, written
 from imitax.datasets.doctor.report import Finding
 from imitax.errors import ConfigError, ImitaxError
 from imitax.figures.words import words
+from imitax.files import from_here
 from imitax.record.scores import format_return
 from imitax.report import charts, data, reward, videos
 from imitax.report.charts import Figure
@@ -127,7 +128,7 @@ def _run(entry: Entry, examine: bool, trusted: bool, dims: Sequence[int] | None)
         sentence += " The run has not finished."
     return RunPart(
         entry.label,
-        str(run.folder),
+        from_here(run.folder),
         sentence,
         findings,
         headline(findings),

@@ -26,6 +26,8 @@ def test_presets_are_their_methods():
     assert p.gail.discriminator.head.kind == "gail"
     dac = p.dac.discriminator
     assert (p.dac.agent.terminal.kind, dac.head.kind, dac.gradient_penalty.kind) == ("absorbing", "logit", "two_sided")
+    assert (dac.gradient_penalty.inputs, dac.reward.bound, p.dac.agent.critic.layer_norm) == ("observed", 3.0, True)
+    assert (p.dac.agent.temperature.kind, p.dac.agent.ema_share, p.dac.expert_share) == ("tuned", 0.2, 0.0)
     assert p.airl.subtract_log_policy
     assert p.airl.discriminator.reward.shaping
     assert p.airl.discriminator.reward.inputs == "state"
