@@ -44,12 +44,14 @@ class Event:
 
 
 Callback = Callable[[Event], bool | None]
-Callbacks = Callback | Sequence[Callback]
-"""One, or several."""
+Callbacks = Callback | Sequence[Callback] | None
+"""One, or several, or none."""
 
 
 def several(callbacks: Any) -> tuple[Callback, ...]:
-    """Callbacks as a tuple, one or several given. Raises ConfigError for what cannot be called."""
+    """Callbacks as a tuple, one, several or None given. Raises ConfigError for what cannot be called."""
+    if callbacks is None:
+        return ()
     found: list[Any] = [*callbacks] if isinstance(callbacks, Sequence) else [callbacks]
     for callback in found:
         if not callable(callback):

@@ -31,7 +31,6 @@ def jump_at(row):
         (but(actions={"arm": OBS}), "actions is a dict; only observations may be dicts"),
         (but(observations=3.0), "observations must be an array"),
         (but(observations=[[1.0], [1.0, 2.0]]), "observations are not an array"),
-        (but(actions=np.ones((N, 1, 1))), r"rows 0 to 5\): actions must have shape \[time, size\]"),
         (but(actions=np.array([["x"]] * N)), "actions are not an array of numbers"),
         (but(rewards=np.ones((N, 2))), r"rewards must have shape \[time\]"),
         (but(obs=OBS), "observations and obs are the same field"),

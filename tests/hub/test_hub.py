@@ -108,7 +108,7 @@ def test_names_and_places_that_do_not_exist(folder, server, tmp_path, monkeypatc
         hub.push(folder, "me/no thing")
     (tmp_path / "unfinished").mkdir()
     (tmp_path / "unfinished" / "config.json").write_bytes((folder / "config.json").read_bytes())
-    with pytest.raises(CheckpointError, match=r"summary.json does not exist"):
+    with pytest.raises(CheckpointError, match="has not finished, so that it has no summary"):
         hub.push(tmp_path / "unfinished", "me/x")
     monkeypatch.setenv("HF_ENDPOINT", "http://127.0.0.1:9")
     with pytest.raises(ConfigError, match=r"http://127.0.0.1:9 cannot be reached"):

@@ -32,8 +32,10 @@ def test_a_callback_ends_the_run(answer, tmp_path, demos, monkeypatch):
     assert len(run.metrics()) > 2
 
 
-@pytest.mark.parametrize("wrong", [3, None, [print, "save"]])
+@pytest.mark.parametrize("wrong", [3, "save", [print, "save"]])
 def test_what_is_no_callback(wrong):
+    assert loop.several(None) == ()
+    assert loop.several(print) == loop.several([print]) == (print,)
     with pytest.raises(ConfigError, match="a callback is a function of an event"):
         loop.several(wrong)
 
