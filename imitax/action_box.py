@@ -3,7 +3,7 @@
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass
-from functools import cache
+from functools import cached_property
 from itertools import repeat
 from typing import ClassVar
 
@@ -114,8 +114,18 @@ class BoxActions:
         Rounding brings none out of the box: a bound of float64 that float32 has only beyond it, such as 0.1, becomes
         the number before.
         """
-        least, most = _within(self)
+        least, most = self._within
         return np.minimum(np.maximum(np.asarray(columns, self.dtype), least), most)
+
+    @cached_property
+    def _within(self) -> tuple[np.ndarray, np.ndarray]:
+        """The least and the largest float32 within the bounds; infinite where there are none."""
+        low, high = (np.array(side, np.float64) for side in self.limits)
+        least, most = low.astype(np.float32), high.astype(np.float32)
+        return (
+            np.where(least < low, np.nextafter(least, np.float32(np.inf)), least),
+            np.where(most > high, np.nextafter(most, np.float32(-np.inf)), most),
+        )
 
     def at(self, share: Float[np.ndarray, "*B A"]) -> Shaped[np.ndarray, "*B k"]:
         """Actions at shares in [0, 1) of the range."""
@@ -134,17 +144,6 @@ class BoxActions:
     def error(self, first: Float[Array, "B A"], second: Float[Array, "B A"]) -> Float[Array, ""]:
         """Mean absolute difference."""
         return self.differences(first, second).mean()
-
-
-@cache
-def _within(box: BoxActions) -> tuple[np.ndarray, np.ndarray]:
-    """The least and the largest float32 within the bounds; infinite where there are none."""
-    low, high = (np.array(side, np.float64) for side in box.limits)
-    least, most = low.astype(np.float32), high.astype(np.float32)
-    return (
-        np.where(least < low, np.nextafter(least, np.float32(np.inf)), least),
-        np.where(most > high, np.nextafter(most, np.float32(-np.inf)), most),
-    )
 
 
 def _guess(low: float, high: float, open_low: bool, open_high: bool) -> tuple[float, float]:

@@ -16,11 +16,19 @@ from pathlib import Path
 from typing import Any
 
 from bench.experiments.offline import medium_replay
-from bench.experiments.queue import Row, folder_of, options, order, report_unfinished, reported, work_in_groups
+from bench.experiments.queue import (
+    Row,
+    folder_of,
+    measure_new,
+    options,
+    order,
+    report_unfinished,
+    reported,
+    work_in_groups,
+)
 from bench.experiments.table import THREE, cell, demonstrated, model_from
 from imitax.datasets import load
 from imitax.errors import ConfigError
-from imitax.files import append_line, read_lines
 from imitax.rewards import evaluate_reward
 from imitax.run import Run
 from imitax.training.provenance import commit
@@ -72,12 +80,7 @@ def judged(folder: Path, episodes: int) -> list[dict[str, Any]]:
 
 def judge_all(folders: Sequence[Path], results: Path, episodes: int) -> None:
     """Judge the runs that a result file has no lines of."""
-    done = {line["run"] for line in read_lines(results)} if results.exists() else set()
-    for folder in folders:
-        if folder.name not in done:
-            for line in judged(folder, episodes):
-                append_line(results, line)
-            print(f"judged {folder}", flush=True)
+    measure_new(folders, results, lambda folder: judged(folder, episodes))
 
 
 def parser() -> argparse.ArgumentParser:

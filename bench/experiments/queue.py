@@ -10,12 +10,14 @@ import fcntl
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from imitax.errors import ConfigError, ImitaxError
+from imitax.files import append_line, read_lines
 
 
 @dataclass(frozen=True)
@@ -112,6 +114,16 @@ def work_in_groups(groups: Sequence[Sequence[Row]], args: argparse.Namespace) ->
             work(rows, args.folder, args.results, minutes=minutes, seeds=args.seeds)
         left += unfinished(rows, args.folder, args.seeds)
     return left
+
+
+def measure_new(folders: Sequence[Path], results: Path, measure: Callable[[Path], Iterable[Mapping[str, Any]]]) -> None:
+    """Append the lines that `measure` makes of each run that a result file has no lines of, by the folder's name."""
+    done = {line["run"] for line in read_lines(results)} if results.exists() else set()
+    for folder in folders:
+        if folder.name not in done:
+            for line in measure(folder):
+                append_line(results, line)
+            print(f"measured {folder}", flush=True)
 
 
 def options(description: str | None, folder: str) -> argparse.ArgumentParser:

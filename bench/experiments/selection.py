@@ -17,12 +17,20 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
-from bench.experiments.queue import Row, folder_of, options, order, report_unfinished, reported, work_in_groups
+from bench.experiments.queue import (
+    Row,
+    folder_of,
+    measure_new,
+    options,
+    order,
+    report_unfinished,
+    reported,
+    work_in_groups,
+)
 from bench.experiments.table import THREE, cell
 from imitax.artifacts import load_policy
 from imitax.errors import ConfigError
 from imitax.evaluate import Evaluator
-from imitax.files import append_line, read_lines
 from imitax.run import Run
 from imitax.selection import kept
 from imitax.stacking import stack
@@ -98,12 +106,7 @@ def describe(run: Run, seed: int, evaluations: int) -> dict[str, Any]:
 
 def measure_all(folders: Sequence[Path], results: Path, rollouts: int, fresh: int) -> None:
     """Measure the runs that a result file has no lines of."""
-    done = {line["run"] for line in read_lines(results)} if results.exists() else set()
-    for folder in folders:
-        if folder.name not in done:
-            for line in measure(folder, rollouts, fresh):
-                append_line(results, line)
-            print(f"measured {folder}", flush=True)
+    measure_new(folders, results, lambda folder: measure(folder, rollouts, fresh))
 
 
 def parser() -> argparse.ArgumentParser:

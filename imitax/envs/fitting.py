@@ -4,7 +4,7 @@ import numpy as np
 
 from imitax.envs.making import Task
 from imitax.errors import ConfigError
-from imitax.spaces import ActionSpace, BoxActions, FiniteActions, Spec
+from imitax.spaces import ActionSpace, BoxActions, FiniteActions, ObservationSpace, Spec
 
 SPARE = 0.1
 """Part of an environment's range of actions by which a policy's may exceed it: bounds that were inferred from data are
@@ -23,7 +23,7 @@ def require_fit(task: Task, spec: Spec, policy: str) -> None:
         ConfigError: with both spaces.
     """
     here, there = spec.single, task.spec.single
-    if (here.structure, here.leaves) != (there.structure, there.leaves):
+    if not _see_alike(here, there):
         raise ConfigError(
             f"{policy} sees observations {here.describe()}, {task.label} shows {there.describe()}: open the run with "
             "an environment that shows what it learned from"
@@ -47,7 +47,7 @@ def require_same(task: Task, spec: Spec, run: str) -> None:
         ConfigError: with both spaces.
     """
     here, there = spec.single, task.spec.single
-    if (here.structure, here.leaves) != (there.structure, there.leaves):
+    if not _see_alike(here, there):
         raise ConfigError(
             f"{run} was started with observations {here.describe()}, this environment shows {there.describe()}: give "
             "the environment of the run"
@@ -57,6 +57,11 @@ def require_same(task: Task, spec: Spec, run: str) -> None:
             f"{run} was started with the actions {spec.action}, this environment takes {task.spec.action}: give the "
             "environment of the run"
         )
+
+
+def _see_alike(one: ObservationSpace, other: ObservationSpace) -> bool:
+    """Whether observations have the same parts, of the same shapes, that mean the same: classes, images or numbers."""
+    return (one.structure, one.leaves) == (other.structure, other.leaves)
 
 
 def _same_actions(one: ActionSpace, other: ActionSpace) -> bool:
