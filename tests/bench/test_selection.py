@@ -77,6 +77,7 @@ def test_a_run_is_measured_once(tmp_path, no_figures):
 
     save_d4rl(toy.demonstrations(6), tmp_path / "toy.hdf5")
     options = {"chunk": 20, "steps": 60, "eval_every": 20, "checkpoint_every": 60, "eval_episodes": 2, "quiet": True}
+    options["select"] = "last"  # so that a selection at the end would be the measurement's
     cfg = dataclasses.replace(toy.shrink(bc.Config()), optimizer=OptimizerConfig(lr=0.02))
     run = imitax.train(
         cfg, env=toy.ENV, demos=tmp_path / "toy.hdf5", validation_episodes=2, out=tmp_path / "run", **options
