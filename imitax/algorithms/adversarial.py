@@ -17,7 +17,8 @@ own whose rewards are computed by the new discriminator.
 Differs from the papers: all learn their policy by soft actor-critic from a replay of everything that the learner
 did (GAIL, AIRL and GAIfO: on-policy TRPO or PPO; DAC: TD3), without correcting for its age. AIRL's discriminator is
 `f(s, a, s') - log pi(a|s)` with the current policy; the policy's reward is f alone, and the entropy bonus of soft
-actor-critic stands for the other term: at alpha = 1 the objective is AIRL's.
+actor-critic stands for the other term: at alpha = 1 the objective is AIRL's. Its preset has alpha = 0.1, absorbing
+states, a hinge gradient penalty, and bounds for h and log pi(a|s), which the paper has not: without, it learns nothing.
 """
 
 from dataclasses import field, replace
@@ -29,7 +30,7 @@ import jax.random as jr
 from jaxtyping import Array, Float, PRNGKeyArray
 
 from imitax.agents.actor_critic import CLEANIL, ActorCritic, SoftActorCritic, create, improve, next_value, regression
-from imitax.agents.log_policy import log_policy
+from imitax.agents.log_policy import LogPolicy
 from imitax.agents.replay import Replay
 from imitax.agents.start import Start
 from imitax.algorithm import Needs, Schedule
@@ -42,9 +43,19 @@ from imitax.choices.terminal import Terminal, absorbing_transition
 from imitax.choices.weight_penalty import l2
 from imitax.errors import ConfigError
 from imitax.learner import Learner, OptimizerConfig
-from imitax.networks import AnyReward, Critic, CriticConfig, Normalizer, Policy, PolicyHead, Reward, RewardConfig
+from imitax.networks import (
+    AnyReward,
+    Critic,
+    CriticConfig,
+    Normalizer,
+    Policy,
+    PolicyConfig,
+    PolicyHead,
+    Reward,
+    RewardConfig,
+)
 from imitax.networks.reward_ensemble import by_member
-from imitax.settings import INLINE, Count, Positive, ShareBelowOne, settings
+from imitax.settings import INLINE, Count, ShareBelowOne, settings
 from imitax.types import Batch, Metrics, Transition, concat, part
 
 
@@ -66,11 +77,7 @@ class Config:
     """Transitions in an update."""
     normalize_obs: bool = True
     """Standardise observations with the statistics of the training demonstrations."""
-    subtract_log_policy: bool = False
-    """The discriminator's logit is h - log pi(a|s) (AIRL)."""
-    log_policy_bound: Positive | None = None
-    """log pi(a|s) lies within +-this there; None leaves it free. Where the policy would hardly take the expert's action
-    it is minus hundreds, tells the two apart alone, and h learns nothing."""
+    log_policy: Annotated[LogPolicy, INLINE] = LogPolicy()
     reward_updates: Count = 1
     """Discriminator steps in an update, each on a batch of its own."""
     expert_share: ShareBelowOne = 0.5
@@ -82,21 +89,12 @@ class Config:
                 f"expert_share={self.expert_share} of batch_size={self.batch_size} leaves no transition of the "
                 "learner: lower it, or enlarge the batch"
             )
-        if self.log_policy_bound is not None and not self.subtract_log_policy:
-            raise ConfigError("log_policy_bound is for subtract_log_policy, AIRL's logit")
-        loss, head = self.discriminator.discrimination.kind, self.discriminator.head.kind
-        if self.subtract_log_policy and loss in ("linear", "least_squares", "mixup"):
-            form = "subtract_log_policy is AIRL's form of the cross-entropy logit"
-            raise ConfigError(f"{form}, not of discrimination.kind={loss}")
-        if self.subtract_log_policy and head != "logit":
-            raise ConfigError(
-                f"head.kind={head} reads h as the whole logit, and subtract_log_policy takes log pi(a|s) off it: use "
-                "head.kind=logit"
-            )
+        self.log_policy.require(self.discriminator)
 
 
 _TWO_SIDED = GradientPenalty("two_sided", weight=10.0, margin=1.0)
 _NET = RewardConfig(activation="tanh", bound=None)
+_PENALISED = Discriminator(_NET, gradient_penalty=_TWO_SIDED)
 _PAPER = Config(
     agent=SoftActorCritic(critic_optimizer=OptimizerConfig()),
     discriminator=Discriminator(reward=_NET, gradient_penalty=GradientPenalty("none")),
@@ -124,21 +122,21 @@ PRESETS = {
     ),
     "airl": replace(
         _PAPER,
-        agent=replace(_PAPER.agent, temperature=Temperature("fixed", initial=1.0)),
-        discriminator=replace(_PAPER.discriminator, reward=replace(_NET, inputs="state", shaping=True)),
-        subtract_log_policy=True,
+        agent=replace(
+            Config().agent, temperature=Temperature("fixed", initial=0.1), policy=PolicyConfig(action_clip=0.01)
+        ),
+        discriminator=Discriminator(
+            replace(_NET, inputs="state", shaping=True, bound=10.0), gradient_penalty=GradientPenalty(inputs="observed")
+        ),
+        log_policy=LogPolicy(subtract_log_policy=True, log_policy_bound=10.0),
     ),
-    "fairl": replace(
-        _PAPER, discriminator=Discriminator(reward=_NET, head=RewardHead("fairl"), gradient_penalty=_TWO_SIDED)
-    ),
+    "fairl": replace(_PAPER, discriminator=replace(_PENALISED, head=RewardHead("fairl"))),
     "gaifo": replace(
         _PAPER,
         discriminator=replace(_PAPER.discriminator, reward=replace(_NET, inputs="state_next"), head=RewardHead("gail")),
     ),
     "hype": replace(
-        _PAPER,
-        discriminator=Discriminator(reward=_NET, discrimination=Discrimination("linear"), gradient_penalty=_TWO_SIDED),
-        expert_share=0.5,
+        _PAPER, discriminator=replace(_PENALISED, discrimination=Discrimination("linear")), expert_share=0.5
     ),
 }
 """default: ours. cleanil: CleanIL at HEAD, 3x256. The others are the papers named above, with soft actor-critic."""
@@ -146,7 +144,9 @@ PRESETS = {
 
 def needs(cfg: Config) -> Needs:
     """Demonstrations, whose actions count unless only states are compared, and an environment."""
-    seen = cfg.discriminator.reward.inputs == "state_action" or cfg.subtract_log_policy or cfg.expert_share > 0
+    seen = (
+        cfg.discriminator.reward.inputs == "state_action" or cfg.log_policy.subtract_log_policy or cfg.expert_share > 0
+    )
     return Needs(
         box_only="",
         expert=True,
@@ -185,7 +185,7 @@ def discriminator_loss(
     """Discrimination, gradient penalty and weight penalty, on as many transitions of expert and learner."""
     (kd, kl, kp), parts = jr.split(key, 3), cfg.discriminator
     x_expert, x_learner = (cfg.agent.terminal.reward_input(t) for t in (expert, learner))
-    logp = log_policy(actor, expert, learner, cfg.log_policy_bound) if cfg.subtract_log_policy else 0.0
+    logp = cfg.log_policy(actor, expert, learner)
     loss, metrics = parts.discrimination(lambda x: net(x, kd) - logp, x_expert, x_learner, kl)
     penalty, norm = parts.gradient_penalty(net, x_expert, x_learner, kp)
     decay = parts.l2 * l2(net) if parts.l2 else jnp.zeros(())

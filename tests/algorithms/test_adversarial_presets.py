@@ -7,6 +7,7 @@ import pytest
 import toy
 from implied import SPEC
 
+from imitax.agents.log_policy import LogPolicy
 from imitax.agents.start import Start
 from imitax.algorithms import adversarial
 from imitax.algorithms.adversarial import Config
@@ -28,10 +29,12 @@ def test_presets_are_their_methods():
     assert (p.dac.agent.terminal.kind, dac.head.kind, dac.gradient_penalty.kind) == ("absorbing", "logit", "two_sided")
     assert (dac.gradient_penalty.inputs, dac.reward.bound, p.dac.agent.critic.layer_norm) == ("observed", 3.0, True)
     assert (p.dac.agent.temperature.kind, p.dac.agent.ema_share, p.dac.expert_share) == ("tuned", 0.2, 0.0)
-    assert p.airl.subtract_log_policy
-    assert p.airl.discriminator.reward.shaping
-    assert p.airl.discriminator.reward.inputs == "state"
-    assert (p.airl.agent.temperature.kind, p.airl.agent.temperature.initial) == ("fixed", 1.0)
+    airl = p.airl.discriminator
+    assert (airl.reward.inputs, airl.reward.shaping, airl.reward.bound) == ("state", True, 10.0)
+    assert (airl.gradient_penalty.kind, airl.gradient_penalty.inputs) == ("hinge", "observed")
+    assert p.airl.log_policy == LogPolicy(subtract_log_policy=True, log_policy_bound=10.0)
+    assert (p.airl.agent.terminal.kind, p.airl.agent.policy.action_clip) == ("absorbing", 0.01)
+    assert p.airl.agent.temperature == Temperature("fixed", initial=0.1)
     assert p.fairl.discriminator.head.kind == "fairl"
     assert (p.gaifo.discriminator.reward.inputs, adversarial.needs(p.gaifo).actions) == ("state_next", False)
     assert (p.hype.discriminator.discrimination.kind, p.hype.expert_share) == ("linear", 0.5)
