@@ -10,6 +10,7 @@ from imitax.datasets.bounds import out_of_set
 from imitax.datasets.environment import bare, columns, finite
 from imitax.datasets.episode import Dataset, kwargs_json
 from imitax.datasets.faults import zeroed_ends
+from imitax.envs.guard import LARGEST_REWARD
 from imitax.errors import ConfigError, DataError
 from imitax.observation_spaces import checked, of_space, parts
 from imitax.observations import Misfit, kind_of, named
@@ -50,6 +51,7 @@ def validate(
         *_missing(dataset, need_actions, need_rewards),
         *_environment(dataset, observation_space, action_space, env_id, env_kwargs),
         *_not_finite(dataset),
+        *_huge_rewards(dataset),
         *_zeroed_ends(dataset),
         *_out_of_bounds(dataset, action_space, action_tolerance),
     ]
@@ -145,6 +147,15 @@ def _not_finite(dataset: Dataset) -> Iterator[str]:
                 places.setdefault("observations" if name == "observation" else name, []).append(place)
     for name, found in places.items():
         yield f"{name} hold NaN or infinity: {_list(found)}; repair or drop these episodes"
+
+
+def _huge_rewards(dataset: Dataset) -> Iterator[str]:
+    huge = [
+        np.abs(e.rewards[np.isfinite(e.rewards)]) > LARGEST_REWARD for e in dataset.episodes if e.rewards is not None
+    ]
+    if found := sum(int(rows.sum()) for rows in huge):
+        beyond = f"{found} rewards are beyond ±{LARGEST_REWARD:g}"
+        yield f"{beyond}, whose squares 32-bit numbers do not hold; scale them down"
 
 
 def _zeroed_ends(dataset: Dataset) -> Iterator[str]:

@@ -17,6 +17,10 @@ from imitax.observations import Misfit, kind_of
 FIRST_USE = (AssertionError, AttributeError, TypeError, ValueError, gym.error.Error)
 """What Gymnasium's checkers and wrappers raise in the first reset or step of an environment with another interface."""
 
+LARGEST_REWARD = 1e15
+"""In size: squares of its discounted sums, as losses have them, are still 32-bit numbers. An infinite loss has no
+gradient, and an optimiser would learn nothing without a word."""
+
 _open: "WeakValueDictionary[int, Guard]" = WeakValueDictionary()
 """The guards that are in use, by the identity of the environment beneath all wrappers."""
 
@@ -111,7 +115,7 @@ class Guard:
             if type(result) is not tuple or len(result) != 5:
                 result = self._five(result)
             obs, reward, terminated, truncated, info = result
-            if not (isinstance(reward, float) and math.isfinite(reward)):
+            if not (isinstance(reward, float) and -LARGEST_REWARD <= reward <= LARGEST_REWARD):
                 reward = self._reward(reward)
             if type(terminated) is not bool:
                 terminated = self._flag(terminated, "terminated")
@@ -215,6 +219,10 @@ class Guard:
             raise self.problem(f"the reward is {kind_of(reward)}, not one number", "return a float")
         if not math.isfinite(value):
             raise self.problem(f"the reward is {value:g}", "repair the environment; nothing is learned from it")
+        if abs(value) > LARGEST_REWARD:
+            raise self.problem(
+                f"the reward is {value:g}, whose square 32-bit numbers do not hold", "scale rewards down"
+            )
         return value
 
     def _flag(self, flag: Any, name: str) -> bool:

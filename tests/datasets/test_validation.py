@@ -73,6 +73,12 @@ def test_what_float32_cannot_hold_is_infinite():
         validate(load(but(next_observations=NEXT, rewards=[*np.ones(5), 1e300])))
 
 
+def test_what_squares_to_more_than_float32_holds_is_refused():
+    validate(load(but(next_observations=NEXT, rewards=[*np.ones(5), 1e15])))
+    with pytest.raises(DataError, match=r"1 rewards are beyond ±1e\+15, whose squares .*; scale them down"):
+        validate(load(but(next_observations=NEXT, rewards=[*np.ones(5), -1e20])))
+
+
 def test_validation_lists_every_problem(dataset):
     broken = spoiled(spoiled(dataset, "actions", 3.0), "observations", np.nan, episode=3, row=0)
     with pytest.raises(DataError) as raised:

@@ -65,6 +65,7 @@ def test_wrong_answers_to_reset(answer, words):
         ((ONE, "1", False, False, {}), "the reward is '1', not one number"),
         ((ONE, np.nan, False, False, {}), "the reward is nan"),
         ((ONE, np.float32("inf"), False, False, {}), "the reward is inf"),
+        ((ONE, -1e20, False, False, {}), r"the reward is -1e\+20, whose square 32-bit .*; scale rewards down"),
         ((ONE, 0.0, None, False, {}), "terminated is None, not True or False"),
         ((ONE, 0.0, False, {}, {}), "truncated is a dict, not True or False"),
         ((np.zeros(3), 0.0, False, False, {}), r"shape \(3,\)"),
