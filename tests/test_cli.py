@@ -1,5 +1,6 @@
 """The command line: what it refuses, with which status, and what it passes on."""
 
+import errno
 import importlib
 import subprocess
 import sys
@@ -19,6 +20,19 @@ def ended(args, capsys):
     with pytest.raises(SystemExit) as end:
         cli.main(args)
     return end.value.code, capsys.readouterr().err
+
+
+def test_what_the_operating_system_refuses_ends_with_a_line(tmp_path, capsys):
+    with pytest.raises(SystemExit) as raised:
+        cli.main(
+            ["train", "bc", "--env", "Pendulum-v1", "--demos", "hopper-expert", "--out", str(tmp_path / ("x" * 300))]
+        )
+    assert raised.value.code == 2
+    assert capsys.readouterr().err.endswith("x: File name too long\n")
+    full = OSError(errno.ENOSPC, "No space left on device", "runs/a")
+    assert cli.os_problem(full).startswith(
+        "runs/a: No space left on device; make room, then go on with imitax train --r"
+    )
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 One file a command; each is imported when its command is given, and what is heavy when the command is carried out.
 """
 
+import errno
 import importlib
 import os
 import sys
@@ -77,6 +78,17 @@ def main(argv: Sequence[str] | None = None) -> None:
     except BrokenPipeError:  # the reader, such as `head`, has what it wanted
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(141)
+    except OSError as e:  # a full disk, a name too long, a folder without permission
+        print(f"imitax: {os_problem(e)}", file=sys.stderr)
+        sys.exit(2)
+
+
+def os_problem(error: OSError) -> str:
+    """What the operating system did not do, in one line."""
+    where = "" if error.filename is None else f"{printable(str(error.filename))}: "
+    again = ", then go on with imitax train --resume" if error.errno in (errno.ENOSPC, errno.EDQUOT) else ""
+    do = f"; make room{again}; files are written whole or not at all" if again else ""
+    return f"{where}{error.strerror or error}{do}"
 
 
 def _show_warning(message: Warning | str, *where: Any, **_: Any) -> None:
