@@ -19,6 +19,11 @@ def of_space(space: gym.Space, name: str = "observation") -> ObservationSpace:
     Raises:
         ConfigError: with the leaf that cannot be observed, and what to do.
     """
+    if isinstance(space, gym.spaces.Box) and space.shape == ():
+        raise ConfigError(
+            f"{name} is one number without an axis, which a recording takes for a class: give it shape (1,), "
+            "for instance with gymnasium.wrappers.ReshapeObservation(env, (1,))"
+        )
     tree = _leaves(space, name)
     names = Counter(leaf for leaf, _ in named(tree, name))
     if twice := [leaf for leaf, count in names.items() if count > 1]:
