@@ -52,7 +52,7 @@ def test_actions_that_it_takes(actions):
     [
         (gym.spaces.Discrete(16, start=1), gym.spaces.Discrete(20)),
         (gym.spaces.Discrete(16, start=1), gym.spaces.Discrete(16)),
-        (gym.spaces.Discrete(16), Box(-9, 9, ())),
+        (gym.spaces.Dict({"a": gym.spaces.Discrete(16)}), gym.spaces.Dict({"a": Box(-9, 9, ())})),
         (Box(0, 255, (8, 8, 3), np.uint8), Box(0, 1, (8, 8, 3))),
     ],
 )
