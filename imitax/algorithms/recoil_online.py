@@ -15,7 +15,9 @@ Differs from the paper: the paper is offline, and its code fits V by implicit ma
 chooses the actions. Differs from CleanIL: the absorbing state has a transition to itself in the data, so
 that its value is learned from temporal differences; it is flagged in the next state alone, not in the one before it;
 values are bounded where they are bootstrapped, not where they are learned (a clipped output has no gradient).
-`closed_form` as in `agents/implied_reward.py` concerns the squared term; the contrast is left as it is.
+`closed_form` as in `agents/implied_reward.py` concerns the squared term; the contrast is left as it is. CleanIL ranks
+demonstrated actions above the policy's in the expert's states with a weight of a tenth (m = 0.1), and has w = 0.5 or
+0.2; with m = 1/2 and w = 1/3, close to which the default is, the gradient is that of IQ-Learn's default.
 """
 
 from dataclasses import replace
@@ -46,14 +48,15 @@ class Config:
     """ReCOIL with an environment."""
 
     agent: Annotated[SoftActorCritic, INLINE] = SoftActorCritic(
-        ema=0.999,
+        ema=0.99999,
+        ema_share=0.2,
         critic=CriticConfig(layer_norm=True, zero_head=True),
         critic_optimizer=OptimizerConfig(),
         td_loss=TdLoss(value_clip=1000.0),
         terminal=Terminal("absorbing"),
-        temperature=Temperature("fixed", initial=0.1),
+        temperature=Temperature("fixed", initial=0.01),
     )
-    contrast: Annotated[Contrast, INLINE] = Contrast()
+    contrast: Annotated[Contrast, INLINE] = Contrast(td_weight=0.33, expert_share=0.5)
     replay: Annotated[Replay, INLINE] = Replay(warmup_steps=2000)
     inferred: Annotated[InferredActions, INLINE] = InferredActions()
     batch_size: Count = 128
@@ -78,6 +81,7 @@ PRESETS = {
             terminal=Terminal("absorbing"),
             temperature=Temperature("fixed", initial=0.1),
         ),
+        contrast=Contrast(),
     ),
 }
 """default: ours. observations: ours, for demonstrations without actions. cleanil: CleanIL's networks and rates, w as

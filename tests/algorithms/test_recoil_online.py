@@ -1,12 +1,15 @@
 import equinox as eqx
 import implied
+import jax
 import jax.random as jr
 import numpy as np
 import pytest
 from implied import transitions
 
+from imitax.agents.contrast import contrast_loss
 from imitax.agents.start import Start
-from imitax.algorithms import recoil_online
+from imitax.algorithms import iq_learn, recoil_online
+from imitax.choices.gradient_penalty import GradientPenalty
 from imitax.choices.temperature import Temperature
 from imitax.choices.terminal import Terminal
 from imitax.config import override
@@ -68,6 +71,24 @@ def test_the_critics_loss_is_the_contrasts():
     _, metrics = recoil_online.update(state, Batch(transitions(), transitions(seed=1)), cfg, jr.key(1))
     assert float(metrics["critic_loss"]) == pytest.approx(0.2 * 2.25, rel=1e-4)
     assert float(metrics["anchors"]) == 0
+
+
+@pytest.mark.parametrize("kind", ["mask", "absorbing"])
+def test_with_these_weights_the_gradient_is_iq_learns(kind):
+    """Times 1 - w = 2/3; IQ-Learn's default has r^2 / 2 there."""
+    parts = {**implied.SMALL, "terminal": Terminal(kind), "gradient_penalty": GradientPenalty("none")}
+    cfg = override(BASE, **parts, td_weight=1 / 3, expert_share=0.5)
+    agent, key = start(cfg).agent, jr.key(5)
+    expert, replay = (transitions(terminated=True, absorbing=1, seed=n) for n in (1, 2))
+    ours = (cfg.agent, cfg.contrast, cfg.gradient_penalty)
+    found, _ = eqx.filter_grad(contrast_loss, has_aux=True)(agent.critic.net, agent, (expert, replay), ours, key)
+    other = override(iq_learn.Config(), **parts, temperature=BASE.agent.temperature)
+    wanted, _ = eqx.filter_grad(iq_learn.online_loss, has_aux=True)(
+        agent.critic.net, agent, Batch(expert, replay), other, key
+    )
+    for x, y in zip(jax.tree.leaves(found), jax.tree.leaves(wanted), strict=True):
+        np.testing.assert_allclose(x, 2 / 3 * y, rtol=1e-4, atol=1e-6)
+    assert max(float(abs(x).max()) for x in jax.tree.leaves(found)) > 0.01
 
 
 @pytest.mark.parametrize(
