@@ -86,8 +86,8 @@ def main(argv: Sequence[str] | None = None) -> None:
 def os_problem(error: OSError) -> str:
     """What the operating system did not do, in one line."""
     where = "" if error.filename is None else f"{printable(str(error.filename))}: "
-    again = ", then go on with imitax train --resume" if error.errno in (errno.ENOSPC, errno.EDQUOT) else ""
-    do = f"; make room{again}; files are written whole or not at all" if again else ""
+    full = error.errno in (errno.ENOSPC, errno.EDQUOT)
+    do = "; make room, then go on with imitax train --resume; files are written whole or not at all" if full else ""
     return f"{where}{error.strerror or error}{do}"
 
 

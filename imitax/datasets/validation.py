@@ -154,8 +154,8 @@ def _huge_rewards(dataset: Dataset) -> Iterator[str]:
         np.abs(e.rewards[np.isfinite(e.rewards)]) > LARGEST_REWARD for e in dataset.episodes if e.rewards is not None
     ]
     if found := sum(int(rows.sum()) for rows in huge):
-        beyond = f"{found} rewards are beyond ±{LARGEST_REWARD:g}"
-        yield f"{beyond}, whose squares 32-bit numbers do not hold; scale them down"
+        limit = f"±{LARGEST_REWARD:g}"
+        yield f"{found} rewards are beyond {limit}, whose squares 32-bit numbers do not hold; scale them down"
 
 
 def _zeroed_ends(dataset: Dataset) -> Iterator[str]:
