@@ -17,7 +17,8 @@ that its value is learned from temporal differences; it is flagged in the next s
 values are bounded where they are bootstrapped, not where they are learned (a clipped output has no gradient).
 `closed_form` as in `agents/implied_reward.py` concerns the squared term; the contrast is left as it is. CleanIL ranks
 demonstrated actions above the policy's in the expert's states with a weight of a tenth (m = 0.1), and has w = 0.5 or
-0.2; with m = 1/2 and w = 1/3, close to which the default is, the gradient is that of IQ-Learn's default.
+0.2 and a gradient penalty from a slope of 200 on, off here by default; with m = 1/2 and w = 1/3, close to which the
+default is, the gradient is that of IQ-Learn's default.
 """
 
 from dataclasses import replace
@@ -48,8 +49,7 @@ class Config:
     """ReCOIL with an environment."""
 
     agent: Annotated[SoftActorCritic, INLINE] = SoftActorCritic(
-        ema=0.99999,
-        ema_share=0.2,
+        ema=0.999,
         critic=CriticConfig(layer_norm=True, zero_head=True),
         critic_optimizer=OptimizerConfig(),
         td_loss=TdLoss(value_clip=1000.0),
@@ -63,7 +63,7 @@ class Config:
     """Demonstrated, and as many replayed, transitions in an update."""
     normalize_obs: bool = True
     """Standardise observations with the statistics of the training demonstrations."""
-    gradient_penalty: GradientPenalty = GradientPenalty("hinge", weight=10.0, margin=200.0, at="both", norm="linf")
+    gradient_penalty: GradientPenalty = GradientPenalty("none")
     """Of the critics, at demonstrated transitions and at the replay's states with the policy's actions."""
 
     def __post_init__(self):
@@ -82,6 +82,7 @@ PRESETS = {
             temperature=Temperature("fixed", initial=0.1),
         ),
         contrast=Contrast(),
+        gradient_penalty=GradientPenalty("hinge", weight=10.0, margin=200.0, at="both", norm="linf"),
     ),
 }
 """default: ours. observations: ours, for demonstrations without actions. cleanil: CleanIL's networks and rates, w as

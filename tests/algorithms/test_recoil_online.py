@@ -9,7 +9,6 @@ from implied import transitions
 from imitax.agents.contrast import contrast_loss
 from imitax.agents.start import Start
 from imitax.algorithms import iq_learn, recoil_online
-from imitax.choices.gradient_penalty import GradientPenalty
 from imitax.choices.temperature import Temperature
 from imitax.choices.terminal import Terminal
 from imitax.config import override
@@ -76,7 +75,7 @@ def test_the_critics_loss_is_the_contrasts():
 @pytest.mark.parametrize("kind", ["mask", "absorbing"])
 def test_with_these_weights_the_gradient_is_iq_learns(kind):
     """Times 1 - w = 2/3; IQ-Learn's default has r^2 / 2 there."""
-    parts = {**implied.SMALL, "terminal": Terminal(kind), "gradient_penalty": GradientPenalty("none")}
+    parts = {**implied.SMALL, "terminal": Terminal(kind)}
     cfg = override(BASE, **parts, td_weight=1 / 3, expert_share=0.5)
     agent, key = start(cfg).agent, jr.key(5)
     expert, replay = (transitions(terminated=True, absorbing=1, seed=n) for n in (1, 2))
