@@ -16,9 +16,8 @@ own whose rewards are computed by the new discriminator.
 
 Differs from the papers: all learn their policy by soft actor-critic from a replay of everything that the learner
 did (GAIL, AIRL and GAIfO: on-policy TRPO or PPO; DAC: TD3), without correcting for its age. AIRL's discriminator is
-`f(s, a, s') - log pi(a|s)` with the current policy; the policy's reward is f alone, and the entropy bonus of soft
-actor-critic stands for the other term: at alpha = 1 the objective is AIRL's. Its preset has alpha = 0.1, absorbing
-states, a hinge gradient penalty, and bounds for h and log pi(a|s), which the paper has not: without, it learns nothing.
+`f(s, a, s') - log pi(a|s)` with the current policy; the policy's reward is f alone, and the entropy bonus stands for
+the other term: at alpha = 1 the objective is AIRL's. What else its preset differs in is in docs/adversarial.md.
 """
 
 from dataclasses import field, replace
@@ -128,7 +127,8 @@ PRESETS = {
         discriminator=Discriminator(
             replace(_NET, inputs="state", shaping=True, bound=10.0), gradient_penalty=GradientPenalty(inputs="observed")
         ),
-        log_policy=LogPolicy(subtract_log_policy=True, log_policy_bound=10.0),
+        log_policy=LogPolicy(subtract_log_policy=True, log_policy_bound=3.0),
+        expert_share=0.5,
     ),
     "fairl": replace(_PAPER, discriminator=replace(_PENALISED, head=RewardHead("fairl"))),
     "gaifo": replace(

@@ -32,7 +32,8 @@ def test_presets_are_their_methods():
     airl = p.airl.discriminator
     assert (airl.reward.inputs, airl.reward.shaping, airl.reward.bound) == ("state", True, 10.0)
     assert (airl.gradient_penalty.kind, airl.gradient_penalty.inputs) == ("hinge", "observed")
-    assert p.airl.log_policy == LogPolicy(subtract_log_policy=True, log_policy_bound=10.0)
+    assert p.airl.log_policy == LogPolicy(subtract_log_policy=True, log_policy_bound=3.0)
+    assert p.airl.expert_share == 0.5
     assert (p.airl.agent.terminal.kind, p.airl.agent.policy.action_clip) == ("absorbing", 0.01)
     assert p.airl.agent.temperature == Temperature("fixed", initial=0.1)
     assert p.fairl.discriminator.head.kind == "fairl"
