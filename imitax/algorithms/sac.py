@@ -51,9 +51,9 @@ PRESETS = {
     "steady": Config(agent=SoftActorCritic(ema=0.99999, ema_share=0.2, critic=CriticConfig(layer_norm=True))),
     "cleanil": Config(agent=CLEANIL, replay=Replay(warmup_steps=2000)),
 }
-"""default: ours, evaluated with an average over the last fifth of the updates. frugal: half the updates on half as large
-batches, and a short average, for long trainings where a step is cheap. steady: the default with normalised critics;
-learned rewards are taught with it. cleanil: CleanIL's networks and rates."""
+"""default: ours, evaluated with an average over the last fifth of the updates. frugal: half the updates on half as
+large batches, and a short average, for long trainings where a step is cheap. steady: the default with normalised
+critics; learned rewards are taught with it. cleanil: CleanIL's networks and rates."""
 
 
 def needs(cfg: Config) -> Needs:
