@@ -64,7 +64,7 @@ class Config:
     normalize_obs: bool = True
     """Standardise observations with the statistics of the training demonstrations."""
     gradient_penalty: GradientPenalty = GradientPenalty("none")
-    """Of the critics, at demonstrated transitions and at the replay's states with the policy's actions."""
+    """Of the critics, between demonstrated transitions and the replay's states with the policy's actions."""
 
     def __post_init__(self):
         require_implied_rewards(self.agent.terminal)

@@ -48,7 +48,7 @@ class Config:
 PRESETS = {
     "default": Config(),
     "frugal": Config(agent=SoftActorCritic(ema=0.999), steps_per_update=2, batch_size=128),
-    "steady": Config(agent=SoftActorCritic(ema=0.99999, ema_share=0.2, critic=CriticConfig(layer_norm=True))),
+    "steady": Config(agent=replace(Config().agent, critic=CriticConfig(layer_norm=True))),
     "cleanil": Config(agent=CLEANIL, replay=Replay(warmup_steps=2000)),
 }
 """default: ours, evaluated with an average over the last fifth of the updates. frugal: half the updates on half as
