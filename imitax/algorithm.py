@@ -45,8 +45,9 @@ class Needs:
     """H: of demonstrations the next H actions, one after the other; `Transition.recorded` says which there are."""
     without_actions: str = "it learns from actions"
     """Why demonstrations must have actions, and under which settings they need not, after "because"."""
-    held_out: bool = False
-    """Some demonstrations are held out unless the user says otherwise; turns find them in `Buffers.held_out`."""
+    held_out: str = ""
+    """Why some demonstrations are held out unless the user says otherwise, after "so that"; empty where they are not.
+    Turns find them in `Buffers.held_out`."""
     segments: bool = False
     """Consecutive transitions of demonstrations: they must not be subsampled."""
     initial: bool = False

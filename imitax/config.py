@@ -42,7 +42,7 @@ class Training:
     """Demonstration episodes, drawn by the seed; None takes all."""
     validation_episodes: CountOrZero | None = None
     """Of these, episodes held out whole for validation. None: a tenth without an environment and, of five or more, with
-    `--early-stopping`; else none."""
+    `--early-stopping` or `--held-out-penalty.every`; else none."""
     subsample: Count = 1
     """Keep every K-th transition of a demonstration, from a random offset."""
     offline_data: str | None = None

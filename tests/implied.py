@@ -3,10 +3,15 @@
 import equinox as eqx
 import jax
 import jax.numpy as jnp
+import jax.random as jr
 import numpy as np
 
+from imitax.agents.actor_critic import SoftActorCritic, create
+from imitax.agents.start import Start
+from imitax.choices.temperature import Temperature
+from imitax.choices.terminal import Terminal
 from imitax.learner import OptimizerConfig
-from imitax.networks import CriticConfig, PolicyConfig
+from imitax.networks import CriticConfig, Normalizer, PolicyConfig
 from imitax.spaces import Spec
 from imitax.types import Transition, concat
 
@@ -39,6 +44,25 @@ def transition(obs, action, next_obs, terminated, absorbing=None, reward=0.0):
         obs, action, jnp.broadcast_to(jnp.asarray(reward, jnp.float32), (n,)), next_obs,
         jnp.asarray(terminated), jnp.asarray(absorbing),
     )  # fmt: skip
+
+
+def linear(weights):
+    """Settings and an agent whose critic and target critic are Q = w . [s, a]."""
+    cfg = SoftActorCritic(
+        **SMALL | {"critic": CriticConfig(hidden=(), members=1)},
+        terminal=Terminal("mask"),
+        temperature=Temperature("fixed", initial=NO_ENTROPY),
+    )
+    agent = create(cfg, Start(SPEC, Normalizer.identity(2), jr.key(0)), jr.key(0))
+    nets = [
+        eqx.tree_at(
+            lambda n: (n.mlp.weights[0], n.mlp.biases[0]),
+            net,
+            (np.asarray(weights, np.float32)[None, :, None] + 0 * net.mlp.weights[0], 0 * net.mlp.biases[0]),
+        )
+        for net in (agent.critic.net, agent.target)
+    ]
+    return cfg, eqx.tree_at(lambda a: (a.critic.net, a.target), agent, tuple(nets))
 
 
 ENDS = transition(

@@ -94,7 +94,7 @@ def needs(cfg: Config) -> Needs:
         actions=True,
         without_actions="it clones them",
         action_horizon=cfg.chunks.action_horizon,
-        held_out=cfg.early_stopping > 0,
+        held_out="the policy that explains them best is kept" if cfg.early_stopping else "",
         normalize_obs=cfg.normalize_obs,
         box_only=ensembled if cfg.chunks.action_ensemble else "",
         open_box=True,

@@ -40,12 +40,14 @@ from imitax.agents.actor_critic import (
     create,
     masked_mean,
 )
+from imitax.agents.held_out_penalty import OFF, HeldOutPenalty, Smoothing, compare, smoothed
 from imitax.agents.implied_reward import Implied, half_means, implied, policy_choices
 from imitax.agents.inferred_actions import CRITIC_NEEDS_ACTIONS, InferredActions, infer
 from imitax.agents.policy_extraction import PolicyUpdate, extract
 from imitax.agents.replay import Replay
 from imitax.agents.start import Start
 from imitax.algorithm import Needs, Schedule
+from imitax.buffers import Buffers
 from imitax.choices.critic_penalty import critic_penalty
 from imitax.choices.divergence import Divergence
 from imitax.choices.gradient_penalty import GradientPenalty
@@ -79,6 +81,8 @@ class Config:
     """Standardise observations with the statistics of the training demonstrations."""
     gradient_penalty: GradientPenalty = GradientPenalty("none")
     """Of the critics, between expert and replay transitions."""
+    held_out_penalty: HeldOutPenalty = HeldOutPenalty()
+    """Of the critics, where they have learned the demonstrations by heart."""
     regime: Literal["online", "offline"] = "online"
     """online: with an environment, whose transitions are the replay. offline: demonstrations alone."""
     divergence: Divergence = Divergence("chi2", scale=0.5)
@@ -125,6 +129,7 @@ _PAPER = Config(
     ),
     replay=Replay(warmup_steps=0),
     normalize_obs=False,
+    held_out_penalty=OFF,
     batch_size=256,
 )
 
@@ -138,6 +143,7 @@ _CLONE = replace(
 """What clones is set as in behaviour cloning, whose page says why."""
 _OFFLINE = Config(
     agent=_CLONE,
+    held_out_penalty=OFF,
     regime="offline",
     on="expert",
     value_term="value_expert",
@@ -147,7 +153,7 @@ _OFFLINE = Config(
 
 PRESETS = {
     "default": Config(),
-    "observations": Config(inferred=InferredActions(infer_actions=True)),
+    "observations": Config(inferred=InferredActions(infer_actions=True), held_out_penalty=OFF),
     "paper": _PAPER,
     "paper-v0": replace(_PAPER, value_term="v0"),
     "offline": _OFFLINE,
@@ -158,6 +164,7 @@ PRESETS = {
         on="expert",
         value_term="value_expert",
         value_entropy=False,
+        held_out_penalty=OFF,
         divergence=Divergence("chi2", scale=0.25),
         batch_size=256,
         gradient_penalty=GradientPenalty("hinge", weight=20.0, margin=1.0, norm="linf"),
@@ -177,6 +184,7 @@ def needs(cfg: Config) -> Needs:
         box_only=cfg.policy_update.box_only,
         expert=True,
         actions=not cfg.inferred.infer_actions,
+        held_out=cfg.held_out_penalty.held_out(cfg.inferred) if cfg.regime == "online" else "",
         without_actions=CRITIC_NEEDS_ACTIONS if cfg.regime == "online" else alone,
         initial=cfg.value_term == "v0",
         env=cfg.regime == "online",
@@ -186,24 +194,27 @@ def needs(cfg: Config) -> Needs:
 
 
 def schedule(cfg: Config) -> Schedule:
-    """One update a step."""
+    """One update a step, and comparisons on held-out demonstrations."""
     if cfg.regime == "offline":
         return Schedule(cfg.batch_size)
-    return Schedule(cfg.batch_size, cfg.replay.warmup_steps, cfg.replay.buffer_size)
+    turns = ((cfg.held_out_penalty.every, follow),) if cfg.held_out_penalty.every else ()
+    return Schedule(cfg.batch_size, cfg.replay.warmup_steps, cfg.replay.buffer_size, turns=turns)
 
 
 class State(eqx.Module):
-    """The agent, and the inverse model where actions are inferred."""
+    """The agent, the inverse model where actions are inferred, and the weight of the held-out penalty."""
 
     agent: ActorCritic
     normalizer: Normalizer
     inverse: Learner[PolicyHead] | None
+    smoothing: Smoothing | None
 
 
 def init(cfg: Config, start: Start) -> State:
     """A state before its first update."""
     inverse = cfg.inferred.create(start, cfg.agent.precision)
-    return State(create(cfg.agent, start, start.key), start.normalizer, inverse)
+    smoothing = Smoothing.create(cfg.held_out_penalty)
+    return State(create(cfg.agent, start, start.key), start.normalizer, inverse, smoothing)
 
 
 def values(
@@ -293,10 +304,11 @@ def update(state: State, batch: Batch, cfg: Config, key: PRNGKeyArray) -> tuple[
     if data.replay is None:
         return offline_update(state, data, cfg, kc, ka)
     assert data.expert is not None
-    critic, mc = state.agent.critic.descend(online_loss, state.agent, data, cfg, kc)
+    loss = smoothed(online_loss, state.smoothing, data, kc)
+    critic, mc = state.agent.critic.descend(loss, state.agent, data, cfg, kc)
     agent, states = replace(state.agent, critic=critic), concat(data.expert, data.replay)
     agent, ma = extract(agent, states, cfg.agent, cfg.policy_update, ka)
-    return State(agent, state.normalizer, inverse), mi | mc | ma
+    return replace(state, agent=agent, inverse=inverse), mi | mc | ma
 
 
 def offline_update(state: State, data: Batch, cfg: Config, kc: PRNGKeyArray, ka: PRNGKeyArray) -> tuple[State, Metrics]:
@@ -306,6 +318,13 @@ def offline_update(state: State, data: Batch, cfg: Config, kc: PRNGKeyArray, ka:
     agent = replace(state.agent, critic=critic)
     agent, ma = extract(agent, data.expert, cfg.agent, cfg.policy_update, ka)
     return replace(state, agent=agent), mc | ma
+
+
+def follow(state: State, buffers: Buffers, cfg: Config, key: PRNGKeyArray) -> tuple[State, Metrics]:
+    """The held-out penalty's weight after a comparison."""
+    agent = (state.agent, state.normalizer)
+    smoothing, metrics = compare(state.smoothing, agent, buffers, (cfg.held_out_penalty, cfg.agent), key)
+    return replace(state, smoothing=smoothing), metrics
 
 
 def policy(state: State) -> Policy:

@@ -27,11 +27,13 @@ import jax.random as jr
 from jaxtyping import Array, Float, PRNGKeyArray
 
 from imitax.agents.actor_critic import ActorCritic, SoftActorCritic, create, critic_mask, improve, next_value
+from imitax.agents.held_out_penalty import OFF, HeldOutPenalty, Smoothing, compare, smoothed
 from imitax.agents.implied_reward import half_means, policy_choices, step_share
 from imitax.agents.inferred_actions import CRITIC_NEEDS_ACTIONS, InferredActions, infer
 from imitax.agents.replay import Replay
 from imitax.agents.start import Start
 from imitax.algorithm import Needs, Schedule
+from imitax.buffers import Buffers
 from imitax.choices.critic_penalty import critic_penalty
 from imitax.choices.gradient_penalty import GradientPenalty
 from imitax.choices.temperature import Temperature
@@ -62,6 +64,8 @@ class Config:
     """Standardise observations with the statistics of the training demonstrations."""
     gradient_penalty: GradientPenalty = GradientPenalty("none")
     """Of the critics, between expert and replay transitions."""
+    held_out_penalty: HeldOutPenalty = HeldOutPenalty()
+    """Of the critics, where they have learned the demonstrations by heart."""
     reward_expert: float = 2.0
     """r_E, reward of demonstrated steps: 1 / c, with the paper's c = 0.5."""
     reward_learner: float = -2.0
@@ -93,7 +97,7 @@ class Config:
 
 PRESETS = {
     "default": Config(),
-    "observations": Config(expert_term="bootstrap", inferred=InferredActions(infer_actions=True)),
+    "observations": Config(expert_term="bootstrap", inferred=InferredActions(infer_actions=True), held_out_penalty=OFF),
     "paper": Config(
         agent=SoftActorCritic(
             critic=CriticConfig(members=1),
@@ -104,6 +108,7 @@ PRESETS = {
         ),
         replay=Replay(warmup_steps=10_000),
         learner_term="value",
+        held_out_penalty=OFF,
         normalize_obs=False,
         batch_size=256,
     ),
@@ -113,6 +118,7 @@ PRESETS = {
         reward_learner=0.0,
         expert_term="bootstrap",
         clip=False,
+        held_out_penalty=OFF,
         normalize_obs=False,
     ),
 }
@@ -128,6 +134,7 @@ def needs(cfg: Config) -> Needs:
         box_only="",
         expert=True,
         actions=not cfg.inferred.infer_actions,
+        held_out=cfg.held_out_penalty.held_out(cfg.inferred),
         without_actions=CRITIC_NEEDS_ACTIONS,
         env=True,
         absorbing=cfg.agent.terminal.samples_absorbing,
@@ -136,22 +143,25 @@ def needs(cfg: Config) -> Needs:
 
 
 def schedule(cfg: Config) -> Schedule:
-    """One update a step."""
-    return Schedule(cfg.batch_size, cfg.replay.warmup_steps, cfg.replay.buffer_size)
+    """One update a step, and comparisons on held-out demonstrations."""
+    turns = ((cfg.held_out_penalty.every, follow),) if cfg.held_out_penalty.every else ()
+    return Schedule(cfg.batch_size, cfg.replay.warmup_steps, cfg.replay.buffer_size, turns=turns)
 
 
 class State(eqx.Module):
-    """The agent, and the inverse model where actions are inferred."""
+    """The agent, the inverse model where actions are inferred, and the weight of the held-out penalty."""
 
     agent: ActorCritic
     normalizer: Normalizer
     inverse: Learner[PolicyHead] | None
+    smoothing: Smoothing | None
 
 
 def init(cfg: Config, start: Start) -> State:
     """A state before its first update."""
     inverse = cfg.inferred.create(start, cfg.agent.precision)
-    return State(create(cfg.agent, start, start.key), start.normalizer, inverse)
+    smoothing = Smoothing.create(cfg.held_out_penalty)
+    return State(create(cfg.agent, start, start.key), start.normalizer, inverse, smoothing)
 
 
 def critic_loss(
@@ -205,9 +215,17 @@ def update(state: State, batch: Batch, cfg: Config, key: PRNGKeyArray) -> tuple[
     assert data.expert is not None
     assert data.replay is not None
     kc, ka = jr.split(key)
-    critic, mc = state.agent.critic.descend(critic_loss, state.agent, data.expert, data.replay, cfg, kc)
+    loss = smoothed(critic_loss, state.smoothing, data, kc)
+    critic, mc = state.agent.critic.descend(loss, state.agent, data.expert, data.replay, cfg, kc)
     agent, ma = improve(replace(state.agent, critic=critic), concat(data.expert, data.replay), cfg.agent, ka)
-    return State(agent, state.normalizer, inverse), mi | mc | ma
+    return replace(state, agent=agent, inverse=inverse), mi | mc | ma
+
+
+def follow(state: State, buffers: Buffers, cfg: Config, key: PRNGKeyArray) -> tuple[State, Metrics]:
+    """The held-out penalty's weight after a comparison."""
+    agent = (state.agent, state.normalizer)
+    smoothing, metrics = compare(state.smoothing, agent, buffers, (cfg.held_out_penalty, cfg.agent), key)
+    return replace(state, smoothing=smoothing), metrics
 
 
 def policy(state: State) -> Policy:

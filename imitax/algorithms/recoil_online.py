@@ -30,10 +30,12 @@ from jaxtyping import PRNGKeyArray
 
 from imitax.agents.actor_critic import CLEANIL, ActorCritic, SoftActorCritic, create, improve
 from imitax.agents.contrast import Contrast, contrast_loss
+from imitax.agents.held_out_penalty import OFF, HeldOutPenalty, Smoothing, compare, smoothed
 from imitax.agents.inferred_actions import CRITIC_NEEDS_ACTIONS, InferredActions, infer
 from imitax.agents.replay import Replay
 from imitax.agents.start import Start
 from imitax.algorithm import Needs, Schedule
+from imitax.buffers import Buffers
 from imitax.choices.gradient_penalty import GradientPenalty
 from imitax.choices.td_loss import TdLoss
 from imitax.choices.temperature import Temperature
@@ -65,6 +67,8 @@ class Config:
     """Standardise observations with the statistics of the training demonstrations."""
     gradient_penalty: GradientPenalty = GradientPenalty("none")
     """Of the critics, between demonstrated transitions and the replay's states with the policy's actions."""
+    held_out_penalty: HeldOutPenalty = HeldOutPenalty()
+    """Of the critics, where they have learned the demonstrations by heart."""
 
     def __post_init__(self):
         require_implied_rewards(self.agent.terminal)
@@ -72,7 +76,7 @@ class Config:
 
 PRESETS = {
     "default": Config(),
-    "observations": Config(inferred=InferredActions(infer_actions=True)),
+    "observations": Config(inferred=InferredActions(infer_actions=True), held_out_penalty=OFF),
     "cleanil": Config(
         agent=replace(
             CLEANIL,
@@ -82,6 +86,7 @@ PRESETS = {
             temperature=Temperature("fixed", initial=0.1),
         ),
         contrast=Contrast(),
+        held_out_penalty=OFF,
         gradient_penalty=GradientPenalty("hinge", weight=10.0, margin=200.0, at="both", norm="linf"),
     ),
 }
@@ -95,6 +100,7 @@ def needs(cfg: Config) -> Needs:
         box_only="",
         expert=True,
         actions=not cfg.inferred.infer_actions,
+        held_out=cfg.held_out_penalty.held_out(cfg.inferred),
         without_actions=CRITIC_NEEDS_ACTIONS,
         env=True,
         absorbing=cfg.agent.terminal.samples_absorbing,
@@ -103,22 +109,25 @@ def needs(cfg: Config) -> Needs:
 
 
 def schedule(cfg: Config) -> Schedule:
-    """One update a step."""
-    return Schedule(cfg.batch_size, cfg.replay.warmup_steps, cfg.replay.buffer_size)
+    """One update a step, and comparisons on held-out demonstrations."""
+    turns = ((cfg.held_out_penalty.every, follow),) if cfg.held_out_penalty.every else ()
+    return Schedule(cfg.batch_size, cfg.replay.warmup_steps, cfg.replay.buffer_size, turns=turns)
 
 
 class State(eqx.Module):
-    """The agent, and the inverse model where actions are inferred."""
+    """The agent, the inverse model where actions are inferred, and the weight of the held-out penalty."""
 
     agent: ActorCritic
     normalizer: Normalizer
     inverse: Learner[PolicyHead] | None
+    smoothing: Smoothing | None
 
 
 def init(cfg: Config, start: Start) -> State:
     """A state before its first update."""
     inverse = cfg.inferred.create(start, cfg.agent.precision)
-    return State(create(cfg.agent, start, start.key), start.normalizer, inverse)
+    smoothing = Smoothing.create(cfg.held_out_penalty)
+    return State(create(cfg.agent, start, start.key), start.normalizer, inverse, smoothing)
 
 
 def update(state: State, batch: Batch, cfg: Config, key: PRNGKeyArray) -> tuple[State, Metrics]:
@@ -127,11 +136,19 @@ def update(state: State, batch: Batch, cfg: Config, key: PRNGKeyArray) -> tuple[
     assert data.expert is not None
     assert data.replay is not None
     kc, ka = jr.split(key)
+    loss = smoothed(contrast_loss, state.smoothing, data, kc)
     critic, mc = state.agent.critic.descend(
-        contrast_loss, state.agent, (data.expert, data.replay), (cfg.agent, cfg.contrast, cfg.gradient_penalty), kc
+        loss, state.agent, (data.expert, data.replay), (cfg.agent, cfg.contrast, cfg.gradient_penalty), kc
     )
     agent, ma = improve(replace(state.agent, critic=critic), concat(data.expert, data.replay), cfg.agent, ka)
-    return State(agent, state.normalizer, inverse), mi | mc | ma
+    return replace(state, agent=agent, inverse=inverse), mi | mc | ma
+
+
+def follow(state: State, buffers: Buffers, cfg: Config, key: PRNGKeyArray) -> tuple[State, Metrics]:
+    """The held-out penalty's weight after a comparison."""
+    agent = (state.agent, state.normalizer)
+    smoothing, metrics = compare(state.smoothing, agent, buffers, (cfg.held_out_penalty, cfg.agent), key)
+    return replace(state, smoothing=smoothing), metrics
 
 
 def policy(state: State) -> Policy:

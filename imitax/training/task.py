@@ -155,19 +155,19 @@ def action_space(spaces: Spaces | None, options: Training, data: list[Dataset]) 
     return BoxActions.of(given[0] or found[0], given[1] or found[1]), origin
 
 
-def hold_out(options: Training, data: Dataset | None, recorded: bool, stops: bool) -> Training:
+def hold_out(options: Training, data: Dataset | None, recorded: bool, why: str) -> Training:
     """The options with the number of episodes that are held out, where the user did not say it.
 
     Args:
         options: of the run.
         data: what is learned from: the demonstrations, or without any, the offline data.
         recorded: there is no environment, so that errors on held-out episodes are all that can be measured.
-        stops: the algorithm keeps the policy that explains held-out episodes best.
+        why: what the algorithm holds episodes out for, after "so that"; empty where it does not.
     """
     if options.validation_episodes is not None:
         return options
     drawn = 0 if data is None else min(len(data.episodes), options.episodes or len(data.episodes))
-    if not drawn or not (recorded or (stops and drawn >= SPARED)):
+    if not drawn or not (recorded or (why and drawn >= SPARED)):
         return replace(options, validation_episodes=0)
     count = max(1, round(HELD_OUT * drawn)) if drawn > 1 else 0
     if not count:
@@ -175,10 +175,7 @@ def hold_out(options: Training, data: Dataset | None, recorded: bool, stops: boo
     elif recorded:
         text = f"{count} of {drawn} episodes are held out to measure errors; another number with --validation-episodes"
     else:
-        text = (
-            f"{count} of {drawn} episodes are held out, and the policy that explains them best is kept; "
-            "--validation-episodes 0 learns from all"
-        )
+        text = f"{count} of {drawn} episodes are held out, so that {why}; --validation-episodes 0 learns from all"
     say(options, text)
     return replace(options, validation_episodes=count)
 

@@ -6,7 +6,7 @@ import jax.numpy as jnp
 import jax.random as jr
 import numpy as np
 import pytest
-from implied import transitions
+from implied import linear, transitions
 
 from imitax.agents.actor_critic import SoftActorCritic, create
 from imitax.agents.contrast import Contrast, contrast_loss
@@ -39,21 +39,6 @@ def terms(cfg, expert, other, values=(3.0,), target=(3.0,), contrast=TERMS, pena
     nets = (implied.constant(agent.critic.net, *values), implied.constant(agent.target, *target))
     agent = eqx.tree_at(lambda a: (a.critic.net, a.target), agent, nets)
     return loss_of(agent, expert, other, cfg, contrast, penalty)[1]
-
-
-def linear(weights):
-    """Q = w . [s, a] without hidden layers."""
-    cfg = replace(BASE, critic=CriticConfig(hidden=(), members=1))
-    agent = start(cfg)
-    nets = [
-        eqx.tree_at(
-            lambda n: (n.mlp.weights[0], n.mlp.biases[0]),
-            net,
-            (np.asarray(weights, np.float32)[None, :, None] + 0 * net.mlp.weights[0], 0 * net.mlp.biases[0]),
-        )
-        for net in (agent.critic.net, agent.target)
-    ]
-    return cfg, eqx.tree_at(lambda a: (a.critic.net, a.target), agent, tuple(nets))
 
 
 def test_the_contrast_by_hand():
