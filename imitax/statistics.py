@@ -5,6 +5,7 @@ A seed's score is the mean over its evaluation episodes; everything here is take
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -22,6 +23,20 @@ D4RL_REFERENCES: dict[str, tuple[float, float]] = {
 }
 """Mean return of a random and of an expert policy by task (Fu et al. 2020, https://arxiv.org/abs/2004.07219)."""
 REFERENCE_NAMES = ("ref_min_score", "ref_max_score")
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A number with its 95 % interval, whose ends are NaN where there are too few seeds or episodes for one."""
+
+    value: float
+    low: float
+    high: float
+
+    @property
+    def excludes_zero(self) -> bool:
+        """Whether the interval is there and lies on one side of 0."""
+        return self.low > 0 or self.high < 0
 
 
 def iqm(scores: Scores) -> float:

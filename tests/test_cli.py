@@ -115,6 +115,13 @@ def test_flags_change_the_parts_of_a_configuration(asked):
     assert (options["env_kwargs"], options["seeds"]) == ({"wall": 2}, (1, 2))
 
 
+@pytest.mark.parametrize(("text", "value"), [("none", None), ("None", None), ("0.25", 0.25)])
+def test_a_number_that_may_be_missing(asked, text, value):
+    assert cli.dispatch(["train", "sac", "--ema-share", text, "--quiet"]) == 0
+    ((cfg, _),) = asked
+    assert cfg.agent.ema_share == value
+
+
 def test_a_resumed_run_and_an_evaluation_take_workers(monkeypatch):
     calls = []
     run = types.SimpleNamespace(summary={}, evaluate=lambda *_, **options: calls.append(options) or {})

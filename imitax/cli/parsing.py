@@ -60,7 +60,7 @@ def refuse_unknown(args: Sequence[str], known: Sequence[str], prog: str) -> None
 
 
 def _registry() -> tyro.constructors.ConstructorRegistry:
-    """Environment keyword arguments are one JSON object on the command line."""
+    """Environment keyword arguments are one JSON object, and a number that may be missing is `none` in any case."""
     registry = tyro.constructors.ConstructorRegistry()
 
     @registry.primitive_rule
@@ -73,6 +73,23 @@ def _registry() -> tyro.constructors.ConstructorRegistry:
             instance_from_str=lambda words: _json_object(words[0]),
             is_instance=lambda value: isinstance(value, dict),
             str_from_instance=lambda value: [json.dumps(value)],
+        )
+
+    @registry.primitive_rule
+    def number_or_none(info: tyro.constructors.PrimitiveTypeInfo) -> tyro.constructors.PrimitiveConstructorSpec | None:
+        kinds = [
+            kind.__origin__ if typing.get_origin(kind) is typing.Annotated else kind
+            for kind in typing.get_args(info.type)
+        ]
+        if kinds not in ([int, type(None)], [float, type(None)]):
+            return None
+        number = kinds[0]
+        return tyro.constructors.PrimitiveConstructorSpec(
+            nargs=1,
+            metavar=f"{{None}}|{number.__name__.upper()}",
+            instance_from_str=lambda words: None if words[0].lower() == "none" else number(words[0]),
+            is_instance=lambda value: value is None or isinstance(value, number),
+            str_from_instance=lambda value: [str(value)],
         )
 
     return registry

@@ -3,13 +3,17 @@
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from math import isnan
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import tyro
 
 from imitax.cli.parsing import parse
 from imitax.errors import ConfigError, unknown
+
+if TYPE_CHECKING:
+    from imitax.statistics import Estimate
 
 USAGE = """usage: imitax reward ACTION RUN ...
 
@@ -86,13 +90,14 @@ def evaluate(args: Sequence[str]) -> int:
     order = parse(RewardEvaluate, args, "imitax reward evaluate")
     if order.episodes < 0:
         raise ConfigError(f"--episodes must not be negative, got {order.episodes}")
+    from imitax.files import plain
     from imitax.rewards import evaluate_reward
     from imitax.run import Run
 
     opened = Run(order.run, env=order.env, trust_env=order.trust_env)
     found = evaluate_reward(opened, order.data, episodes=order.episodes, seed=order.seed, demos=order.demos)
     if order.json:
-        print(json.dumps(_plain(found)))
+        print(json.dumps(plain(found)))
     else:
         _print_judgement(found, f"{opened.config['algorithm']} {opened.task.label}")
     return 0
@@ -101,6 +106,7 @@ def evaluate(args: Sequence[str]) -> int:
 def retrain(args: Sequence[str]) -> int:
     """`imitax reward retrain`."""
     order = parse(RewardRetrain, args, "imitax reward retrain")
+    from imitax.files import plain
     from imitax.rewards import retrain as train_again
     from imitax.run import Run
 
@@ -109,7 +115,7 @@ def retrain(args: Sequence[str]) -> int:
     opened = Run(order.run)
     found = train_again(opened, order.out, seeds=order.seeds, steps=order.steps, env=order.env, **options)
     if order.json:
-        print(json.dumps(_plain(found)))
+        print(json.dumps(plain(found)))
         return 0
     for name, title in (("retrained", "SAC on the learned reward"), ("own", "the run's own policy")):
         score = found[name]
@@ -144,24 +150,10 @@ def _print_judgement(found: Mapping[str, Any], title: str) -> None:
         print(f"rank correlation of the ensemble's disagreement with the reward's error: {rank}")
 
 
-def _estimate(estimate: Any) -> str:
-    value, low, high = estimate
-    if value != value:
+def _estimate(estimate: "Estimate") -> str:
+    if isnan(estimate.value):
         return "constant"
-    return f"{value:.2f}" if low != low else f"{value:.2f} ({low:.2f} to {high:.2f})"
-
-
-def _plain(value: Any) -> Any:
-    """What JSON can hold: estimates as objects, NaN as null."""
-    from imitax.rewards import Estimate, Margin
-
-    if isinstance(value, Estimate | Margin):
-        return _plain(value._asdict())
-    if isinstance(value, Mapping):
-        return {str(key): _plain(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_plain(item) for item in value]
-    return None if isinstance(value, float) and value != value else value
+    return f"{estimate.value:.2f}" + ("" if isnan(estimate.low) else f" ({estimate.low:.2f} to {estimate.high:.2f})")
 
 
 ACTIONS = {"evaluate": evaluate, "retrain": retrain}

@@ -6,7 +6,6 @@ deterministic. A method's scores are one array of seeds for each task, the same 
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from itertools import combinations
 from math import comb
 
@@ -14,6 +13,7 @@ import numpy as np
 from jaxtyping import Float
 
 from imitax.errors import DataError
+from imitax.statistics import Estimate
 
 Strata = Sequence[Float[np.ndarray, " _N"]]
 """One score per seed [N] of each task."""
@@ -23,20 +23,6 @@ FEWEST = 3
 """Seeds of a task from which on there is an interval."""
 ENUMERATED = 20_000
 """Ways to deal out the seeds up to which the permutation test is exact; beyond, as many are drawn."""
-
-
-@dataclass(frozen=True)
-class Estimate:
-    """A number with its 95 % interval, whose ends are NaN where there are too few seeds."""
-
-    value: float
-    low: float
-    high: float
-
-    @property
-    def excludes_zero(self) -> bool:
-        """Whether the interval is there and lies on one side of 0."""
-        return self.low > 0 or self.high < 0
 
 
 def iqm(scores: Strata) -> Estimate:

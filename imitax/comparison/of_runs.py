@@ -8,13 +8,13 @@ from typing import Any
 import numpy as np
 
 from imitax.comparison import estimates
-from imitax.comparison.estimates import Estimate
 from imitax.comparison.methods import Entry, Runs, Which, gather, number
 from imitax.comparison.words import notes, verdict
 from imitax.compiled import guarded
 from imitax.errors import ConfigError
 from imitax.files import from_here
 from imitax.run_config import as_written
+from imitax.statistics import Estimate
 
 SIGNIFICANT = 0.05
 

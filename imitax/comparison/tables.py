@@ -6,9 +6,9 @@ import numpy as np
 from rich.table import Table
 from rich.text import Text
 
-from imitax.comparison.estimates import Estimate
 from imitax.comparison.of_runs import Comparison
 from imitax.record.scores import format_error, format_return
+from imitax.statistics import Estimate
 
 
 def formatter(found: Comparison) -> Callable[[float], str]:

@@ -2,7 +2,6 @@
 
 from imitax.rewards.calibration import calibration
 from imitax.rewards.distances import (
-    Estimate,
     Samples,
     canonical,
     epic,
@@ -15,6 +14,7 @@ from imitax.rewards.distances import (
 from imitax.rewards.judging import judge, samples_of
 from imitax.rewards.of_runs import evaluate_reward, retrain
 from imitax.rewards.ranking import Margin, kendall, learned_returns, margins
+from imitax.statistics import Estimate
 
 __all__ = [
     "Estimate",

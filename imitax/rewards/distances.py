@@ -24,6 +24,7 @@ import numpy as np
 from jaxtyping import Bool, Float
 
 from imitax.errors import DataError
+from imitax.statistics import Estimate
 from imitax.types import AnyArray
 
 Vector = Float[AnyArray, "B"]
@@ -33,14 +34,6 @@ FEATURES = 256
 """Random features of the values that STARC subtracts."""
 FLAT = 1e-8
 """Rewards with a standard deviation below this share of their largest value are constant."""
-
-
-class Estimate(NamedTuple):
-    """A number with its 95 % bootstrap interval over episodes."""
-
-    value: float
-    low: float
-    high: float
 
 
 class Samples(NamedTuple):

@@ -7,8 +7,9 @@ import numpy as np
 
 from imitax.datasets.episode import Dataset
 from imitax.errors import DataError
-from imitax.rewards.distances import Estimate, RewardFunction, Samples, bootstrap, pearson, spearman, starc
+from imitax.rewards.distances import RewardFunction, Samples, bootstrap, pearson, spearman, starc
 from imitax.rewards.ranking import kendall, learned_returns, margins
+from imitax.statistics import Estimate
 
 MOST = 20_000
 """Transitions of a set that are looked at; of a larger one, whole episodes from all over it."""

@@ -1,14 +1,16 @@
 """Whether a reward prefers what is better: trajectories by their return, and the expert's actions to others."""
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from dataclasses import dataclass
 
 import numpy as np
 
-from imitax.rewards.distances import Estimate, RewardFunction, Samples, Vector, bootstrap
+from imitax.rewards.distances import RewardFunction, Samples, Vector, bootstrap
+from imitax.statistics import Estimate
 
 
-class Margin(NamedTuple):
+@dataclass(frozen=True)
+class Margin:
     """By how much demonstrated actions are preferred to disturbed ones."""
 
     noise: float
