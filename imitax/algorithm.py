@@ -46,7 +46,7 @@ class Needs:
     without_actions: str = "it learns from actions"
     """Why demonstrations must have actions, and under which settings they need not, after "because"."""
     held_out: str = ""
-    """Why some demonstrations are held out unless the user says otherwise, after "so that"; empty where they are not.
+    """Why some demonstrations are held out unless the user says otherwise, after a colon; empty where they are not.
     Turns find them in `Buffers.held_out`."""
     segments: bool = False
     """Consecutive transitions of demonstrations: they must not be subsampled."""
@@ -99,6 +99,8 @@ class Schedule:
     """Environment steps between fits of a learned model; None fits once, before training."""
     turns: tuple[tuple[int, Turn], ...] = ()
     """Periods, in steps, and what runs at their end, in this order."""
+    comparisons: tuple[tuple[int, Turn], ...] = ()
+    """Turns whose periods are rounded up to whole chunks, so that they end no chunk early."""
     recent_size: int = 0
     """The latest transitions of the replay that `Buffers.recent` holds, for turns that learn from the policy as it is;
     0 is no such buffer."""

@@ -12,6 +12,7 @@ not judged again.
 
 import argparse
 from collections.abc import Sequence
+from dataclasses import astuple
 from pathlib import Path
 from typing import Any
 
@@ -72,8 +73,8 @@ def judged(folder: Path, episodes: int) -> list[dict[str, Any]]:
         about |= {"episodes": len(data["train_episodes"][str(seed)]), "steps": run.summary["steps"], "seed": seed}
         about |= {"expert_fraction": returns[seed]["expert_fraction"], "run_commit": config["commit"]}
         about |= {"commit": commit(), "fresh_episodes": episodes, "run": folder.name}
-        estimates = {name: list(result["all"][name]) for name in MEASURES}
-        estimates["kendall_mixed"] = list(result["sets"][mixed.name]["kendall"])
+        estimates = {name: list(astuple(result["all"][name])) for name in MEASURES}
+        estimates["kendall_mixed"] = list(astuple(result["sets"][mixed.name]["kendall"]))
         found.append(about | estimates)
     return found
 

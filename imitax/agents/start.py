@@ -21,3 +21,5 @@ class Start(NamedTuple):
     """The model, fitted or about to be, for algorithms with `Needs.model`."""
     actor: PolicyHead | None = None
     """A trained policy network to start from (`--init-from`); None is a new one."""
+    held_out: bool = False
+    """Demonstrations are held out for turns that compare (`Needs.held_out`)."""

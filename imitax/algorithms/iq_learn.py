@@ -8,9 +8,10 @@ E_D[V(s) - gamma V(s')] is (1 - gamma) E[V(s_0)] on any data D from the same ini
 and entropy bonus. Solved for Q, the loss is -D_f(learner || expert) + alpha H, and the policy maximises it. `on: both`
 takes chi2's penalty r^2 / (4 a) on expert and replay instead of the expert alone, and r lies within +-4 a.
 
-Order of one update: critic, then policy, temperature and target. With an environment the policy is soft actor-critic's,
-on expert and replay states. Offline there are the demonstrations alone: both expectations are theirs, and the policy is
-cloned from them with weights of its advantages, or again climbs the critic.
+Order of one update: critic, then policy, temperature and target; between chunks comparisons with held-out
+demonstrations. With an environment the policy is soft actor-critic's, on expert and replay states. Offline there are
+the demonstrations alone: both expectations are theirs, and the policy is cloned from them with weights of its
+advantages, or again climbs the critic.
 
 Differs from the paper: V(s) is each critic's own and the bootstrapped V(s') the minimum of all, where the official code
 takes the minimum for both (with its single critic they are the same). `on: both` has the actions of the replay, the
@@ -18,9 +19,10 @@ official code's last version the policy's actions with the replay's next states.
 demonstrations start from, as the paper does; the official code averages over all of the expert's. Ends have two more
 treatments beside the paper's mask: `absorbing`, and `closed_form` as in `agents/implied_reward.py`. The paper has no
 offline experiment with continuous actions: cloning by advantage and the gradient penalty between demonstrated and the
-policy's actions are CleanIL's. The presets `paper` differ from the official defaults in two things: updates begin with
-the first chunk of steps (there after 1,280, like here the policy's own), and weights start uniform (there orthogonal,
-biases zero).
+policy's actions are CleanIL's. The penalty that follows held-out demonstrations is ours (`agents/held_out_penalty.py`,
+a last term of the critic's loss, online); `default` alone has it. The presets `paper` differ from the official defaults
+in two things: updates begin with the first chunk of steps (there after 1,280, like here the policy's own), and weights
+start uniform (there orthogonal, biases zero).
 """
 
 # Over 250 lines: two losses, online and offline.
@@ -40,7 +42,7 @@ from imitax.agents.actor_critic import (
     create,
     masked_mean,
 )
-from imitax.agents.held_out_penalty import OFF, HeldOutPenalty, Smoothing, compare, smoothed
+from imitax.agents.held_out_penalty import OFF, HeldOutPenalty, HeldOutWeight, compare_held_out, held_out_term
 from imitax.agents.implied_reward import Implied, half_means, implied, policy_choices
 from imitax.agents.inferred_actions import CRITIC_NEEDS_ACTIONS, InferredActions, infer
 from imitax.agents.policy_extraction import PolicyUpdate, extract
@@ -82,7 +84,7 @@ class Config:
     gradient_penalty: GradientPenalty = GradientPenalty("none")
     """Of the critics, between expert and replay transitions."""
     held_out_penalty: HeldOutPenalty = HeldOutPenalty()
-    """Of the critics, where they have learned the demonstrations by heart."""
+    """Of the critics, where they overfit."""
     regime: Literal["online", "offline"] = "online"
     """online: with an environment, whose transitions are the replay. offline: demonstrations alone."""
     divergence: Divergence = Divergence("chi2", scale=0.5)
@@ -197,24 +199,24 @@ def schedule(cfg: Config) -> Schedule:
     """One update a step, and comparisons on held-out demonstrations."""
     if cfg.regime == "offline":
         return Schedule(cfg.batch_size)
-    turns = ((cfg.held_out_penalty.every, follow),) if cfg.held_out_penalty.every else ()
-    return Schedule(cfg.batch_size, cfg.replay.warmup_steps, cfg.replay.buffer_size, turns=turns)
+    comparisons = ((cfg.held_out_penalty.every, compare),) if needs(cfg).held_out else ()
+    return Schedule(cfg.batch_size, cfg.replay.warmup_steps, cfg.replay.buffer_size, comparisons=comparisons)
 
 
 class State(eqx.Module):
-    """The agent, the inverse model where actions are inferred, and the weight of the held-out penalty."""
+    """The agent, the inverse model where actions are inferred, and the held-out penalty's weight."""
 
     agent: ActorCritic
     normalizer: Normalizer
     inverse: Learner[PolicyHead] | None
-    smoothing: Smoothing | None
+    held_out: HeldOutWeight | None
 
 
 def init(cfg: Config, start: Start) -> State:
     """A state before its first update."""
     inverse = cfg.inferred.create(start, cfg.agent.precision)
-    smoothing = Smoothing.create(cfg.held_out_penalty)
-    return State(create(cfg.agent, start, start.key), start.normalizer, inverse, smoothing)
+    held_out = HeldOutWeight.create(cfg.held_out_penalty, start)
+    return State(create(cfg.agent, start, start.key), start.normalizer, inverse, held_out)
 
 
 def values(
@@ -238,7 +240,12 @@ def initial_value(
 
 
 def online_loss(
-    critic: Critic, agent: ActorCritic, batch: Batch, cfg: Config, key: PRNGKeyArray
+    critic: Critic,
+    agent: ActorCritic,
+    batch: Batch,
+    cfg: Config,
+    key: PRNGKeyArray,
+    held_out: HeldOutWeight | None = None,
 ) -> tuple[Float[Array, ""], Metrics]:
     """Imitation, value and penalties on expert and replay, averaged over the critics."""
     kv, kn, kp = jr.split(key, 3)
@@ -257,11 +264,12 @@ def online_loss(
     if cfg.value_term == "v0":
         value = initial_value(critic, agent, batch.initial, cfg, kv)
     penalty, norm = critic_penalty(cfg.gradient_penalty, critic, batch.expert, batch.replay, kp)
+    smoothing, mh = held_out_term(held_out, critic, batch.expert, batch.replay, kp)
 
-    loss = imitation + value + regularizer + penalty
+    loss = imitation + value + regularizer + penalty + smoothing
     terms = {"critic_loss": loss, "imitation": imitation, "value": value, "regularizer": regularizer}
     (q_expert, q_learner), (r_expert, r_learner) = half_means(x.q, x.mask), half_means(x.reward, x.mask)
-    return loss, norm | terms | {
+    return loss, norm | mh | terms | {
         "penalty": penalty,
         "q_expert": q_expert,
         "q_learner": q_learner,
@@ -304,8 +312,7 @@ def update(state: State, batch: Batch, cfg: Config, key: PRNGKeyArray) -> tuple[
     if data.replay is None:
         return offline_update(state, data, cfg, kc, ka)
     assert data.expert is not None
-    loss = smoothed(online_loss, state.smoothing, data, kc)
-    critic, mc = state.agent.critic.descend(loss, state.agent, data, cfg, kc)
+    critic, mc = state.agent.critic.descend(online_loss, state.agent, data, cfg, kc, state.held_out)
     agent, states = replace(state.agent, critic=critic), concat(data.expert, data.replay)
     agent, ma = extract(agent, states, cfg.agent, cfg.policy_update, ka)
     return replace(state, agent=agent, inverse=inverse), mi | mc | ma
@@ -320,11 +327,11 @@ def offline_update(state: State, data: Batch, cfg: Config, kc: PRNGKeyArray, ka:
     return replace(state, agent=agent), mc | ma
 
 
-def follow(state: State, buffers: Buffers, cfg: Config, key: PRNGKeyArray) -> tuple[State, Metrics]:
-    """The held-out penalty's weight after a comparison."""
+def compare(state: State, buffers: Buffers, cfg: Config, key: PRNGKeyArray) -> tuple[State, Metrics]:
+    """The held-out penalty's weight after a comparison with held-out demonstrations."""
     agent = (state.agent, state.normalizer)
-    smoothing, metrics = compare(state.smoothing, agent, buffers, (cfg.held_out_penalty, cfg.agent), key)
-    return replace(state, smoothing=smoothing), metrics
+    held_out, metrics = compare_held_out(state.held_out, agent, buffers, (cfg.held_out_penalty, cfg.agent), key)
+    return replace(state, held_out=held_out), metrics
 
 
 def policy(state: State) -> Policy:

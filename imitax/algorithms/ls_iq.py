@@ -13,9 +13,11 @@ r / (1 - gamma), as if its reward recurred for ever.
 
 Order of one update: critic, then policy, temperature and target by soft actor-critic on expert and replay states.
 
-Differs from the paper: the separate entropy critic of LS-IQ-H is left out. In `learner_term: value` a transition of the
-expert into the end has the target r_B / (1 - gamma) too, where the official code has r_B. The preset `paper` begins
-with 10,000 random steps; the official code lets the untrained policy act, and trains the policy from step 15,000 on.
+Differs from the paper: the separate entropy critic of LS-IQ-H is left out. The penalty that follows held-out
+demonstrations is ours (`agents/held_out_penalty.py`, a last term of the critic's loss); `default` alone has it. In
+`learner_term: value` a transition of the expert into the end has the target r_B / (1 - gamma) too, where the official
+code has r_B. The preset `paper` begins with 10,000 random steps; the official code lets the untrained policy act, and
+trains the policy from step 15,000 on.
 """
 
 from dataclasses import replace
@@ -27,7 +29,7 @@ import jax.random as jr
 from jaxtyping import Array, Float, PRNGKeyArray
 
 from imitax.agents.actor_critic import ActorCritic, SoftActorCritic, create, critic_mask, improve, next_value
-from imitax.agents.held_out_penalty import OFF, HeldOutPenalty, Smoothing, compare, smoothed
+from imitax.agents.held_out_penalty import OFF, HeldOutPenalty, HeldOutWeight, compare_held_out, held_out_term
 from imitax.agents.implied_reward import half_means, policy_choices, step_share
 from imitax.agents.inferred_actions import CRITIC_NEEDS_ACTIONS, InferredActions, infer
 from imitax.agents.replay import Replay
@@ -65,7 +67,7 @@ class Config:
     gradient_penalty: GradientPenalty = GradientPenalty("none")
     """Of the critics, between expert and replay transitions."""
     held_out_penalty: HeldOutPenalty = HeldOutPenalty()
-    """Of the critics, where they have learned the demonstrations by heart."""
+    """Of the critics, where they overfit."""
     reward_expert: float = 2.0
     """r_E, reward of demonstrated steps: 1 / c, with the paper's c = 0.5."""
     reward_learner: float = -2.0
@@ -144,30 +146,36 @@ def needs(cfg: Config) -> Needs:
 
 def schedule(cfg: Config) -> Schedule:
     """One update a step, and comparisons on held-out demonstrations."""
-    turns = ((cfg.held_out_penalty.every, follow),) if cfg.held_out_penalty.every else ()
-    return Schedule(cfg.batch_size, cfg.replay.warmup_steps, cfg.replay.buffer_size, turns=turns)
+    comparisons = ((cfg.held_out_penalty.every, compare),) if needs(cfg).held_out else ()
+    return Schedule(cfg.batch_size, cfg.replay.warmup_steps, cfg.replay.buffer_size, comparisons=comparisons)
 
 
 class State(eqx.Module):
-    """The agent, the inverse model where actions are inferred, and the weight of the held-out penalty."""
+    """The agent, the inverse model where actions are inferred, and the held-out penalty's weight."""
 
     agent: ActorCritic
     normalizer: Normalizer
     inverse: Learner[PolicyHead] | None
-    smoothing: Smoothing | None
+    held_out: HeldOutWeight | None
 
 
 def init(cfg: Config, start: Start) -> State:
     """A state before its first update."""
     inverse = cfg.inferred.create(start, cfg.agent.precision)
-    smoothing = Smoothing.create(cfg.held_out_penalty)
-    return State(create(cfg.agent, start, start.key), start.normalizer, inverse, smoothing)
+    held_out = HeldOutWeight.create(cfg.held_out_penalty, start)
+    return State(create(cfg.agent, start, start.key), start.normalizer, inverse, held_out)
 
 
 def critic_loss(
-    critic: Critic, agent: ActorCritic, expert: Transition, replay: Transition, cfg: Config, key: PRNGKeyArray
+    critic: Critic,
+    agent: ActorCritic,
+    data: tuple[Transition, Transition],
+    cfg: Config,
+    key: PRNGKeyArray,
+    held_out: HeldOutWeight | None = None,
 ) -> tuple[Float[Array, ""], Metrics]:
-    """Regression on the targets of expert and learner, and the gradient penalty, averaged over the critics."""
+    """Regression on the targets of expert and learner, and the penalties, averaged over the critics."""
+    expert, replay = data
     ke, kr, kv, kp = jr.split(key, 4)
     gamma, loss_of = cfg.agent.gamma, cfg.agent.td_loss
     mix = concat(expert, replay)  # [2B], expert first
@@ -192,11 +200,12 @@ def critic_loss(
         on_expert, on_replay = half_means(loss_of(v - y[None]), mask)
         learner_loss = (on_expert + on_replay) / 2 if cfg.learner_term == "value" else on_replay
     penalty, norm = critic_penalty(cfg.gradient_penalty, critic, expert, replay, kp)
+    smoothing, mh = held_out_term(held_out, critic, expert, replay, kp)
 
-    loss = expert_loss + learner_loss + penalty
+    loss = expert_loss + learner_loss + penalty + smoothing
     q_expert, q_learner = half_means(q, mask)
     e_expert, e_learner = half_means(step_share(cfg.agent, mix)[None] * error, mask)
-    return loss, norm | {
+    return loss, norm | mh | {
         "critic_loss": loss,
         "expert_loss": expert_loss,
         "learner_loss": learner_loss,
@@ -215,17 +224,17 @@ def update(state: State, batch: Batch, cfg: Config, key: PRNGKeyArray) -> tuple[
     assert data.expert is not None
     assert data.replay is not None
     kc, ka = jr.split(key)
-    loss = smoothed(critic_loss, state.smoothing, data, kc)
-    critic, mc = state.agent.critic.descend(loss, state.agent, data.expert, data.replay, cfg, kc)
+    pair = (data.expert, data.replay)
+    critic, mc = state.agent.critic.descend(critic_loss, state.agent, pair, cfg, kc, state.held_out)
     agent, ma = improve(replace(state.agent, critic=critic), concat(data.expert, data.replay), cfg.agent, ka)
     return replace(state, agent=agent, inverse=inverse), mi | mc | ma
 
 
-def follow(state: State, buffers: Buffers, cfg: Config, key: PRNGKeyArray) -> tuple[State, Metrics]:
-    """The held-out penalty's weight after a comparison."""
+def compare(state: State, buffers: Buffers, cfg: Config, key: PRNGKeyArray) -> tuple[State, Metrics]:
+    """The held-out penalty's weight after a comparison with held-out demonstrations."""
     agent = (state.agent, state.normalizer)
-    smoothing, metrics = compare(state.smoothing, agent, buffers, (cfg.held_out_penalty, cfg.agent), key)
-    return replace(state, smoothing=smoothing), metrics
+    held_out, metrics = compare_held_out(state.held_out, agent, buffers, (cfg.held_out_penalty, cfg.agent), key)
+    return replace(state, held_out=held_out), metrics
 
 
 def policy(state: State) -> Policy:

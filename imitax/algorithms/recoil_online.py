@@ -2,23 +2,24 @@
 arXiv:2302.08560) with a replay in the place of its offline data, as CleanIL has it.
 
     critic  min_Q  (1 - w) (m E_E[Q(s, pi) - Q(s, a)] + (1 - m) (E_B[Q(s, pi)] - E_E[Q(s, a)]))
-                   + w E_{(E + B) / 2}[(Q(s, a) - gamma V(s'))^2]  + gradient penalty + anchors
+                   + w E_{(E + B) / 2}[(Q(s, a) - gamma V(s'))^2]  + gradient penalty + held-out penalty + anchors
     policy  max_pi E[Q(s, pi) - alpha log pi]
 
 The sum of these terms stands in `agents/contrast.py`, which ReCOIL's offline form q shares. Demonstrated actions are
-ranked above the policy's while all implied rewards are drawn to zero; the gradient penalty bounds how steeply Q falls
-off the demonstrations.
+ranked above the policy's while all implied rewards are drawn to zero; gradient penalties bound how steeply Q falls off
+the demonstrations.
 
 Order of one update: critic, then policy, temperature and target by soft actor-critic on expert and replay states.
 
 Differs from the paper: the paper is offline, and its code fits V by implicit maximisation; here pi is trained and
-chooses the actions. Differs from CleanIL: the absorbing state has a transition to itself in the data, so
-that its value is learned from temporal differences; it is flagged in the next state alone, not in the one before it;
-values are bounded where they are bootstrapped, not where they are learned (a clipped output has no gradient).
-`closed_form` as in `agents/implied_reward.py` concerns the squared term; the contrast is left as it is. CleanIL ranks
-demonstrated actions above the policy's in the expert's states with a weight of a tenth (m = 0.1), and has w = 0.5 or
-0.2 and a gradient penalty from a slope of 200 on, off here by default; with m = 1/2 and w = 1/3, close to which the
-default is, the gradient is that of IQ-Learn's default.
+chooses the actions. Differs from CleanIL: the absorbing state has a transition to itself in the data, so that its value
+is learned from temporal differences; it is flagged in the next state alone, not in the one before it; values are
+bounded where they are bootstrapped, not where they are learned (a clipped output has no gradient). The penalty that
+follows held-out demonstrations is ours (`agents/held_out_penalty.py`); `default` alone has it. `closed_form` as in
+`agents/implied_reward.py` concerns the squared term; the contrast is left as it is. CleanIL ranks demonstrated actions
+above the policy's in the expert's states with a weight of a tenth (m = 0.1), and has w = 0.5 or 0.2 and a gradient
+penalty from a slope of 200 on, off here by default; with m = 1/2 and w = 1/3, close to which the default is, the
+gradient is that of IQ-Learn's default.
 """
 
 from dataclasses import replace
@@ -30,7 +31,7 @@ from jaxtyping import PRNGKeyArray
 
 from imitax.agents.actor_critic import CLEANIL, ActorCritic, SoftActorCritic, create, improve
 from imitax.agents.contrast import Contrast, contrast_loss
-from imitax.agents.held_out_penalty import OFF, HeldOutPenalty, Smoothing, compare, smoothed
+from imitax.agents.held_out_penalty import OFF, HeldOutPenalty, HeldOutWeight, compare_held_out
 from imitax.agents.inferred_actions import CRITIC_NEEDS_ACTIONS, InferredActions, infer
 from imitax.agents.replay import Replay
 from imitax.agents.start import Start
@@ -68,7 +69,7 @@ class Config:
     gradient_penalty: GradientPenalty = GradientPenalty("none")
     """Of the critics, between demonstrated transitions and the replay's states with the policy's actions."""
     held_out_penalty: HeldOutPenalty = HeldOutPenalty()
-    """Of the critics, where they have learned the demonstrations by heart."""
+    """Of the critics, where they overfit."""
 
     def __post_init__(self):
         require_implied_rewards(self.agent.terminal)
@@ -110,24 +111,24 @@ def needs(cfg: Config) -> Needs:
 
 def schedule(cfg: Config) -> Schedule:
     """One update a step, and comparisons on held-out demonstrations."""
-    turns = ((cfg.held_out_penalty.every, follow),) if cfg.held_out_penalty.every else ()
-    return Schedule(cfg.batch_size, cfg.replay.warmup_steps, cfg.replay.buffer_size, turns=turns)
+    comparisons = ((cfg.held_out_penalty.every, compare),) if needs(cfg).held_out else ()
+    return Schedule(cfg.batch_size, cfg.replay.warmup_steps, cfg.replay.buffer_size, comparisons=comparisons)
 
 
 class State(eqx.Module):
-    """The agent, the inverse model where actions are inferred, and the weight of the held-out penalty."""
+    """The agent, the inverse model where actions are inferred, and the held-out penalty's weight."""
 
     agent: ActorCritic
     normalizer: Normalizer
     inverse: Learner[PolicyHead] | None
-    smoothing: Smoothing | None
+    held_out: HeldOutWeight | None
 
 
 def init(cfg: Config, start: Start) -> State:
     """A state before its first update."""
     inverse = cfg.inferred.create(start, cfg.agent.precision)
-    smoothing = Smoothing.create(cfg.held_out_penalty)
-    return State(create(cfg.agent, start, start.key), start.normalizer, inverse, smoothing)
+    held_out = HeldOutWeight.create(cfg.held_out_penalty, start)
+    return State(create(cfg.agent, start, start.key), start.normalizer, inverse, held_out)
 
 
 def update(state: State, batch: Batch, cfg: Config, key: PRNGKeyArray) -> tuple[State, Metrics]:
@@ -136,19 +137,18 @@ def update(state: State, batch: Batch, cfg: Config, key: PRNGKeyArray) -> tuple[
     assert data.expert is not None
     assert data.replay is not None
     kc, ka = jr.split(key)
-    loss = smoothed(contrast_loss, state.smoothing, data, kc)
-    critic, mc = state.agent.critic.descend(
-        loss, state.agent, (data.expert, data.replay), (cfg.agent, cfg.contrast, cfg.gradient_penalty), kc
-    )
+    parts = (cfg.agent, cfg.contrast, cfg.gradient_penalty)
+    pair = (data.expert, data.replay)
+    critic, mc = state.agent.critic.descend(contrast_loss, state.agent, pair, parts, kc, state.held_out)
     agent, ma = improve(replace(state.agent, critic=critic), concat(data.expert, data.replay), cfg.agent, ka)
     return replace(state, agent=agent, inverse=inverse), mi | mc | ma
 
 
-def follow(state: State, buffers: Buffers, cfg: Config, key: PRNGKeyArray) -> tuple[State, Metrics]:
-    """The held-out penalty's weight after a comparison."""
+def compare(state: State, buffers: Buffers, cfg: Config, key: PRNGKeyArray) -> tuple[State, Metrics]:
+    """The held-out penalty's weight after a comparison with held-out demonstrations."""
     agent = (state.agent, state.normalizer)
-    smoothing, metrics = compare(state.smoothing, agent, buffers, (cfg.held_out_penalty, cfg.agent), key)
-    return replace(state, smoothing=smoothing), metrics
+    held_out, metrics = compare_held_out(state.held_out, agent, buffers, (cfg.held_out_penalty, cfg.agent), key)
+    return replace(state, held_out=held_out), metrics
 
 
 def policy(state: State) -> Policy:

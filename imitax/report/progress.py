@@ -101,8 +101,10 @@ def overfitted(lines: Lines, about: About) -> Finding | None:
     """Overfitted where the held-out error of actions rises 5 % above its lowest, while the one in training falls.
 
     A held-out likelihood that falls by a nat while actions stay as good is worth a look: the policy is too certain.
+    Nothing is said of methods that act in the environment: they need not choose the demonstrated actions.
     """
-    del about
+    if about.online:
+        return None
     held = _error(lines, "validation_")[1]
     likelihood = series(lines, "validation_log_likelihood")[1]
     if len(held) < 3 or not np.isfinite(held).all():

@@ -32,10 +32,11 @@ from imitax.vector_envs import make_vector_env
 def initial_state(setup: Setup) -> Any:
     """The states of all seeds before their first update, stacked."""
     states, policy = [], setup.given.policy
+    held_out = bool(setup.needs.held_out) and setup.data.held_out(0) is not None
     for seed, normalizer in zip(setup.training.seeds, setup.data.normalizers, strict=True):
         key = seeding.key(seed, Purpose.INITIALISATION)
         dynamics = new_dynamics(setup, seeding.key(seed, Purpose.MODEL_INITIALISATION))
-        start = Start(setup.task.spec, normalizer, key, dynamics)
+        start = Start(setup.task.spec, normalizer, key, dynamics, held_out=held_out)
         if policy is not None:  # the data's normaliser gives way to the policy's own
             start = start._replace(normalizer=policy.normalizer, actor=policy.actor)
         states.append(setup.algorithm.init(setup.cfg, start))

@@ -68,7 +68,7 @@ def train_loop(setup: Setup, checkpoint: Checkpoint | None, callbacks: Sequence[
     arrays, static = eqx.partition(unaliased(state, setup.devices), eqx.is_array)
     shape = (len(seeds), setup.devices)
     run_chunk = make_chunk(setup.algorithm, setup.cfg, static, *shape, augmentation(setup))
-    turns = [(every, make_turn(turn, i, setup.cfg, static, *shape)) for i, (every, turn) in enumerate(schedule.turns)]
+    turns = [(every, make_turn(turn, i, setup.cfg, static, *shape)) for i, (every, turn) in enumerate(timeline.turns())]
     keys = (seeding.keys(seeds, purpose) for purpose in (Purpose.UPDATES, Purpose.TURNS))
     update_keys, turn_keys = spread(tuple(keys), setup.devices)
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from imitax.algorithm import Schedule
+from imitax.algorithm import Schedule, Turn
 from imitax.config import Training
 
 LOG_EVERY = 1_000
@@ -30,6 +30,14 @@ class Timeline:
                 ends.append(self.schedule.warmup_steps)
             yield step, min(ends) - step
             step = min(ends)
+
+    def turns(self) -> tuple[tuple[int, Turn], ...]:
+        """Periods as they are kept, and what runs at their end."""
+        chunk = self.options.chunk
+        return (
+            *self.schedule.turns,
+            *((-(-every // chunk) * chunk, turn) for every, turn in self.schedule.comparisons),
+        )
 
     def updates(self, step: int, count: int) -> tuple[int, int]:
         """Number of the first update of a chunk, and how many there are."""

@@ -162,7 +162,7 @@ def hold_out(options: Training, data: Dataset | None, recorded: bool, why: str) 
         options: of the run.
         data: what is learned from: the demonstrations, or without any, the offline data.
         recorded: there is no environment, so that errors on held-out episodes are all that can be measured.
-        why: what the algorithm holds episodes out for, after "so that"; empty where it does not.
+        why: what the algorithm holds episodes out for, after a colon; empty where it does not.
     """
     if options.validation_episodes is not None:
         return options
@@ -175,7 +175,8 @@ def hold_out(options: Training, data: Dataset | None, recorded: bool, why: str) 
     elif recorded:
         text = f"{count} of {drawn} episodes are held out to measure errors; another number with --validation-episodes"
     else:
-        text = f"{count} of {drawn} episodes are held out, so that {why}; --validation-episodes 0 learns from all"
+        held = f"{count} of {drawn} episodes {'is' if count == 1 else 'are'} held out"
+        text = f"{held}: {why}; --validation-episodes 0 learns from all"
     say(options, text)
     return replace(options, validation_episodes=count)
 

@@ -4,6 +4,7 @@ import json
 from dataclasses import replace
 
 import equinox as eqx
+import implied
 import jax
 import jax.numpy as jnp
 import jax.random as jr
@@ -13,22 +14,38 @@ import toy
 from implied import constant, linear, transitions
 
 import imitax
-from imitax.agents.held_out_penalty import LOWEST, OFF, HeldOutPenalty, Smoothing, compare, smoothed
+from imitax.agents.actor_critic import create
+from imitax.agents.held_out_penalty import (
+    LOWEST,
+    OFF,
+    ROWS,
+    HeldOutPenalty,
+    HeldOutWeight,
+    compare_held_out,
+    held_out_term,
+    rows,
+)
 from imitax.agents.inferred_actions import InferredActions
+from imitax.agents.start import Start
 from imitax.algorithms import iq_learn, ls_iq, recoil_online
 from imitax.buffers import Buffer, Buffers, Stored
+from imitax.choices.terminal import Terminal
 from imitax.errors import ConfigError
 from imitax.networks import Normalizer
 from imitax.types import Batch
 
+START = Start(implied.SPEC, Normalizer.identity(2), jr.key(0), held_out=True)
 CFG = HeldOutPenalty(target=0.3, factor=2.0, weight_max=0.01)
 FALL = 2.0**-0.25
-TIGHT = HeldOutPenalty(every=20, target=0.0)
 METHODS = [iq_learn, ls_iq, recoil_online]
 
 
-def after(unseen, size, comparisons=1, weight=1e-3):
-    state = replace(Smoothing.create(CFG), weight=jnp.asarray(weight))
+def weighing(weight):
+    return replace(HeldOutWeight.create(CFG, START), weight=jnp.asarray(weight))
+
+
+def after(unseen, size, comparisons=1):
+    state = weighing(1e-3)
     for _ in range(comparisons):
         state = state.compared(CFG, jnp.asarray(unseen), jnp.asarray(size))
     return state
@@ -54,53 +71,55 @@ def test_comparisons_are_averaged():
     assert (float(state.unseen), float(state.size)) == pytest.approx((0.09 - 0.1, 0.18 + 0.2))
 
 
-def loss(critic, scale):
-    value = scale * critic(jnp.ones((1, 2)), jnp.ones((1, 1)), jnp.zeros(1, bool)).sum()
-    return value, {"critic_loss": value, "penalty": jnp.asarray(0.25)}
+def flagged():
+    """A critic that sees the flag of the end: Q = w . [s, a, flag] with w = (2, 3, 6, 5)."""
+    cfg, _ = linear([2.0, 3.0, 6.0])
+    critic = create(replace(cfg, terminal=Terminal("absorbing")), START, jr.key(0)).critic.net
+    weights = jnp.asarray([2.0, 3.0, 6.0, 5.0])[None, :, None]
+    assert critic.mlp.weights[0].shape == weights.shape
+    return eqx.tree_at(lambda n: n.mlp.weights[0], critic, weights)
 
 
-def penalised(weight):
-    """Value, metrics and gradient of 2 Q(1, 1, 1) with the penalty, for Q = w . [s, a] with w = (2, 3, 6)."""
-    _, agent = linear([2.0, 3.0, 6.0])
-    batch = Batch(expert=transitions(4, absorbing=1), replay=transitions(4, seed=1, absorbing=1))
-    state = replace(Smoothing.create(CFG), weight=jnp.asarray(weight))
-    found = smoothed(loss, state, batch, jr.key(0))
-    (value, metrics), gradient = eqx.filter_value_and_grad(found, has_aux=True)(agent.critic.net, 2.0)
-    return float(value), metrics, np.asarray(gradient.mlp.weights[0]).ravel()
+def term(weight, critic):
+    data = transitions(4, absorbing=1), transitions(5, seed=1)
+    return held_out_term(weighing(weight), critic, *data, jr.key(0))
 
 
-def test_the_penalty_is_the_squared_slope():
-    """|w|^2 = 4 + 9 + 36 and its gradient 2 w, beside 22 and 2; the flag of the end has no part in it."""
-    value, metrics, gradient = penalised(0.5)
-    assert value == pytest.approx(22 + 0.5 * 49, rel=1e-5)
-    assert float(metrics["critic_loss"]) == pytest.approx(value)
-    assert float(metrics["penalty"]) == pytest.approx(0.25 + 0.5 * 49, rel=1e-5)
-    np.testing.assert_allclose(gradient[:3], [2 + 2, 2 + 3, 2 + 6], rtol=1e-5)
+def test_the_penalty_is_the_squared_slope_without_that_of_the_flag():
+    critic = flagged()
+    (value, metrics), gradient = eqx.filter_value_and_grad(lambda c: term(0.5, c), has_aux=True)(critic)
+    assert float(value) == float(metrics["held_out_penalty"]) == pytest.approx(0.5 * (4 + 9 + 36), rel=1e-5)
+    np.testing.assert_allclose(np.ravel(gradient.mlp.weights[0]), [2.0, 3.0, 6.0, 0.0], rtol=1e-5)
 
 
 def test_at_the_lowest_weight_there_is_none():
-    value, metrics, gradient = penalised(LOWEST)
-    assert value == pytest.approx(22.0)
-    assert float(metrics["penalty"]) == 0.25
-    np.testing.assert_allclose(gradient[:3], 2.0, rtol=1e-6)
+    (value, metrics), gradient = eqx.filter_value_and_grad(lambda c: term(LOWEST, c), has_aux=True)(flagged())
+    assert float(value) == float(metrics["held_out_penalty"]) == 0
+    assert not np.asarray(gradient.mlp.weights[0]).any()
+    assert held_out_term(None, flagged(), transitions(), transitions(), jr.key(0))[1] == {}
 
 
-def test_without_a_weight_the_loss_is_what_it_was():
-    assert Smoothing.create(OFF) is None
-    assert smoothed(loss, None, Batch(), jr.key(0)) is loss
+def test_each_of_several_seeds_has_its_own_weight():
+    """In one vmap, whose condition stays a branch."""
+    critic, weights = flagged(), jnp.asarray([LOWEST, 0.5, 0.25])
+    found = jax.jit(jax.vmap(lambda w: term(w, critic)[0]))
+    np.testing.assert_allclose(found(weights), [0.0, 24.5, 12.25], rtol=1e-5)
+    assert " cond[" in str(jax.make_jaxpr(jax.vmap(lambda w: term(w, critic)[0]))(weights))
+    gradient = jax.vmap(eqx.filter_grad(lambda w, c: term(w, c)[0]), in_axes=(0, None))
+    np.testing.assert_allclose(gradient(weights, critic), [0.0, 49.0, 49.0], rtol=1e-5)
 
 
 def ring(t):
     return Buffer(Stored.of(t), jnp.asarray(len(t)), jnp.zeros(()), samples_absorbing=False)
 
 
-def compared(weights, expert, held_out, replay):
-    cfg, agent = linear(weights)
+def compared(expert, held_out, replay):
+    """The critic is the first observation, and its target 0, so that this is the reward."""
+    cfg, agent = linear([1.0, 0.0, 0.0])
     agent = eqx.tree_at(lambda a: a.target, agent, constant(agent.target, 0.0))
     buffers = Buffers(expert=ring(expert), held_out=ring(held_out), replay=ring(replay))
-    cfg = replace(cfg, gamma=0.9)
-    state = Smoothing.create(CFG)
-    return compare(state, (agent, Normalizer.identity(2)), buffers, (CFG, cfg), jr.key(0))
+    state = HeldOutWeight.create(CFG, START)
+    return compare_held_out(state, (agent, Normalizer.identity(2)), buffers, (CFG, replace(cfg, gamma=0.9)), jr.key(0))
 
 
 def at(value, seed=0):
@@ -111,42 +130,81 @@ def at(value, seed=0):
 
 @pytest.mark.parametrize(("unseen", "rises"), [(1.0, False), (0.8, False), (0.5, True), (-1.0, True)])
 def test_held_out_rewards_are_compared(unseen, rises):
-    """The critic is the first observation, and its target 0, so that this is the reward; its size is 0.75."""
-    state, metrics = compared([1.0, 0.0, 0.0], at(1.0), at(unseen, 1), at(-0.5, 2))
-    assert float(metrics["unseen_share"]) == pytest.approx((1 - unseen) / 0.75, abs=1e-5)
+    """Their size is 0.75."""
+    state, metrics = compared(at(1.0), at(unseen, 1), at(-0.5, 2))
+    assert float(metrics["held_out_gap"]) == pytest.approx((1 - unseen) / 0.75, abs=1e-5)
+    assert float(metrics["reward_train"]) == pytest.approx(1.0, abs=1e-5)
     assert float(metrics["reward_held_out"]) == pytest.approx(unseen, abs=1e-5)
     assert (float(state.weight) > LOWEST) == rises
-    assert float(metrics["smoothing"]) == pytest.approx(2 * LOWEST if rises else 0.0)
+    assert float(metrics["held_out_weight"]) == pytest.approx(2 * LOWEST if rises else 0.0)
 
 
-def test_without_held_out_demonstrations_nothing_changes():
+def test_images_are_compared_in_smaller_numbers():
+    t = transitions(64)
+    assert rows(ring(t)) == ROWS
+    assert rows(ring(replace(t, obs=jnp.zeros((64, 84, 84, 3), jnp.uint8)))) == 198
+    assert rows(ring(replace(t, obs=jnp.zeros((64, 512, 512, 3), jnp.uint8)))) == 64
+
+
+def test_nothing_is_compared_without_held_out_demonstrations():
+    assert HeldOutWeight.create(CFG, START._replace(held_out=False)) is None
+    assert HeldOutWeight.create(OFF, START) is None
     cfg, agent = linear([1.0, 0.0, 0.0])
-    state = Smoothing.create(CFG)
-    found = compare(state, (agent, Normalizer.identity(2)), Buffers(expert=ring(at(1.0))), (CFG, cfg), jr.key(0))
-    assert found == (state, {})
+    found = compare_held_out(None, (agent, Normalizer.identity(2)), Buffers(), (CFG, cfg), jr.key(0))
+    assert found == (None, {})
 
 
 @pytest.mark.parametrize("method", METHODS)
 def test_defaults_compare_and_papers_do_not(method):
     assert method.needs(method.PRESETS["default"]).held_out
-    for name in set(method.PRESETS) - {"default"}:
-        cfg = method.PRESETS[name]
-        assert not method.needs(cfg).held_out
-        assert not method.schedule(cfg).turns
+    others = [method.PRESETS[name] for name in set(method.PRESETS) - {"default"}]
     inferring = replace(method.Config(), inferred=InferredActions(infer_actions=True))
-    assert not method.needs(inferring).held_out
+    for cfg in (*others, inferring):
+        assert not method.needs(cfg).held_out
+        assert not method.schedule(cfg).comparisons
+
+
+SHORT = {"steps": 80, "eval_every": 80, "checkpoint_every": 40, "eval_episodes": 1, "quiet": True, "chunk": 10}
+SHORT["num_envs"] = 2
+EAGER = HeldOutPenalty(every=25, target=0.0, factor=100.0, weight_max=1.0)
+
+
+def trained(method, demos, folder, penalty=EAGER, **more):
+    """A run with comparisons at whole chunks, and its last line of metrics."""
+    cfg = replace(toy.shrink(method.Config()), held_out_penalty=penalty)
+    run = imitax.train(cfg, env=toy.ENV, demos=demos, out=folder, **SHORT | more)
+    lines = [json.loads(x) for x in (folder / "metrics.jsonl").read_text().splitlines()]
+    return run, [x for x in lines if x["kind"] == "train"][-1]
 
 
 @pytest.mark.parametrize("method", METHODS)
-@pytest.mark.parametrize("episodes", [None, 4])
-def test_runs_hold_a_demonstration_out(tmp_path, demos, method, episodes):
-    short = {"steps": 60, "eval_every": 60, "checkpoint_every": 60, "eval_episodes": 1, "quiet": True, "chunk": 10}
-    cfg = replace(toy.shrink(method.Config()), held_out_penalty=TIGHT)
-    run = imitax.train(cfg, env=toy.ENV, demos=demos, episodes=episodes, out=tmp_path / "run", **short)
-    lines = [json.loads(x) for x in (tmp_path / "run" / "metrics.jsonl").read_text().splitlines()]
-    line = next(x for x in lines if x["kind"] == "train" and x["step"] == 60)
-    assert ("smoothing" in line) == (episodes is None)
-    assert len(run.config["data"]["validation_episodes"]["0"]) == (episodes is None)
+def test_updates_take_the_penalty(method):
+    cfg = toy.shrink(method.Config())
+    state = method.init(cfg, START)
+    batch, critics = Batch(expert=transitions(), replay=transitions(seed=1)), []
+    for weight in (LOWEST, 1.0):
+        weighted = replace(state, held_out=weighing(weight))
+        for i in range(3):  # a critic that begins at zero has no slope in the first
+            weighted, metrics = method.update(weighted, batch, cfg, jr.key(i))
+        critics.append(jax.tree.leaves(eqx.filter(weighted.agent.critic.net, eqx.is_array)))
+        assert (float(metrics["held_out_penalty"]) > 0) == (weight > LOWEST)
+    assert any((x != y).any() for x, y in zip(*critics, strict=True))
+
+
+@pytest.mark.parametrize(("episodes", "held_out"), [(None, 1), (4, 0)])
+def test_of_five_or_more_one_is_held_out(tmp_path, demos, episodes, held_out):
+    run, line = trained(iq_learn, demos, tmp_path / "run", episodes=episodes)
+    assert len(run.config["data"]["validation_episodes"]["0"]) == held_out
+    assert ("reward_held_out" in line) == bool(held_out)
+
+
+def test_a_resumed_run_ends_where_it_would_have(tmp_path, demos):
+    _, whole = trained(iq_learn, demos, tmp_path / "whole")
+    trained(iq_learn, demos, tmp_path / "half", steps=40)
+    imitax.resume(tmp_path / "half", steps=80, demos=demos, env=toy.ENV)
+    resumed = [json.loads(x) for x in (tmp_path / "half" / "metrics.jsonl").read_text().splitlines()]
+    last = [x for x in resumed if x["kind"] == "train"][-1]
+    assert {k: v for k, v in last.items() if k != "wall_s"} == {k: v for k, v in whole.items() if k != "wall_s"}
 
 
 def test_bad_settings_are_refused():
@@ -156,17 +214,3 @@ def test_bad_settings_are_refused():
     ):
         with pytest.raises(ConfigError, match=message):
             HeldOutPenalty(**settings)
-
-
-def test_the_gradient_is_that_of_a_plain_sum():
-    """Under jit, and for several critics at once."""
-    _, agent = linear([2.0, 3.0, 6.0])
-    batch = Batch(expert=transitions(4), replay=transitions(4, seed=1))
-    state = replace(Smoothing.create(CFG), weight=jnp.asarray(0.5))
-
-    def total(critic):
-        return smoothed(loss, state, batch, jr.key(0))(critic, 1.0)[0]
-
-    one = eqx.filter_jit(eqx.filter_grad(total))(agent.critic.net)
-    for x, y in zip(jax.tree.leaves(one), jax.tree.leaves(eqx.filter_grad(total)(agent.critic.net)), strict=True):
-        np.testing.assert_allclose(x, y, rtol=1e-6)

@@ -31,7 +31,7 @@ def start(cfg):
 
 def terms(cfg, expert, replay, values=(3.0,), target=(3.0,)):
     state = implied.with_values(start(cfg), values, target)
-    loss, metrics = ls_iq.critic_loss(state.agent.critic.net, state.agent, expert, replay, cfg, jr.key(1))
+    loss, metrics = ls_iq.critic_loss(state.agent.critic.net, state.agent, (expert, replay), cfg, jr.key(1))
     parts = [float(metrics[name]) for name in ("expert_loss", "learner_loss")]
     assert float(loss) == pytest.approx(sum(parts), rel=1e-5)
     return parts, metrics

@@ -6,6 +6,7 @@ from bench.experiments import judging
 from bench.experiments.sections.judging import judging_section
 from imitax.errors import ConfigError
 from imitax.files import read_lines
+from imitax.rewards import Estimate
 
 LINE = {
     "algorithm": "f_irl",
@@ -56,8 +57,8 @@ def test_a_run_is_judged_once_a_line_for_each_seed(tmp_path, monkeypatch):
 
     def judge(_, data, *, episodes, seed):
         asked.append((data[0].name, episodes, seed))
-        own = dict.fromkeys(judging.MEASURES, (seed + 0.5, 0.0, 1.0))
-        return {"all": own, "sets": {"mixed": {"kendall": (0.25, 0.0, 0.5)}}}
+        own = dict.fromkeys(judging.MEASURES, Estimate(seed + 0.5, 0.0, 1.0))
+        return {"all": own, "sets": {"mixed": {"kendall": Estimate(0.25, 0.0, 0.5)}}}
 
     monkeypatch.setattr(judging, "Run", lambda *_, **__: stand_in("Walker2d-v5"))
     monkeypatch.setattr(judging, "load", lambda path: SimpleNamespace(name="mixed", path=path))

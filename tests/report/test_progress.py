@@ -95,6 +95,14 @@ def test_overfitted(held_out, training, likelihood, expected):
     assert verdict(progress.overfitted, records) == expected
 
 
+def test_a_method_that_acts_need_not_copy_actions():
+    records = evaluations(
+        1.0, 2, 3, validation_action_error_mode=[0.5, 0.2, 0.9], train_action_error_mode=[0.5, 0.2, 0.1]
+    )
+    assert verdict(progress.overfitted, records) == "problem"
+    assert progress.overfitted(records, About(online=True)) is None
+
+
 def test_the_worst_seed_is_shown_and_counted():
     good, bad = evaluations(10.0, 90, 95, 94), evaluations(1.0, 2, 3, 3)
     found = diagnose({4: good, 5: bad, 6: good}, ANY)

@@ -1,6 +1,7 @@
 """When what happens: chunks and updates against a reference that looks at every single step."""
 
 import itertools
+from dataclasses import replace
 
 import pytest
 
@@ -65,6 +66,14 @@ def test_chunks_by_hand():
     t = timeline(20, 8, (6,), warmup_steps=3)
     assert list(t.chunks(0)) == [(0, 3), (3, 3), (6, 2), (8, 4), (12, 4), (16, 2), (18, 2)]
     assert list(t.chunks(8)) == [(8, 4), (12, 4), (16, 2), (18, 2)]
+
+
+def test_comparisons_wait_for_the_end_of_a_chunk():
+    """Every 10, 16 and 3 steps, in chunks of 8: no chunk is shorter for them, and all their periods end chunks."""
+    t = timeline(50, 8)
+    compared = replace(t, schedule=replace(t.schedule, comparisons=((10, no_turn), (16, no_turn), (3, no_turn))))
+    assert list(compared.chunks(0)) == list(t.chunks(0))
+    assert compared.turns() == ((16, no_turn), (16, no_turn), (8, no_turn))
 
 
 @pytest.mark.parametrize(("per_step", "per_update"), [(1, 1), (3, 1), (1, 3), (2, 5)])
