@@ -247,6 +247,12 @@ def test_links_lead_somewhere(page):
         assert not anchor or anchor in anchors(found), f"{target}#{anchor}"
 
 
+@pytest.mark.parametrize("page", PAGES, ids=ids(PAGES))
+def test_files_that_a_page_names_are_there(page):
+    for file in re.findall(r"`((?:bench|examples|imitax|tests)/[a-z0-9_/]+\.\w+)`", page.read_text()):
+        assert (ROOT / file).exists(), file
+
+
 def test_tables_are_up_to_date():
     assert tables.update(ROOT, write=False) == []
     assert (ROOT / "docs" / "results.md").read_text().count(tables.MARKERS.begin) == 1
