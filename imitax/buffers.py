@@ -76,6 +76,10 @@ class Buffer(eqx.Module):
         """`count` indices of stored transitions, uniformly with replacement."""
         return jr.randint(key, (count,), 0, self.size)
 
+    def evenly(self, count: int) -> Int[Array, "B"]:
+        """`count` evenly spaced indices of stored transitions; of fewer than `count`, some more than once."""
+        return jnp.arange(count) * self.size // count
+
     def take(self, index: Int[Array, "B"]) -> Transition:
         """The transitions at some indices."""
         t = jax.tree.map(lambda x: x[index], self.data)

@@ -56,7 +56,7 @@ def held_out_loss(policy: Policy, held_out: Buffer, key: PRNGKeyArray) -> Float[
     The likelihood of actions in a box is no guide: it gets worse as the standard deviation becomes too small, long
     before the actions do.
     """
-    data = held_out.take(jnp.arange(ROWS) * held_out.size // ROWS)
+    data = held_out.take(held_out.evenly(ROWS))
     space = policy.actor.spec.action
     if isinstance(space, FiniteActions):
         return -policy.log_prob(data.obs, data.action).mean()

@@ -11,7 +11,8 @@ discriminator's outputs take the place of rewards, data augmentation that of the
 training and generated data is the denominator; here that difference is 0 where imitation succeeds.)
 """
 
-from typing import Annotated
+from dataclasses import replace
+from typing import Annotated, Any
 
 import equinox as eqx
 import jax
@@ -66,7 +67,7 @@ class HeldOutPenalty:
         """`Needs.held_out`. With inferred actions nothing is compared: the critic learns from guesses."""
         if not self.every or inferred.infer_actions:
             return ""
-        return "a gradient penalty sets in where the critic overfits (--held-out-penalty)"
+        return "a gradient penalty sets in where the critic overfits (--held-out-penalty.every)"
 
 
 OFF = HeldOutPenalty(every=0)
@@ -140,6 +141,20 @@ def held_out_term(
     return term, {"held_out_penalty": term}
 
 
+def compare(state: Any, buffers: Buffers, cfg: Any, key: PRNGKeyArray) -> tuple[Any, Metrics]:
+    """A turn: the state of an algorithm with the weight after a comparison, and its metrics.
+
+    Args:
+        state: with the fields `agent`, `normalizer` and `held_out`.
+        buffers: of the run.
+        cfg: with the fields `agent` and `held_out_penalty`.
+        key: of the turn.
+    """
+    agent = (state.agent, state.normalizer)
+    held_out, metrics = compare_held_out(state.held_out, agent, buffers, (cfg.held_out_penalty, cfg.agent), key)
+    return replace(state, held_out=held_out), metrics
+
+
 def compare_held_out(
     state: HeldOutWeight | None,
     agent: tuple[ActorCritic, Normalizer],
@@ -171,7 +186,7 @@ def compare_held_out(
         return implied(agent[0].critic.net, agent[0], t, cfg[1], kn).reward
 
     train = rewards(expert, expert.draw_stored(count, ke))
-    unseen = rewards(held_out, jnp.arange(count) * held_out.size // count)
+    unseen = rewards(held_out, held_out.evenly(count))
     replayed = rewards(replay, replay.draw_stored(count, kr))
     size = jnp.abs(jnp.concatenate([train, replayed])).mean()
     state = state.compared(cfg[0], train.mean() - unseen.mean(), size)

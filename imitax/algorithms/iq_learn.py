@@ -42,14 +42,13 @@ from imitax.agents.actor_critic import (
     create,
     masked_mean,
 )
-from imitax.agents.held_out_penalty import OFF, HeldOutPenalty, HeldOutWeight, compare_held_out, held_out_term
+from imitax.agents.held_out_penalty import OFF, HeldOutPenalty, HeldOutWeight, compare, held_out_term
 from imitax.agents.implied_reward import Implied, half_means, implied, policy_choices
 from imitax.agents.inferred_actions import CRITIC_NEEDS_ACTIONS, InferredActions, infer
 from imitax.agents.policy_extraction import PolicyUpdate, extract
 from imitax.agents.replay import Replay
 from imitax.agents.start import Start
 from imitax.algorithm import Needs, Schedule
-from imitax.buffers import Buffers
 from imitax.choices.critic_penalty import critic_penalty
 from imitax.choices.divergence import Divergence
 from imitax.choices.gradient_penalty import GradientPenalty
@@ -325,13 +324,6 @@ def offline_update(state: State, data: Batch, cfg: Config, kc: PRNGKeyArray, ka:
     agent = replace(state.agent, critic=critic)
     agent, ma = extract(agent, data.expert, cfg.agent, cfg.policy_update, ka)
     return replace(state, agent=agent), mc | ma
-
-
-def compare(state: State, buffers: Buffers, cfg: Config, key: PRNGKeyArray) -> tuple[State, Metrics]:
-    """The held-out penalty's weight after a comparison with held-out demonstrations."""
-    agent = (state.agent, state.normalizer)
-    held_out, metrics = compare_held_out(state.held_out, agent, buffers, (cfg.held_out_penalty, cfg.agent), key)
-    return replace(state, held_out=held_out), metrics
 
 
 def policy(state: State) -> Policy:

@@ -11,7 +11,8 @@ occupancies of expert and replay: within +-1 / c, and Q within +-1 / (c (1 - gam
 the same with rewards 1 and 0 and without the clip. Under `closed_form` a transition into the end has the target
 r / (1 - gamma), as if its reward recurred for ever.
 
-Order of one update: critic, then policy, temperature and target by soft actor-critic on expert and replay states.
+Order of one update: critic, then policy, temperature and target by soft actor-critic on expert and replay states;
+between chunks comparisons with held-out demonstrations.
 
 Differs from the paper: the separate entropy critic of LS-IQ-H is left out. The penalty that follows held-out
 demonstrations is ours (`agents/held_out_penalty.py`, a last term of the critic's loss); `default` alone has it. In
@@ -29,13 +30,12 @@ import jax.random as jr
 from jaxtyping import Array, Float, PRNGKeyArray
 
 from imitax.agents.actor_critic import ActorCritic, SoftActorCritic, create, critic_mask, improve, next_value
-from imitax.agents.held_out_penalty import OFF, HeldOutPenalty, HeldOutWeight, compare_held_out, held_out_term
+from imitax.agents.held_out_penalty import OFF, HeldOutPenalty, HeldOutWeight, compare, held_out_term
 from imitax.agents.implied_reward import half_means, policy_choices, step_share
 from imitax.agents.inferred_actions import CRITIC_NEEDS_ACTIONS, InferredActions, infer
 from imitax.agents.replay import Replay
 from imitax.agents.start import Start
 from imitax.algorithm import Needs, Schedule
-from imitax.buffers import Buffers
 from imitax.choices.critic_penalty import critic_penalty
 from imitax.choices.gradient_penalty import GradientPenalty
 from imitax.choices.temperature import Temperature
@@ -228,13 +228,6 @@ def update(state: State, batch: Batch, cfg: Config, key: PRNGKeyArray) -> tuple[
     critic, mc = state.agent.critic.descend(critic_loss, state.agent, pair, cfg, kc, state.held_out)
     agent, ma = improve(replace(state.agent, critic=critic), concat(data.expert, data.replay), cfg.agent, ka)
     return replace(state, agent=agent, inverse=inverse), mi | mc | ma
-
-
-def compare(state: State, buffers: Buffers, cfg: Config, key: PRNGKeyArray) -> tuple[State, Metrics]:
-    """The held-out penalty's weight after a comparison with held-out demonstrations."""
-    agent = (state.agent, state.normalizer)
-    held_out, metrics = compare_held_out(state.held_out, agent, buffers, (cfg.held_out_penalty, cfg.agent), key)
-    return replace(state, held_out=held_out), metrics
 
 
 def policy(state: State) -> Policy:

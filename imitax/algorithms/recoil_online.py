@@ -9,7 +9,8 @@ The sum of these terms stands in `agents/contrast.py`, which ReCOIL's offline fo
 ranked above the policy's while all implied rewards are drawn to zero; gradient penalties bound how steeply Q falls off
 the demonstrations.
 
-Order of one update: critic, then policy, temperature and target by soft actor-critic on expert and replay states.
+Order of one update: critic, then policy, temperature and target by soft actor-critic on expert and replay states;
+between chunks comparisons with held-out demonstrations.
 
 Differs from the paper: the paper is offline, and its code fits V by implicit maximisation; here pi is trained and
 chooses the actions. Differs from CleanIL: the absorbing state has a transition to itself in the data, so that its value
@@ -31,12 +32,11 @@ from jaxtyping import PRNGKeyArray
 
 from imitax.agents.actor_critic import CLEANIL, ActorCritic, SoftActorCritic, create, improve
 from imitax.agents.contrast import Contrast, contrast_loss
-from imitax.agents.held_out_penalty import OFF, HeldOutPenalty, HeldOutWeight, compare_held_out
+from imitax.agents.held_out_penalty import OFF, HeldOutPenalty, HeldOutWeight, compare
 from imitax.agents.inferred_actions import CRITIC_NEEDS_ACTIONS, InferredActions, infer
 from imitax.agents.replay import Replay
 from imitax.agents.start import Start
 from imitax.algorithm import Needs, Schedule
-from imitax.buffers import Buffers
 from imitax.choices.gradient_penalty import GradientPenalty
 from imitax.choices.td_loss import TdLoss
 from imitax.choices.temperature import Temperature
@@ -142,13 +142,6 @@ def update(state: State, batch: Batch, cfg: Config, key: PRNGKeyArray) -> tuple[
     critic, mc = state.agent.critic.descend(contrast_loss, state.agent, pair, parts, kc, state.held_out)
     agent, ma = improve(replace(state.agent, critic=critic), concat(data.expert, data.replay), cfg.agent, ka)
     return replace(state, agent=agent, inverse=inverse), mi | mc | ma
-
-
-def compare(state: State, buffers: Buffers, cfg: Config, key: PRNGKeyArray) -> tuple[State, Metrics]:
-    """The held-out penalty's weight after a comparison with held-out demonstrations."""
-    agent = (state.agent, state.normalizer)
-    held_out, metrics = compare_held_out(state.held_out, agent, buffers, (cfg.held_out_penalty, cfg.agent), key)
-    return replace(state, held_out=held_out), metrics
 
 
 def policy(state: State) -> Policy:
