@@ -11,8 +11,7 @@ discriminator's outputs take the place of rewards, data augmentation that of the
 training and generated data is the denominator; here that difference is 0 where imitation succeeds.)
 """
 
-from dataclasses import replace
-from typing import Annotated, Any
+from typing import Annotated
 
 import equinox as eqx
 import jax
@@ -139,20 +138,6 @@ def held_out_term(
 
     term = state.acting * jax.lax.cond(of_any_seed(state.weight > LOWEST), penalty, nothing, arrays)
     return term, {"held_out_penalty": term}
-
-
-def compare(state: Any, buffers: Buffers, cfg: Any, key: PRNGKeyArray) -> tuple[Any, Metrics]:
-    """A turn: the state of an algorithm with the weight after a comparison, and its metrics.
-
-    Args:
-        state: with the fields `agent`, `normalizer` and `held_out`.
-        buffers: of the run.
-        cfg: with the fields `agent` and `held_out_penalty`.
-        key: of the turn.
-    """
-    agent = (state.agent, state.normalizer)
-    held_out, metrics = compare_held_out(state.held_out, agent, buffers, (cfg.held_out_penalty, cfg.agent), key)
-    return replace(state, held_out=held_out), metrics
 
 
 def compare_held_out(

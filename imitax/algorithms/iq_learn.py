@@ -30,24 +30,23 @@ start uniform (there orthogonal, biases zero).
 from dataclasses import field, replace
 from typing import Annotated, Literal
 
-import equinox as eqx
 import jax.numpy as jnp
 import jax.random as jr
 from jaxtyping import Array, Float, PRNGKeyArray
 
+from imitax.agents import critic_imitation
 from imitax.agents.actor_critic import (
     CLEANIL,
     ActorCritic,
     SoftActorCritic,
-    create,
     masked_mean,
 )
-from imitax.agents.held_out_penalty import OFF, HeldOutPenalty, HeldOutWeight, compare, held_out_term
+from imitax.agents.critic_imitation import State, compare
+from imitax.agents.held_out_penalty import OFF, HeldOutPenalty, HeldOutWeight, held_out_term
 from imitax.agents.implied_reward import Implied, half_means, implied, policy_choices
 from imitax.agents.inferred_actions import CRITIC_NEEDS_ACTIONS, InferredActions, infer
 from imitax.agents.policy_extraction import PolicyUpdate, extract
 from imitax.agents.replay import Replay
-from imitax.agents.start import Start
 from imitax.algorithm import Needs, Schedule
 from imitax.choices.critic_penalty import critic_penalty
 from imitax.choices.divergence import Divergence
@@ -55,8 +54,8 @@ from imitax.choices.gradient_penalty import GradientPenalty
 from imitax.choices.temperature import Temperature
 from imitax.choices.terminal import Terminal, require_implied_rewards
 from imitax.errors import ConfigError
-from imitax.learner import Learner, OptimizerConfig
-from imitax.networks import Critic, CriticConfig, Normalizer, Policy, PolicyConfig, PolicyHead
+from imitax.learner import OptimizerConfig
+from imitax.networks import Critic, CriticConfig, PolicyConfig
 from imitax.settings import INLINE, Count, settings
 from imitax.types import Batch, Metrics, Transition, concat
 
@@ -202,20 +201,7 @@ def schedule(cfg: Config) -> Schedule:
     return Schedule(cfg.batch_size, cfg.replay.warmup_steps, cfg.replay.buffer_size, comparisons=comparisons)
 
 
-class State(eqx.Module):
-    """The agent, the inverse model where actions are inferred, and the held-out penalty's weight."""
-
-    agent: ActorCritic
-    normalizer: Normalizer
-    inverse: Learner[PolicyHead] | None
-    held_out: HeldOutWeight | None
-
-
-def init(cfg: Config, start: Start) -> State:
-    """A state before its first update."""
-    inverse = cfg.inferred.create(start, cfg.agent.precision)
-    held_out = HeldOutWeight.create(cfg.held_out_penalty, start)
-    return State(create(cfg.agent, start, start.key), start.normalizer, inverse, held_out)
+init, policy, explorer = critic_imitation.init, critic_imitation.policy, critic_imitation.explorer
 
 
 def values(
@@ -324,13 +310,3 @@ def offline_update(state: State, data: Batch, cfg: Config, kc: PRNGKeyArray, ka:
     agent = replace(state.agent, critic=critic)
     agent, ma = extract(agent, data.expert, cfg.agent, cfg.policy_update, ka)
     return replace(state, agent=agent), mc | ma
-
-
-def policy(state: State) -> Policy:
-    """The policy that a run evaluates and saves."""
-    return Policy(state.normalizer, state.agent.ema)
-
-
-def explorer(state: State) -> Policy:
-    """The policy that acts in training."""
-    return Policy(state.normalizer, state.agent.actor.net)

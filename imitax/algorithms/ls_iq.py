@@ -24,25 +24,25 @@ trains the policy from step 15,000 on.
 from dataclasses import replace
 from typing import Annotated, Literal
 
-import equinox as eqx
 import jax.numpy as jnp
 import jax.random as jr
 from jaxtyping import Array, Float, PRNGKeyArray
 
-from imitax.agents.actor_critic import ActorCritic, SoftActorCritic, create, critic_mask, improve, next_value
-from imitax.agents.held_out_penalty import OFF, HeldOutPenalty, HeldOutWeight, compare, held_out_term
+from imitax.agents import critic_imitation
+from imitax.agents.actor_critic import ActorCritic, SoftActorCritic, critic_mask, improve, next_value
+from imitax.agents.critic_imitation import State, compare
+from imitax.agents.held_out_penalty import OFF, HeldOutPenalty, HeldOutWeight, held_out_term
 from imitax.agents.implied_reward import half_means, policy_choices, step_share
 from imitax.agents.inferred_actions import CRITIC_NEEDS_ACTIONS, InferredActions, infer
 from imitax.agents.replay import Replay
-from imitax.agents.start import Start
 from imitax.algorithm import Needs, Schedule
 from imitax.choices.critic_penalty import critic_penalty
 from imitax.choices.gradient_penalty import GradientPenalty
 from imitax.choices.temperature import Temperature
 from imitax.choices.terminal import Terminal, require_implied_rewards
 from imitax.errors import ConfigError
-from imitax.learner import Learner, OptimizerConfig
-from imitax.networks import Critic, CriticConfig, Normalizer, Policy, PolicyHead
+from imitax.learner import OptimizerConfig
+from imitax.networks import Critic, CriticConfig
 from imitax.settings import INLINE, Count, settings
 from imitax.types import Batch, Metrics, Transition, concat
 
@@ -150,20 +150,7 @@ def schedule(cfg: Config) -> Schedule:
     return Schedule(cfg.batch_size, cfg.replay.warmup_steps, cfg.replay.buffer_size, comparisons=comparisons)
 
 
-class State(eqx.Module):
-    """The agent, the inverse model where actions are inferred, and the held-out penalty's weight."""
-
-    agent: ActorCritic
-    normalizer: Normalizer
-    inverse: Learner[PolicyHead] | None
-    held_out: HeldOutWeight | None
-
-
-def init(cfg: Config, start: Start) -> State:
-    """A state before its first update."""
-    inverse = cfg.inferred.create(start, cfg.agent.precision)
-    held_out = HeldOutWeight.create(cfg.held_out_penalty, start)
-    return State(create(cfg.agent, start, start.key), start.normalizer, inverse, held_out)
+init, policy, explorer = critic_imitation.init, critic_imitation.policy, critic_imitation.explorer
 
 
 def critic_loss(
@@ -228,13 +215,3 @@ def update(state: State, batch: Batch, cfg: Config, key: PRNGKeyArray) -> tuple[
     critic, mc = state.agent.critic.descend(critic_loss, state.agent, pair, cfg, kc, state.held_out)
     agent, ma = improve(replace(state.agent, critic=critic), concat(data.expert, data.replay), cfg.agent, ka)
     return replace(state, agent=agent, inverse=inverse), mi | mc | ma
-
-
-def policy(state: State) -> Policy:
-    """The policy that a run evaluates and saves."""
-    return Policy(state.normalizer, state.agent.ema)
-
-
-def explorer(state: State) -> Policy:
-    """The policy that acts in training."""
-    return Policy(state.normalizer, state.agent.actor.net)

@@ -26,23 +26,23 @@ gradient is that of IQ-Learn's default.
 from dataclasses import replace
 from typing import Annotated
 
-import equinox as eqx
 import jax.random as jr
 from jaxtyping import PRNGKeyArray
 
-from imitax.agents.actor_critic import CLEANIL, ActorCritic, SoftActorCritic, create, improve
+from imitax.agents import critic_imitation
+from imitax.agents.actor_critic import CLEANIL, SoftActorCritic, improve
 from imitax.agents.contrast import Contrast, contrast_loss
-from imitax.agents.held_out_penalty import OFF, HeldOutPenalty, HeldOutWeight, compare
+from imitax.agents.critic_imitation import State, compare
+from imitax.agents.held_out_penalty import OFF, HeldOutPenalty
 from imitax.agents.inferred_actions import CRITIC_NEEDS_ACTIONS, InferredActions, infer
 from imitax.agents.replay import Replay
-from imitax.agents.start import Start
 from imitax.algorithm import Needs, Schedule
 from imitax.choices.gradient_penalty import GradientPenalty
 from imitax.choices.td_loss import TdLoss
 from imitax.choices.temperature import Temperature
 from imitax.choices.terminal import Terminal, require_implied_rewards
-from imitax.learner import Learner, OptimizerConfig
-from imitax.networks import CriticConfig, Normalizer, Policy, PolicyHead
+from imitax.learner import OptimizerConfig
+from imitax.networks import CriticConfig
 from imitax.settings import INLINE, Count, settings
 from imitax.types import Batch, Metrics, concat
 
@@ -115,20 +115,7 @@ def schedule(cfg: Config) -> Schedule:
     return Schedule(cfg.batch_size, cfg.replay.warmup_steps, cfg.replay.buffer_size, comparisons=comparisons)
 
 
-class State(eqx.Module):
-    """The agent, the inverse model where actions are inferred, and the held-out penalty's weight."""
-
-    agent: ActorCritic
-    normalizer: Normalizer
-    inverse: Learner[PolicyHead] | None
-    held_out: HeldOutWeight | None
-
-
-def init(cfg: Config, start: Start) -> State:
-    """A state before its first update."""
-    inverse = cfg.inferred.create(start, cfg.agent.precision)
-    held_out = HeldOutWeight.create(cfg.held_out_penalty, start)
-    return State(create(cfg.agent, start, start.key), start.normalizer, inverse, held_out)
+init, policy, explorer = critic_imitation.init, critic_imitation.policy, critic_imitation.explorer
 
 
 def update(state: State, batch: Batch, cfg: Config, key: PRNGKeyArray) -> tuple[State, Metrics]:
@@ -142,13 +129,3 @@ def update(state: State, batch: Batch, cfg: Config, key: PRNGKeyArray) -> tuple[
     critic, mc = state.agent.critic.descend(contrast_loss, state.agent, pair, parts, kc, state.held_out)
     agent, ma = improve(replace(state.agent, critic=critic), concat(data.expert, data.replay), cfg.agent, ka)
     return replace(state, agent=agent, inverse=inverse), mi | mc | ma
-
-
-def policy(state: State) -> Policy:
-    """The policy that a run evaluates and saves."""
-    return Policy(state.normalizer, state.agent.ema)
-
-
-def explorer(state: State) -> Policy:
-    """The policy that acts in training."""
-    return Policy(state.normalizer, state.agent.actor.net)
