@@ -79,6 +79,8 @@ class Acting:
                 raise ConfigError(f"{e}: the policy takes what its environment shows") from e
         size = space.size
         try:
+            if np.iscomplexobj(obs):
+                raise TypeError("complex numbers are none")
             batch = np.asarray(obs, np.float32)
         except (TypeError, ValueError) as e:
             raise ConfigError(f"observations must be numbers, of shape [{size}] or [B, {size}]: {e}") from e

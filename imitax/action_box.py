@@ -40,6 +40,8 @@ class BoxActions:
     """Which dimensions have no largest value. Empty: all have one."""
 
     def __post_init__(self):
+        if not self.low:
+            raise ConfigError("actions hold no numbers: there is nothing to decide")
         for name in ("open_low", "open_high"):
             if not any(getattr(self, name)):
                 object.__setattr__(self, name, ())

@@ -14,6 +14,7 @@ and, where the defaults below do not fit, any of `schedule`, `explorer`, `reward
 its entry points, group `imitax.algorithms`.
 """
 
+import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
 from importlib.metadata import entry_points
@@ -28,7 +29,7 @@ from imitax.buffers import Buffers
 from imitax.catalogue import ALIASES, GROUP
 from imitax.choices.learned_reward import LearnedReward
 from imitax.choices.terminal import Terminal
-from imitax.errors import ConfigError, unknown
+from imitax.errors import ConfigError, printable, unknown
 from imitax.networks import Policy, Precision
 from imitax.types import Batch, Metrics
 
@@ -143,15 +144,33 @@ def register(module: ModuleType, name: str | None = None) -> Algorithm:
     """Make an algorithm known under a name, its module's by default.
 
     Raises:
-        ConfigError: the module lacks a part of the contract, or another module has the name.
+        ConfigError: the module lacks a part of the contract, its configuration belongs to another algorithm, or another
+            module has the name.
     """
-    name = name or module.__name__.rpartition(".")[2]
+    if not isinstance(module, ModuleType):
+        raise ConfigError(f"an algorithm is a module, not {printable(repr(module))}: import it, and register that")
+    name = (name or module.__name__.rpartition(".")[2]).replace("-", "_")
+    for entry in entry_points(group=GROUP):
+        if entry.name == name and entry.module != module.__name__:
+            raise ConfigError(f"an algorithm {name} is there already, {entry.module}: use another name")
+    return _registered(module, name)
+
+
+def _registered(module: ModuleType, name: str) -> Algorithm:
     members: dict[str, Any] = {"explorer": vars(module).get("policy"), **vars(module)}
     given = {f.name: members[f.name] for f in fields(Algorithm) if f.name in members and f.name not in ("name", "doc")}
     if missing := {"Config", "PRESETS", "needs", "init", "update", "policy"} - set(given):
         raise ConfigError(f"{module.__name__} is not an algorithm: it has no {', '.join(sorted(missing))}")
     if "default" not in module.PRESETS:
         raise ConfigError(f"{module.__name__}.PRESETS has no preset `default`")
+    if wrong := [key for key, cfg in module.PRESETS.items() if type(cfg) is not module.Config]:
+        raise ConfigError(f"{module.__name__}.PRESETS[{wrong[0]!r}] is no {module.__name__}.Config")
+    home = sys.modules.get(module.Config.__module__, module)
+    if home is not module and vars(home).get("update", module.update) is not module.update:
+        raise ConfigError(
+            f"{module.__name__}.Config is that of {home.__name__}, which would be trained: give {name} a class of its "
+            "own (@settings() class Config(Theirs)), and presets of that class"
+        )
     algorithm = Algorithm(name=name, doc=module.__doc__ or "", **given)
     known = ALGORITHMS.get(name)
     if known is not None and known.Config.__module__ != algorithm.Config.__module__:
@@ -175,7 +194,7 @@ def find(name: str) -> Algorithm:
     if name not in ALGORITHMS:
         for entry in entry_points(group=GROUP):
             if entry.name == name:
-                return register(entry.load(), name)
+                return _registered(entry.load(), name)
         raise ConfigError(unknown("algorithm", repr(name), [*names(), *ALIASES]))
     return ALGORITHMS[name]
 

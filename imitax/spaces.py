@@ -18,6 +18,7 @@ from imitax.action_spaces import (
     described,
     from_described,
 )
+from imitax.errors import ConfigError
 from imitax.types import AnyArray, Obs
 
 __all__ = [
@@ -84,9 +85,12 @@ class ObservationSpace:
 
     @classmethod
     def of(cls, tree: Any) -> "ObservationSpace":
-        """The space of a pytree of `Leaf`."""
+        """The space of a pytree of `Leaf`. Raises ConfigError where it holds no numbers."""
         leaves, structure = jax.tree.flatten(tree)
-        return cls(tuple(leaves), structure)
+        space = cls(tuple(leaves), structure)
+        if space.size == 0:
+            raise ConfigError("observations hold no numbers: a policy would see nothing")
+        return space
 
     @property
     def tree(self) -> Any:

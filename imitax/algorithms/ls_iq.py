@@ -1,8 +1,8 @@
 """LS-IQ: IQ-Learn as least squares with fixed targets (Al-Hafez et al. 2023, "LS-IQ: Implicit Reward Regularization
 for Inverse Reinforcement Learning", arXiv:2303.00599), and SQIL (Reddy et al. 2020, arXiv:1905.11108) as a preset.
 
-    expert  min_Q  E_E[(Q(s, a) - r_E / (1 - gamma))^2]        fix
-                   E_E[(Q(s, a) - r_E - gamma V(s'))^2]        bootstrap
+    expert  min_Q  E_E[(Q(s, a) - r_E - gamma V(s'))^2]        bootstrap
+                   E_E[(Q(s, a) - r_E / (1 - gamma))^2]        fix
     replay  min_Q  E_B[(Q(s, a) - r_B - gamma V(s'))^2]
     policy  max_pi E[V(s)]
 
@@ -72,9 +72,9 @@ class Config:
     """r_E, reward of demonstrated steps: 1 / c, with the paper's c = 0.5."""
     reward_learner: float = -2.0
     """r_B, reward of replayed steps: -1 / c."""
-    expert_term: Literal["fix", "bootstrap"] = "fix"
-    """fix: Q of demonstrated actions is drawn to its largest value, r_E / (1 - gamma). bootstrap: to r_E + gamma
-    V(s')."""
+    expert_term: Literal["fix", "bootstrap"] = "bootstrap"
+    """bootstrap: Q of demonstrated actions is drawn to r_E + gamma V(s'). fix: to its largest value, r_E / (1 - gamma),
+    the paper's."""
     learner_term: Literal["q", "value", "value_replay"] = "q"
     """What is drawn to r_B + gamma V(s'): q: Q of replayed actions. value: V(s) of expert's and replay's states.
     value_replay: V(s) of the replay's states."""
@@ -99,7 +99,7 @@ class Config:
 
 PRESETS = {
     "default": Config(),
-    "observations": Config(expert_term="bootstrap", inferred=InferredActions(infer_actions=True), held_out_penalty=OFF),
+    "observations": Config(inferred=InferredActions(infer_actions=True), held_out_penalty=OFF),
     "paper": Config(
         agent=SoftActorCritic(
             critic=CriticConfig(members=1),
@@ -109,6 +109,7 @@ PRESETS = {
             temperature=Temperature("fixed", initial=1e-3),
         ),
         replay=Replay(warmup_steps=10_000),
+        expert_term="fix",
         learner_term="value",
         held_out_penalty=OFF,
         normalize_obs=False,
@@ -118,16 +119,14 @@ PRESETS = {
         agent=SoftActorCritic(critic_optimizer=OptimizerConfig()),
         reward_expert=1.0,
         reward_learner=0.0,
-        expert_term="bootstrap",
         clip=False,
         held_out_penalty=OFF,
         normalize_obs=False,
     ),
 }
-"""default: ours. observations: for demonstrations without actions; expert_term fix would draw the value of wrong
-guesses to the largest there is. paper: the official settings for Ant, HalfCheetah, Hopper and Walker2d, with the closed
-form that the paper proposes and its launchers leave off; Humanoid has learner_term q and temperature 0.1. sqil: rewards
-1 and 0."""
+"""default: ours. observations: ours, for demonstrations without actions. paper: the official settings for Ant,
+HalfCheetah, Hopper and Walker2d, with the closed form that the paper proposes and its launchers leave off; Humanoid has
+learner_term q and temperature 0.1. sqil: rewards 1 and 0."""
 
 
 def needs(cfg: Config) -> Needs:

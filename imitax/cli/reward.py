@@ -24,7 +24,7 @@ actions:
 imitax reward ACTION --help explains the flags.
 """
 
-INTERVALS = "95 % intervals over episodes"
+INTERVALS = "95 % intervals over episodes; -: rewards are constant, or there is one episode"
 
 
 @dataclass(frozen=True)
@@ -152,7 +152,7 @@ def _print_judgement(found: Mapping[str, Any], title: str) -> None:
 
 def _estimate(estimate: "Estimate") -> str:
     if isnan(estimate.value):
-        return "constant"
+        return "-"
     return f"{estimate.value:.2f}" + ("" if isnan(estimate.low) else f" ({estimate.low:.2f} to {estimate.high:.2f})")
 
 

@@ -129,6 +129,8 @@ def gather(runs: Runs) -> list[Entry]:
     """
     if isinstance(runs, Mapping):
         listed = {str(label): _opened(given) for label, given in runs.items()}
+        if empty := [label for label, members in listed.items() if not members]:
+            raise ConfigError(f"{empty[0]} has no runs")
         entries = [Entry(run, label) for label, members in listed.items() for run in members]
     else:
         entries = _named(_groups(_opened(runs)))

@@ -168,6 +168,8 @@ def _successes(entries: Sequence[Entry], which: Which, success: float | int | No
         if not all(x in (0, 1) for values in returns.values() for x in values):
             return {}
         success = 1.0
+    if not isinstance(success, int | float) or np.isnan(success):
+        raise ConfigError(f"success must be a return from which an episode counts as one, got {success!r}")
     return {label: (int((np.array(x) >= success).sum()), len(x)) for label, x in returns.items() if x}
 
 

@@ -72,13 +72,23 @@ def _unequal(entries: Sequence[Entry], task: str) -> list[str]:
     ends = {e.label: max(int(line["step"]) for line in e.at("last").values()) for e in entries}
     if len(set(ends.values())) > 1:
         found.append(f"Budgets differ{place}: {', '.join(f'{k} {v:,}' for k, v in ends.items())} steps.")
-    hashes = {str((e.run.config.get("data") or {}).get("hash")) for e in entries}
-    if len(hashes) > 1:
-        found.append(f"The methods did not learn from the same demonstrations{place}.")
+    for name, what in (("data", "demonstrations"), ("offline_data", "offline data")):
+        if len({str((e.run.config.get(name) or {}).get("hash")) for e in entries}) > 1:
+            found.append(f"The methods did not learn from the same {what}{place}.")
+    demonstrations = {e.label: _demonstrations(e) for e in entries}
+    if len(set(demonstrations.values())) > 1:
+        told = ", ".join(f"{label} {count}" for label, count in demonstrations.items())
+        found.append(f"Numbers of demonstrations learned from differ{place}: {told}.")
     counts = {len(line.get("returns") or []) for e in entries for line in e.at("last").values()}
     if len(counts) > 1:
         found.append(f"Evaluations have different numbers of episodes{place}: {', '.join(map(str, sorted(counts)))}.")
     return found
+
+
+def _demonstrations(entry: Entry) -> str:
+    """How many episodes each seed learned from."""
+    chosen = ((entry.run.config.get("data") or {}).get("train_episodes") or {}).values()
+    return " or ".join(map(str, sorted({len(rows) for rows in chosen}))) or "none"
 
 
 def _p(value: float) -> str:

@@ -161,10 +161,9 @@ def _canonical(fields: Mapping[str, Any]) -> dict[str, Any]:
                 raise DataError(f"{name} is a dict; only observations may be dicts")
             flag = key in ("terminals", "timeouts")
             arrays[key] = _raw(fields[name], name) if flag else _array(fields[name], name)
-            if arrays[key].ndim == 0:
-                if not flag:
-                    raise DataError(f"{name} must be an array, got {fields[name]!r}")
-                arrays[key] = arrays[key][None]
+            if arrays[key].ndim == 0 and not flag:
+                raise DataError(f"{name} must be an array, got {fields[name]!r} (in lists, items are episodes)")
+            arrays[key] = np.atleast_1d(arrays[key])
     if "observations" not in arrays:
         raise _missing("observations", fields)
     return arrays
@@ -216,7 +215,8 @@ def _seen(arrays: Mapping[str, Any], key: str) -> Any:
     if isinstance(array, np.ndarray):
         classes = array.ndim == 1 and array.dtype.kind in "iu"
         if (array.ndim < 2 and not classes) or array.dtype.kind not in "fiub":
-            raise DataError(f"{key} must be numbers of shape [time, size], got {array.dtype} {array.shape}")
+            advice = "; one number a step is [time, 1], classes are integers" if array.ndim == 1 else ""
+            raise DataError(f"{key} must be numbers of shape [time, size], got {array.dtype} {array.shape}{advice}")
     return array
 
 

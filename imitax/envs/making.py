@@ -1,5 +1,6 @@
 """Environments: made from an id, an environment or a callable, and checked."""
 
+import inspect
 import pickle
 import warnings
 from collections.abc import Callable
@@ -70,7 +71,10 @@ class Task:
         if isinstance(env, str):
             return _of_id(env, kwargs)
         if kwargs:
-            raise ConfigError("env_kwargs go with an environment id; an environment or a callable brings its own")
+            raise ConfigError(
+                "env_kwargs go with an environment id: bind a callable's own with functools.partial(make, ...), and "
+                "give an environment as it shall be"
+            )
         if isinstance(env, gym.Env) or (_has_interface(env) and not isinstance(env, type)):
             return _of_instance(env)
         if callable(env):
@@ -162,6 +166,12 @@ def _alone(env: Any, name: str, why: str) -> Task:
 
 
 def _of_callable(make: Callable[[], Any]) -> Task:
+    try:
+        inspect.signature(make).bind()
+    except TypeError as e:
+        raise ConfigError(f"env is called without arguments ({e}): bind them with functools.partial(make, ...)") from e
+    except ValueError:
+        pass  # written in C: it does not say what it takes
     first = make()
     name = name_of(first)
     check_spaces(first, name)

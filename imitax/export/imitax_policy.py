@@ -270,6 +270,8 @@ class Leaf:
             raise ValueError(f"{name} has NaN or infinity")
         if self.kind == "categories" and not ((x >= self.first) & (x <= self.last) & (x == np.floor(x))).all():
             raise ValueError(f"{name} has a number that is none of its classes")
+        if self.kind == "binary" and not ((x == 0) | (x == 1)).all():
+            raise ValueError(f"{name} must be zeros and ones")
         return x, lead
 
     def __call__(self, x, lead):

@@ -14,7 +14,10 @@ be functions. STARC asks for the recorded transitions alone: there a recorded re
 
 Differs from the papers: V is fitted by least-squares temporal differences (Bradtke and Barto 1996) on random Fourier
 features, the same for both rewards, and what is left of potential shaping by this fit counts as distance. EPIC's sample
-for A, S' is one for all transitions, as in the authors' code.
+for A, S' is one for all transitions, as in the authors' code, and S is drawn from it too. Where an episode ended there
+is no s' to ask about. So a constant potential, 0 after the end, is taken off first: it lowers rewards by L = E[R(S, A,
+S')], and those of the end by L / (1 - gamma). This leaves C as above where no episode ended. Without it a potential
+would change the distance as soon as one does.
 """
 
 from collections.abc import Callable, Sequence
@@ -23,7 +26,7 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Bool, Float
 
-from imitax.errors import DataError
+from imitax.errors import ConfigError, DataError
 from imitax.statistics import Estimate
 from imitax.types import AnyArray
 
@@ -34,6 +37,10 @@ FEATURES = 256
 """Random features of the values that STARC subtracts."""
 FLAT = 1e-8
 """Rewards with a standard deviation below this share of their largest value are constant."""
+NOTHING = 1e-4
+"""A canonical form whose norm is below this share of the rewards' own is that of rewards that prefer nothing."""
+ROWS_PER_FEATURE = 20
+"""Transitions for each feature of the values, at least, so that these cannot explain the rewards themselves."""
 
 
 class Samples(NamedTuple):
@@ -47,8 +54,28 @@ class Samples(NamedTuple):
     """Which episode each transition is of, counted from 0."""
 
     def under(self, reward: RewardFunction) -> Float[np.ndarray, "B"]:
-        """What a reward function gives them."""
-        return np.asarray(reward(self.obs, self.action, self.next_obs, self.terminated), np.float64)
+        """What a reward function gives them.
+
+        Raises:
+            DataError: as `rewards_of`.
+        """
+        return rewards_of(reward, self.obs, self.action, self.next_obs, self.terminated)
+
+
+def rewards_of(reward: RewardFunction, obs, action, next_obs, terminated) -> Float[np.ndarray, "B"]:
+    """What a reward function gives transitions [B].
+
+    Raises:
+        DataError: not one finite number for each of them.
+    """
+    given = np.asarray(reward(obs, action, next_obs, terminated), np.float64)
+    if given.shape != (len(obs),):
+        raise DataError(
+            f"a reward function returns one number for each transition, shape ({len(obs)},), not {given.shape}"
+        )
+    if not np.isfinite(given).all():
+        raise DataError(f"{(~np.isfinite(given)).sum()} of {given.size} rewards are not finite")
+    return given
 
 
 def pearson(first: Vector, second: Vector) -> float:
@@ -90,22 +117,28 @@ def canonical(samples: Samples, rewards: Vector, gamma: float, seed: int = 0) ->
     Args:
         samples: where the rewards were given.
         rewards: of these transitions.
-        gamma: discount factor.
-        seed: draws the random Fourier features, which V has beside the observations and a constant: at most FEATURES,
-            and one for every 20 transitions, so that V cannot explain the rewards themselves.
+        gamma: discount factor, below 1.
+        seed: draws the random Fourier features, which V has beside a constant and, if there are enough transitions,
+            the observations: at most FEATURES.
+
+    Raises:
+        ConfigError: gamma is not in [0, 1).
     """
-    here, there = _features(samples, min(FEATURES, len(samples.obs) // 20), seed)
+    _require_discount(gamma)
+    here, there = _features(samples, seed)
     after = gamma * np.where(samples.terminated[:, None], 0.0, there)
     matrix = here.T @ (here - after)
     scale = np.trace(here.T @ here) / len(matrix)
     weights = np.linalg.solve(matrix + 1e-9 * scale * np.eye(len(matrix)), here.T @ np.asarray(rewards, np.float64))
-    return np.asarray(rewards, np.float64) - (here - after) @ weights
+    form = np.asarray(rewards, np.float64) - (here - after) @ weights
+    return form if np.linalg.norm(form) > NOTHING * np.linalg.norm(rewards) else np.zeros_like(form)
 
 
 def starc(samples: Samples, first: Vector, second: Vector, gamma: float, seed: int = 0) -> Estimate:
     """STARC distance of two rewards of the same recorded transitions.
 
     Raises:
+        ConfigError: gamma is not in [0, 1).
         DataError: a reward is not finite.
     """
     c = [canonical(samples, _finite(r), gamma, seed=seed) for r in (first, second)]
@@ -123,13 +156,17 @@ def epic(
         samples: at most 2,000 of them are used, drawn at random.
         first: a reward function.
         second: another.
-        gamma: discount factor.
+        gamma: discount factor, below 1. Nothing is received after an end.
         pool: how many A, S' the expectations are taken over.
         seed: draws samples and pool.
 
     Raises:
-        DataError: a reward is not finite.
+        ConfigError: gamma is not in [0, 1), or the pool is empty.
+        DataError: a reward is not finite, or not one number for each transition.
     """
+    _require_discount(gamma)
+    if pool < 1:
+        raise ConfigError(f"pool must be at least 1, got {pool}")
     rng = np.random.default_rng(seed)
     rows = np.sort(rng.permutation(len(samples.obs))[:2000])
     some = Samples(*(x[rows] for x in samples))
@@ -160,9 +197,10 @@ def bootstrap(
 
 
 def _epic_canonical(samples: Samples, reward: RewardFunction, gamma: float, actions, successors) -> np.ndarray:
-    after = np.where(samples.terminated, 0.0, _mean_from(samples.next_obs, reward, actions, successors))
-    # the expectation over S is the same for all transitions, and no correlation sees it
-    return _finite(samples.under(reward)) + gamma * after - _mean_from(samples.obs, reward, actions, successors)
+    level = _mean_from(successors, reward, actions, successors).mean()
+    given = samples.under(reward) - np.where(samples.terminated, level / (1 - gamma), level)
+    after = np.where(samples.terminated, 0.0, _mean_from(samples.next_obs, reward, actions, successors) - level)
+    return given + gamma * after - (_mean_from(samples.obs, reward, actions, successors) - level)
 
 
 def _mean_from(obs, reward: RewardFunction, actions, successors) -> np.ndarray:
@@ -170,21 +208,29 @@ def _mean_from(obs, reward: RewardFunction, actions, successors) -> np.ndarray:
     total = np.zeros(len(obs))
     for action, successor in zip(actions, successors, strict=True):
         repeated = np.repeat(np.asarray(action)[None], len(obs), 0), np.repeat(successor[None], len(obs), 0)
-        total += _finite(reward(obs, *repeated, np.zeros(len(obs), bool)))
+        total += rewards_of(reward, obs, *repeated, np.zeros(len(obs), bool))
     return total / len(actions)
 
 
-def _features(samples: Samples, count: int, seed: int) -> Sequence[np.ndarray]:
+def _features(samples: Samples, seed: int) -> Sequence[np.ndarray]:
     """A constant, the standardised observations, and cosines of random projections of them, here and next [B F]."""
     mean, std = samples.obs.mean(0), samples.obs.std(0)
     rng = np.random.default_rng(seed)
-    size = samples.obs.shape[1]
+    size, most = samples.obs.shape[1], len(samples.obs) // ROWS_PER_FEATURE
+    linear = size < most
+    count = min(FEATURES, most)
     frequency, phase = rng.normal(size=(size, count)) / np.sqrt(size), rng.uniform(0, 2 * np.pi, count)
     both = []
     for obs in (samples.obs, samples.next_obs):
         x = np.clip((obs - mean) / np.where(std > 0, std, 1.0), -10, 10)
-        both.append(np.concatenate([np.ones((len(x), 1)), x, np.cos(x @ frequency + phase)], axis=1))
+        parts = [np.ones((len(x), 1)), *([x] if linear else []), np.cos(x @ frequency + phase)]
+        both.append(np.concatenate(parts, axis=1))
     return both
+
+
+def _require_discount(gamma: float) -> None:
+    if not 0 <= gamma < 1:
+        raise ConfigError(f"gamma must be at least 0 and below 1, got {gamma}")
 
 
 def _finite(rewards) -> np.ndarray:

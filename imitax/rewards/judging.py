@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from imitax.datasets.episode import Dataset
-from imitax.errors import DataError
+from imitax.errors import ConfigError, DataError, unknown
 from imitax.rewards.distances import RewardFunction, Samples, bootstrap, pearson, spearman, starc
 from imitax.rewards.ranking import kendall, learned_returns, margins
 from imitax.statistics import Estimate
@@ -64,39 +64,54 @@ def judge(
         numbers. Estimates are value, low and high of a 95 % bootstrap interval over episodes.
 
     Raises:
-        DataError: there are no sets, one lacks actions or rewards, or a reward is not finite.
+        ConfigError: gamma is not in [0, 1).
+        DataError: there are no sets, they differ in shape or lack actions or rewards, `expert` is none of them, or the
+            reward is not one finite number for each transition.
     """
     if not data:
         raise DataError("a reward is judged on at least one set of episodes")
+    if expert is not None and expert not in data:
+        raise DataError(unknown("set", repr(expert), list(data)))
     gathered = {name: samples_of(episodes) for name, episodes in data.items()}
-    given = {name: samples.under(reward) for name, (samples, _) in gathered.items()}
+    given = {name: _given(name, samples, reward) for name, (samples, _) in gathered.items()}
     horizon = max(int(np.bincount(samples.episode).max()) for samples, _ in gathered.values())
     truth, learned = {}, {}
     for name, (samples, known) in gathered.items():
-        if not np.isfinite(given[name]).all():
-            raise DataError(f"{name}: the reward is not finite on {(~np.isfinite(given[name])).sum()} transitions")
         truth[name] = learned_returns(known, samples.episode, samples.terminated)
         learned[name] = learned_returns(given[name], samples.episode, samples.terminated, after_end, horizon)
-    sets = {}
+    sets, ends = {}, (gamma, after_end)
     for name, (samples, known) in gathered.items():
         about = {"transitions": len(known), "episodes": len(truth[name])}
         about |= {"return": float(truth[name].mean()), "learned_return": float(learned[name].mean())}
-        sets[name] = about | _agreement(samples, given[name], known, gamma, seed)
+        sets[name] = about | _agreement(samples, given[name], known, ends, seed)
         sets[name]["kendall"] = kendall(learned[name], truth[name], seed)
     everything = _joined([samples for samples, _ in gathered.values()])
     known = np.concatenate([rewards for _, rewards in gathered.values()])
-    overall = _agreement(everything, np.concatenate(list(given.values())), known, gamma, seed)
+    overall = _agreement(everything, np.concatenate(list(given.values())), known, ends, seed)
     overall["kendall"] = kendall(np.concatenate(list(learned.values())), np.concatenate(list(truth.values())), seed)
     samples = gathered[expert][0] if expert is not None else None
     told = [] if samples is None or samples.action.dtype.kind != "f" else margins(samples, reward, seed=seed)
     return {"sets": sets, "all": overall, "margins": told}
 
 
-def _agreement(samples: Samples, given: np.ndarray, known: np.ndarray, gamma: float, seed: int) -> dict[str, Estimate]:
+def _given(name: str, samples: Samples, reward: RewardFunction) -> np.ndarray:
+    try:
+        return samples.under(reward)
+    except (ConfigError, DataError) as error:
+        raise type(error)(f"{name}: {error}") from error
+
+
+def _agreement(
+    samples: Samples, given: np.ndarray, known: np.ndarray, ends: tuple[float, float], seed: int
+) -> dict[str, Estimate]:
+    """How rewards [B] go together with known ones. `ends`: gamma, and the reward of every step after the end."""
+
     def over(statistic: Callable[[np.ndarray, np.ndarray], float]) -> Estimate:
         return bootstrap(samples.episode, lambda rows: statistic(given[rows], known[rows]), seed)
 
-    return {"pearson": over(pearson), "spearman": over(spearman), "starc": starc(samples, given, known, gamma, seed)}
+    gamma, after_end = ends
+    received = given + samples.terminated * gamma / (1 - gamma) * after_end if gamma < 1 else given
+    return {"pearson": over(pearson), "spearman": over(spearman), "starc": starc(samples, received, known, gamma, seed)}
 
 
 def _joined(sets: list[Samples]) -> Samples:

@@ -1,5 +1,6 @@
 """Rewards that runs have learned: judged on data and fresh episodes, and taught to new policies."""
 
+import os
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
@@ -8,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from imitax.datasets import Dataset, collect, load
+from imitax.datasets.validation import validate
 from imitax.errors import ConfigError, DataError
 from imitax.observations import count, rows
 from imitax.rewards.calibration import calibration
@@ -16,7 +18,8 @@ from imitax.rewards.judging import judge
 if TYPE_CHECKING:
     from imitax.run import Run
 
-DEMONSTRATIONS = "demonstrations"
+DEMONSTRATIONS, REPLAY, POLICY, RANDOM = RESERVED = ("demonstrations", "replay", "policy", "random actions")
+"""Names of the sets that a run has or makes."""
 BLOCK, SMALL_BLOCK = 4096, 256
 """Transitions that a reward is computed on at once, with flat observations and with others, such as images."""
 PRESET = "steady"
@@ -50,25 +53,39 @@ def evaluate_reward(
         ConfigError, DataError: as `judge`, and when the demonstrations cannot be found.
     """
     own = run.seeds[0] if seed is None else seed
+    if episodes < 0:
+        raise ConfigError(f"episodes must not be negative, got {episodes}")
     run.load_reward(own)  # before anything is collected: it says so when there is none
+    given = _loaded(run, data)
     sets = {DEMONSTRATIONS: run.demonstrations(demos)[own]}
+    if not sets[DEMONSTRATIONS].has_rewards:
+        raise DataError("demonstrations have no recorded rewards to compare with")
     if run.task.recorded is None:
         if (run.seed_folder(own) / "replay").exists():
-            sets["replay"] = run.replay(own)
+            sets[REPLAY] = run.replay(own)
         if episodes:
-            sets["policy"] = collect(run.actor(own, "last", own), run.task.make, episodes=episodes, seed=own)
-            sets["random actions"] = collect(_random(run, own), run.task.make, episodes=episodes, seed=own)
+            sets[POLICY] = collect(run.actor(own, "last", own), run.task.make, episodes=episodes, seed=own)
+            sets[RANDOM] = collect(_random(run, own), run.task.make, episodes=episodes, seed=own)
+    seen = {name: run.with_history(episodes_of) for name, episodes_of in (sets | given).items()}  # by the reward
+    return _judged(run, own, seen)
+
+
+def _loaded(run: "Run", data: Sequence[Any]) -> dict[str, Dataset]:
+    """Sets of episodes by name, which fit the run's task and have rewards. Raises ConfigError, DataError."""
+    if isinstance(data, str | os.PathLike | Dataset):
+        raise ConfigError("data are several sets: give a list, such as [data]")
+    sets: dict[str, Dataset] = {}
     for source in data:
         given = load(source)
-        if given.name in sets:
+        if given.name in (*sets, *RESERVED):
             raise DataError(f"two sets are named {given.name}: rename a file")
+        if not given.has_rewards:
+            raise DataError(f"{given.name} have no recorded rewards to compare with")
+        if run.task.recorded is None:
+            shown, taken = run.task.observation_space, run.task.action_space
+            validate(given, observation_space=shown, action_space=taken, need_actions=True)
         sets[given.name] = given
-    missing = [name for name, episodes_of in sets.items() if not episodes_of.has_rewards]
-    if missing:
-        raise DataError(f"{missing[0]} have no recorded rewards to compare with")
-
-    sets = {name: run.with_history(episodes_of) for name, episodes_of in sets.items()}  # as the reward sees them
-    return _judged(run, own, sets)
+    return sets
 
 
 def retrain(
@@ -106,7 +123,7 @@ def retrain(
     from imitax.config import Training
     from imitax.run import Run
     from imitax.statistics import summarise
-    from imitax.training.again import train_on
+    from imitax.training.again import refuse_other, train_on
 
     if run.task.recorded is not None and env is None:
         raise ConfigError("this run had no environment: name one to train in (--env)")
@@ -115,12 +132,15 @@ def retrain(
     variant += f",{options['reward_combine']}" if options.get("reward_combine") else ""
     kwargs = run.task.env_kwargs if there == run.task.env_id else {}
     seen = {name: run.config["training"].get(name, default) for name, default in HISTORY.items()}
-    means = {}
-    for seed in seeds:
+    given: dict[int, dict[str, Any]] = {}
+    for seed in Training(seeds=tuple(seeds)).seeds:
         source = run.seed_folder(seed if seed in run.seeds else run.seeds[0])
-        given = {"reward": source, "steps": steps, "seeds": (seed,), "variant": variant}
-        folder = Path(out) / f"seed-{seed}"
-        again = train_on(_learner(run), folder, preset=PRESET, env=there, env_kwargs=kwargs, **seen, **given, **options)
+        about = {"env": there, "env_kwargs": kwargs, "reward": source, "steps": steps, "variant": variant}
+        given[seed] = {"out": Path(out) / f"seed-{seed}", "seeds": (seed,), **seen, **about, **options}
+        refuse_other(_learner(run), preset=PRESET, **given[seed])  # of all seeds before the first one trains
+    means = {}
+    for seed, settings in given.items():
+        again = train_on(_learner(run), preset=PRESET, **settings)
         means[seed] = again.summary["last"]["per_seed"][0]["return_mean"]
     moved = run if env is None else Run(run.folder, env=env)
     expert = moved.expert_return

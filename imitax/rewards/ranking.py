@@ -42,10 +42,13 @@ def learned_returns(
 
 
 def kendall(first: Vector, second: Vector, seed: int = 0) -> Estimate:
-    """Kendall's tau-b of two scores of the same trajectories, with its interval when these are drawn anew."""
+    """Kendall's tau-b of two scores of the same trajectories, with its interval when these are drawn anew; NaN of fewer
+    than two."""
     from scipy.stats import kendalltau
 
     x, y = np.asarray(first), np.asarray(second)
+    if len(x) < 2:
+        return Estimate(float("nan"), float("nan"), float("nan"))
     return bootstrap(np.arange(len(x)), lambda rows: float(np.asarray(kendalltau(x[rows], y[rows]))[0]), seed)
 
 
@@ -54,13 +57,16 @@ def margins(
 ) -> list[Margin]:
     """How a reward tells demonstrated actions from the same with Gaussian noise, clipped to the actions' range.
 
-    The next observation stays the recorded one, since no simulator is asked: a reward that sees states alone has no
-    margin.
+    The next observation stays the recorded one, since no simulator is asked. Of a reward that sees states alone, and of
+    actions that are all the same, there are no margins: the list is empty.
     """
     rng = np.random.default_rng(seed)
     low, high = samples.action.min(0), samples.action.max(0)
     clean = samples.under(reward)
     scale = max(float(clean.std()), 1e-12)
+    others = rng.permutation(len(samples.action))
+    if np.array_equal(samples._replace(action=samples.action[others]).under(reward), clean):
+        return []
     found = []
     for noise in noises:
         shift = noise * (high - low) / 2 * rng.normal(size=samples.action.shape)

@@ -13,7 +13,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from imitax.errors import ConfigError
-from imitax.tabular.mdp import TabularMDP
+from imitax.tabular.mdp import TabularMDP, distribution
 from imitax.tabular.planning import occupancy, soft_value_iteration
 from imitax.tabular.solvers import Recovered, minimize, positive
 
@@ -43,9 +43,11 @@ def max_causal_entropy(
         tolerance: largest difference of feature expectations.
 
     Raises:
-        ConfigError: the temperature is not positive, or the name of the features is unknown.
+        ConfigError: the temperature is not positive, `expert` is no distribution, or the name of the features is
+            unknown.
     """
     tau = positive(temperature)
+    distribution("expert", expert, mdp.reward.shape)
     states, actions = mdp.reward.shape
     if isinstance(features, str):
         if features not in ("state", "state_action"):

@@ -70,7 +70,7 @@ def identify(
             action no probability (its reward may then be anything that is low enough), or the name of the features is
             unknown.
     """
-    if temperature <= 0 or not behaviours:
+    if not temperature > 0 or not behaviours:
         raise ConfigError("identification needs a positive temperature and at least one behaviour")
     shape = behaviours[0].mdp.reward.shape
     if any(b.mdp.reward.shape != shape or b.policy.shape != shape for b in behaviours):
@@ -116,6 +116,8 @@ def _equations(behaviour):
     ends = np.asarray(mdp.absorbing)
     is_action = ~ends[:, None] | (np.arange(actions) == 0)
     policy = np.where(ends[:, None], 1.0, np.asarray(behaviour.policy, np.float64))
+    if not np.isfinite(policy[is_action]).all():
+        raise ConfigError("a policy has probabilities that are not finite")
     if (policy[is_action] <= 0).any():
         raise ConfigError("a policy gives an action no probability, which only bounds the action's reward")
     after = np.zeros((states, actions, states))

@@ -18,7 +18,7 @@ from jaxtyping import Array, Float
 
 from imitax.choices.divergence import Divergence
 from imitax.errors import ConfigError
-from imitax.tabular.mdp import TabularMDP, Temperature
+from imitax.tabular.mdp import TabularMDP, Temperature, distribution
 from imitax.tabular.planning import occupancy
 from imitax.tabular.solvers import Recovered, minimize, minimize_with_target, positive
 
@@ -70,9 +70,12 @@ def iq_learn(  # the options of all forms, by keyword
         tolerance: largest component of the gradient.
 
     Raises:
-        ConfigError: the temperature is not positive, the divergence with `replay` is not chi2, or "value" is used
-            without `replay`.
+        ConfigError: the temperature is not positive, `expert` or `replay` is no distribution, the divergence with
+            `replay` is not chi2, or "value" is used without `replay`.
     """
+    distribution("expert", expert, mdp.reward.shape)
+    if replay is not None:
+        distribution("replay", replay, mdp.reward.shape)
     if replay is not None and divergence.kind != "chi2":
         raise ConfigError(f"replay goes with chi2; {divergence.kind} is taken on expert data alone")
     if replay is None and value_term == "value":
@@ -189,9 +192,11 @@ def recoil(  # over 50 lines for its docstring; the options of all forms, by key
         tolerance: largest component of the gradient; with targets also the last change of Q.
 
     Raises:
-        ConfigError: the temperature or the weight is not positive.
+        ConfigError: the temperature or the weight is not positive, or `expert` or `suboptimal` is no distribution.
     """
     tau = positive(temperature)
+    distribution("expert", expert, mdp.reward.shape)
+    distribution("suboptimal", suboptimal, mdp.reward.shape)
     if weight <= 0:
         raise ConfigError(f"weight must be positive, got {weight}")
     q = jnp.zeros_like(mdp.reward) if q is None else q

@@ -64,6 +64,15 @@ class TabularMDP(eqx.Module):
         return jnp.where(self.absorbing[:, None], jnp.arange(policy.shape[1])[None] == 0, policy)
 
 
+def distribution(name: str, weights: Float[AnyArray, "*X"], shape: tuple[int, ...]) -> None:
+    """Refuse what is no distribution over an array of this shape. Raises ConfigError."""
+    given = np.asarray(weights)
+    if given.shape != shape:
+        raise ConfigError(f"{name} has the shape {given.shape}, not {shape}")
+    if not np.isfinite(given).all() or (given < -1e-6).any() or not np.isclose(given.sum(), 1, atol=1e-3):
+        raise ConfigError(f"{name} must hold probabilities that sum to 1; these sum to {given.sum():g}")
+
+
 def soft_maximum(q: Float[Array, "S A"], temperature: Temperature) -> Float[Array, "S"]:
     """`tau log sum_a exp(q / tau)`, or the maximum if the temperature is the Python number 0."""
     return q.max(1) if _is_zero(temperature) else temperature * jax.nn.logsumexp(q / temperature, axis=1)
@@ -95,11 +104,13 @@ def dense(
     """An MDP from the probabilities `transition[s, a, s']`.
 
     Transitions and rewards of absorbing states (default: none) are replaced by a loop with reward 0. Raises ConfigError
-    if gamma is outside [0, 1), or if probabilities are negative or do not sum to 1.
+    if gamma is outside [0, 1), if shapes do not fit together, or if probabilities are negative or do not sum to 1.
     """
-    states, actions, _ = transition.shape
-    successors = np.broadcast_to(np.arange(states), (states, actions, states))
-    return _create(successors, np.asarray(transition), reward, start, gamma, absorbing)
+    probability = np.asarray(transition)
+    if probability.ndim != 3 or probability.shape[0] != probability.shape[2]:
+        raise ConfigError(f"transition must have the shape [S, A, S], got {probability.shape}")
+    successors = np.broadcast_to(np.arange(len(probability)), probability.shape)
+    return _create(successors, probability, reward, start, gamma, absorbing)
 
 
 def deterministic(
@@ -112,30 +123,37 @@ def deterministic(
     """An MDP in which `next_state[s, a]` follows with certainty.
 
     Transitions and rewards of absorbing states (default: none) are replaced by a loop with reward 0. Raises ConfigError
-    if gamma is outside [0, 1), if a successor is not a state, or if `start` is not a distribution.
+    if gamma is outside [0, 1), if shapes do not fit together, if a successor is not a state, or if `start` is not a
+    distribution.
     """
     successors = np.asarray(next_state)[..., None]
+    if successors.ndim != 3 or successors.dtype.kind not in "iu":
+        raise ConfigError(f"next_state must be integers [S, A], got {successors.dtype} {successors.shape[:-1]}")
     return _create(successors, np.ones(successors.shape), reward, start, gamma, absorbing)
 
 
 def _create(successors, probability, reward, start, gamma, absorbing) -> TabularMDP:
-    states = len(successors)
-    start = np.asarray(start)
+    states, actions = successors.shape[:2]
+    reward, start = np.asarray(reward), np.asarray(start)
     ends = np.zeros(states, bool) if absorbing is None else np.asarray(absorbing)
     if not 0 <= gamma < 1:
         raise ConfigError(f"gamma must be at least 0 and below 1, got {gamma}")
+    if ends.shape != (states,) or ends.dtype != bool:
+        raise ConfigError(f"absorbing must be one bool for each of the {states} states, got {ends.dtype} {ends.shape}")
+    if reward.shape != (states, actions) or not np.isfinite(reward).all():
+        raise ConfigError(f"reward must be {states, actions} finite numbers [S, A], got the shape {reward.shape}")
     if successors.min() < 0 or successors.max() >= states:
         raise ConfigError(f"successors must be states 0 to {states - 1}")
-    for name, p in (("transition", probability), ("start", start)):
-        if (p < 0).any() or not np.allclose(p.sum(-1), 1, atol=1e-5):
-            raise ConfigError(f"{name} must hold probabilities that sum to 1")
+    if not (probability >= 0).all() or not np.allclose(probability.sum(-1), 1, atol=1e-5):
+        raise ConfigError("transition must hold probabilities that sum to 1")
+    distribution("start", start, (states,))
     loops = np.where(ends[:, None, None], np.arange(states)[:, None, None], successors)
     certain = np.zeros(probability.shape[-1])
     certain[0] = 1.0
     return TabularMDP(
         jnp.asarray(loops, jnp.int32),
         jnp.asarray(np.where(ends[:, None, None], certain, probability), float),
-        jnp.asarray(np.where(ends[:, None], 0.0, np.asarray(reward)), float),
+        jnp.asarray(np.where(ends[:, None], 0.0, reward), float),
         jnp.asarray(start, float),
         jnp.asarray(ends),
         float(gamma),

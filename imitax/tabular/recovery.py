@@ -14,7 +14,7 @@ from jaxtyping import Array, Float
 
 from imitax.compiled import filter_jit
 from imitax.errors import ConfigError
-from imitax.tabular.mdp import TabularMDP
+from imitax.tabular.mdp import TabularMDP, distribution
 from imitax.tabular.planning import occupancy, policy_evaluation, soft_value_iteration
 from imitax.tabular.solvers import Recovered, minimize, positive
 
@@ -45,9 +45,10 @@ def ml_irl(  # options of the search by keyword
         tolerance: largest difference of occupancies at which to stop.
 
     Raises:
-        ConfigError: the temperature is not positive.
+        ConfigError: the temperature is not positive, or `expert` is no distribution.
     """
     tau = positive(temperature)
+    distribution("expert", expert, mdp.reward.shape)
     reward, gradient = _single_loop(mdp, expert, tau, rate * tau, state_only, (jnp.asarray(steps), tolerance))
     found = soft_value_iteration(mdp, tau, reward)
     loss = -jnp.where(expert > 0, expert * jnp.log(jnp.where(expert > 0, found.policy, 1.0)), 0.0).sum()
@@ -98,7 +99,11 @@ def airl(
             with; older ones fade. All of it (1) does not converge.
         steps: of L-BFGS for the discriminator in each round.
         tolerance: largest component of the discriminator's gradient.
+
+    Raises:
+        ConfigError: `expert` is no distribution.
     """
+    distribution("expert", expert, mdp.reward.shape)
     states = len(mdp.start)
     weights = jnp.zeros((2, states))
     policy = jnp.full_like(mdp.reward, 1 / mdp.reward.shape[1])
@@ -146,9 +151,10 @@ def f_irl(
         tolerance: largest component of the gradient.
 
     Raises:
-        ConfigError: the temperature is not positive, or the divergence unknown.
+        ConfigError: the temperature is not positive, `expert` is no distribution, or the divergence unknown.
     """
     tau = positive(temperature)
+    distribution("expert", expert, mdp.start.shape)
     if divergence not in ("fkl", "rkl", "js"):
         raise ConfigError(f"divergence must be fkl, rkl or js, got {divergence!r}")
     start = jnp.zeros_like(mdp.start)

@@ -28,7 +28,7 @@ class Recovered(NamedTuple):
 
 def positive(temperature: float) -> Temperature:
     """The temperature for compiled functions. Raises ConfigError if it is not positive."""
-    if temperature <= 0:
+    if not temperature > 0:
         raise ConfigError(f"temperature must be positive, got {temperature}")
     return traced(temperature)
 

@@ -65,12 +65,8 @@ def train_on(
     folder = Path(out).expanduser()
     if not (folder / CONFIG).exists():
         return train(cfg, env=env, out=folder, preset=preset, callbacks=callbacks, **training)
-    found, options = algorithm_of(cfg), from_training({**training, "env": env})
-    there, wanted = read_run(folder), describe_run(prepare(found, cfg, options, env, (None, None), folder), preset)
-    there["training"] = from_flat(Training, there["training"])  # with defaults for options that it did not know yet
-    if there["algorithm"] == wanted["algorithm"]:
-        there["config"] = flatten(from_flat(found.Config, there["config"]))
-    check_same(folder, there, wanted)
+    refuse_other(cfg, folder, env=env, preset=preset, **training)
+    options = from_training({**training, "env": env})
     if (folder / "summary.json").exists() and read_summary(folder)["steps"] == options.steps:
         return Run(folder)
     files = {name: getattr(options, name) for name in ("init_from", "reward", "model_from", "results")}
@@ -83,6 +79,31 @@ def train_on(
         quiet=options.quiet,
         files={name: path for name, path in files.items() if path is not None},
     )
+
+
+def refuse_other(cfg: Any, out: Path | str, *, env: str, preset: str = "default", **training: Any) -> None:
+    """Refuse what `train_on` would, before it trains: settings that do not fit, and a folder with another run.
+
+    Args:
+        cfg: of an algorithm.
+        out: folder of the run.
+        env: a Gymnasium id.
+        preset: that the configuration is of.
+        training: fields of `imitax.Training`, but no data.
+
+    Raises:
+        ConfigError: as `train_on`.
+    """
+    folder = Path(out).expanduser()
+    found, options = algorithm_of(cfg), from_training({**training, "env": env})
+    setup = prepare(found, cfg, options, env, (None, None), folder)
+    if not (folder / CONFIG).exists():
+        return
+    there, wanted = read_run(folder), describe_run(setup, preset)
+    there["training"] = from_flat(Training, there["training"])  # with defaults for options that it did not know yet
+    if there["algorithm"] == wanted["algorithm"]:
+        there["config"] = flatten(from_flat(found.Config, there["config"]))
+    check_same(folder, there, wanted)
 
 
 def check_same(folder: Path, there: Mapping[str, Any], wanted: Mapping[str, Any]) -> None:

@@ -51,7 +51,10 @@ def make_task(
             )
         return without_environment(env if isinstance(env, Spaces) else None, options, data, needs)
     try:
-        task, options = registered_task(env, options, data) if isinstance(env, str) else (Task.create(env), options)
+        if isinstance(env, str):
+            task, options = registered_task(env, options, data)
+        else:
+            task = Task.create(env, options.env_kwargs)
         task.check()
     except ConfigError as e:
         if env or needs.env:

@@ -40,13 +40,13 @@ def terms(cfg, expert, replay, values=(3.0,), target=(3.0,)):
 @pytest.mark.parametrize(
     ("change", "expected"),
     [
-        ({}, (1, 12.25)),  # (3 - 4)^2, (3 - (-2 + 1.5))^2
-        ({"expert_term": "bootstrap"}, (0.25, 12.25)),  # (3 - (2 + 1.5))^2
-        ({"learner_term": "value"}, (1, 12.25)),
-        ({"learner_term": "value_replay"}, (1, 12.25)),
-        ({"td_loss": TdLoss("huber", delta=1.0)}, (1, 6)),
-        ({"reward_expert": -1.0}, (25, 25)),  # (3 + 2)^2; V(s') is clipped to 0: (3 + 2)^2
-        ({"reward_expert": 1.0, "reward_learner": 0.0, "expert_term": "bootstrap", "clip": False}, (0.25, 2.25)),
+        ({}, (0.25, 12.25)),  # (3 - (2 + 1.5))^2, (3 - (-2 + 1.5))^2
+        ({"expert_term": "fix"}, (1, 12.25)),  # (3 - 4)^2
+        ({"learner_term": "value"}, (0.25, 12.25)),
+        ({"learner_term": "value_replay"}, (0.25, 12.25)),
+        ({"td_loss": TdLoss("huber", delta=1.0), "expert_term": "fix"}, (1, 6)),
+        ({"reward_expert": -1.0, "expert_term": "fix"}, (25, 25)),  # (3 + 2)^2; V(s') is clipped to 0: (3 + 2)^2
+        ({"reward_expert": 1.0, "reward_learner": 0.0, "clip": False}, (0.25, 2.25)),
     ],
 )
 def test_the_loss_by_hand(change, expected):
@@ -69,7 +69,7 @@ def test_implied_rewards_and_the_clip():
 )
 def test_targets_at_the_end_by_hand(kind, targets):
     """closed_form: r / (1 - gamma). absorbing: r plus half of what the end is worth, 3."""
-    cfg = override(ONE, expert_term="bootstrap", terminal=Terminal(kind))
+    cfg = override(ONE, terminal=Terminal(kind))
     ended = transitions(terminated=True)
     parts, metrics = terms(cfg, ended, ended)
     np.testing.assert_allclose(parts, [(3 - y) ** 2 for y in targets], rtol=1e-4)
@@ -83,7 +83,7 @@ def test_closed_form_is_the_fixed_point_of_absorbing(reward):
     """Where the absorbing state is worth r / (1 - gamma), both have the same targets and no error is left."""
     t, value = transitions(4, terminated=True, absorbing=4), reward / (1 - 0.5)
     for kind in ("closed_form", "absorbing"):
-        cfg = override(ONE, expert_term="bootstrap", terminal=Terminal(kind))
+        cfg = override(ONE, terminal=Terminal(kind))
         parts, _ = terms(cfg, t, t, (value,), (value,))
         assert parts[0 if reward > 0 else 1] == pytest.approx(0, abs=1e-6)
 

@@ -32,7 +32,7 @@ def test_a_reward_that_ranks_upside_down():
 def test_what_cannot_be_judged():
     with pytest.raises(DataError, match="at least one set"):
         judge(lambda *_: None, {})
-    with pytest.raises(DataError, match="the reward is not finite on 180 transitions"):
+    with pytest.raises(DataError, match="expert: 180 of 180 rewards are not finite"):
         judge(lambda obs, *_: np.full(len(obs), np.nan), SETS)
     blind = Dataset(tuple(Episode(e.observations, e.actions, None, False, True) for e in SETS["bad"].episodes))
     with pytest.raises(DataError, match="actions and recorded rewards"):
