@@ -21,6 +21,7 @@ from importlib.metadata import entry_points
 from types import ModuleType
 from typing import Any
 
+import numpy as np
 from jaxtyping import PRNGKeyArray
 
 from imitax.agents.learned_model import ModelConfig
@@ -134,6 +135,23 @@ class Algorithm:
     """`(cfg, terminal) -> cfg`: the configuration under which a learned reward stands in for the environment's
     (`--reward`), its ends handled as `terminal`."""
     doc: str = ""
+
+    def asked(self, cfg: Any) -> tuple[Needs, Schedule]:
+        """What it needs and when it learns. Raises ConfigError where the module returns something else."""
+        needs, schedule = self.needs(cfg), self.schedule(cfg)
+        for part, given, kind in (("needs", needs, Needs), ("schedule", schedule, Schedule)):
+            if not isinstance(given, kind):
+                raise ConfigError(f"{part} of {self.name} returned {type(given).__name__}, not {kind.__name__}")
+        return needs, schedule
+
+    def updated(self, state: Any, batch: Batch, cfg: Any, key: PRNGKeyArray) -> tuple[Any, Metrics]:
+        """`update`, whose result is checked when it is compiled. Raises ConfigError."""
+        given = self.update(state, batch, cfg, key)
+        if not (isinstance(given, tuple) and len(given) == 2 and isinstance(given[1], Mapping)):
+            raise ConfigError(f"update of {self.name} returned {type(given).__name__}, not (state, metrics)")
+        if odd := [name for name, value in given[1].items() if np.ndim(value)]:
+            raise ConfigError(f"metric {odd[0]} of {self.name} is an array, not one number")
+        return given
 
 
 ALGORITHMS: dict[str, Algorithm] = {}

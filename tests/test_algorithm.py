@@ -154,7 +154,7 @@ def registry(monkeypatch):
     for name, algorithm in ALGORITHMS.items():
         monkeypatch.setitem(ALGORITHMS, name, algorithm)
     yield ALGORITHMS
-    for name in set(ALGORITHMS) & {"mine", "yours"}:
+    for name in set(ALGORITHMS) & {"mine", "yours", "my_own"}:
         del ALGORITHMS[name]
 
 
@@ -184,6 +184,40 @@ def test_what_is_no_algorithm_is_not_registered(registry):
         register(module("sac"))
     assert "mine" not in registry
     assert register(bc) == registry["bc"]  # once more is no conflict
+
+
+def another(name, **parts):
+    """A module like `bc` with a configuration of its own."""
+    own = type("Config", (bc.Config,), {"__module__": f"somebody.{name}"})
+    return module(name, **{"Config": own, "PRESETS": {"default": own()}} | parts)
+
+
+def test_a_configuration_decides_what_is_trained(registry):
+    with pytest.raises(ConfigError, match=r"somebody.mine.Config is that of imitax.algorithms.bc"):
+        register(module("mine", update=lambda *_: None))
+    with pytest.raises(ConfigError, match=r"PRESETS\['default'\] is no somebody.mine.Config"):
+        register(another("mine", PRESETS={"default": {}}))
+    register(another("yours"), "my-own")
+    assert algorithm_of(find("my_own").PRESETS["default"]).name == "my_own"
+    registry.pop("bc")  # built-in ones are read when they are first asked for
+    with pytest.raises(ConfigError, match=r"bc is there already, imitax.algorithms.bc"):
+        register(another("mine"), "bc")
+
+
+def test_what_functions_return_is_checked(registry):
+    def asked(**parts):
+        own = register(another("mine", **parts))
+        return own.asked(own.PRESETS["default"])
+
+    assert asked()[0].expert
+    with pytest.raises(ConfigError, match="needs of mine returned NoneType, not Needs"):
+        asked(needs=lambda cfg: None)
+    with pytest.raises(ConfigError, match="schedule of mine returned dict, not Schedule"):
+        asked(schedule=lambda cfg: {})
+    for result, said in ((None, "NoneType, not .state, metrics."), ((1, {"loss": np.ones(3)}), "metric loss of mine")):
+        algorithm = register(another("mine", update=lambda *_, result=result: result))
+        with pytest.raises(ConfigError, match=said):
+            algorithm.updated(None, Batch(), None, jr.key(0))
 
 
 def test_nothing_is_needed_unless_it_is_asked_for():

@@ -38,6 +38,8 @@ def test_a_space_is_described_in_json():
         (S.Dict({"a": S.Dict({"word": S.Text(3)})}), "observation.a.word is a Text space; observations are Box"),
         (S.Box(-1, 1, ()), r"one number without an axis.*give it shape \(1,\).*ReshapeObservation"),
         (S.Tuple([S.Sequence(S.Discrete(2))]), "observation.0 is a Sequence space"),
+        (S.Box(-1, 1, (0,)), "observations hold no numbers"),
+        (S.Dict({"a": S.Box(-1, 1, (2, 0))}), "observations hold no numbers"),
         (S.Dict({"a/b": S.Discrete(2)}), "text without slashes"),
         (S.Dict({"_index_0": S.Discrete(2)}), "not begin with _index_"),
         (

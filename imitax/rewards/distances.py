@@ -129,8 +129,10 @@ def canonical(samples: Samples, rewards: Vector, gamma: float, seed: int = 0) ->
     after = gamma * np.where(samples.terminated[:, None], 0.0, there)
     matrix = here.T @ (here - after)
     scale = np.trace(here.T @ here) / len(matrix)
-    weights = np.linalg.solve(matrix + 1e-9 * scale * np.eye(len(matrix)), here.T @ np.asarray(rewards, np.float64))
-    form = np.asarray(rewards, np.float64) - (here - after) @ weights
+    steps = np.where(samples.terminated, 1 / (1 - gamma), 1.0)  # of an end, all that follow it
+    leveled = np.asarray(rewards, np.float64) - steps * (np.sum(rewards) / steps.sum())
+    weights = np.linalg.solve(matrix + 1e-9 * scale * np.eye(len(matrix)), here.T @ leveled)
+    form = leveled - (here - after) @ weights
     return form if np.linalg.norm(form) > NOTHING * np.linalg.norm(rewards) else np.zeros_like(form)
 
 

@@ -50,7 +50,7 @@ def make_chunk(
                 batch = buffers.take(index)
                 if augment is not None:
                     batch = augment(batch, jr.fold_in(k_update, AUGMENTATION))
-                state, metrics = algorithm.update(eqx.combine(arrays, static), batch, cfg, k_update)
+                state, metrics = algorithm.updated(eqx.combine(arrays, static), batch, cfg, k_update)
                 return eqx.filter(state, eqx.is_array), metrics
 
             arrays, metrics = jax.lax.scan(body, arrays, (index, key_pairs[:, 1]))

@@ -106,7 +106,7 @@ def prepare(
     Raises:
         ConfigError, DataError: with what is wrong and what to do.
     """
-    needs = algorithm.needs(cfg)
+    needs, _ = algorithm.asked(cfg)
     sources = load_sources(algorithm.name, needs, options, *source)
     check_demonstrated(algorithm.name, needs, sources.demos)
     single, options = make_task(env, options, [d for d in (sources.demos, sources.offline) if d is not None], needs)

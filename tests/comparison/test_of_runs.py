@@ -160,7 +160,23 @@ def test_what_weakens_a_comparison_is_said(tmp_path):
     assert found.winner is None
 
 
+def test_other_demonstrations_of_the_same_file_are_said(tmp_path):
+    a = write_run(tmp_path / "a", seeds(1, 2), algorithm="ibc")
+    b = write_run(tmp_path / "b", seeds(1, 2))
+    config = read_json(b / "config.json")
+    config["data"]["train_episodes"] = {"0": [0, 1, 3], "1": [0]}
+    write_json(b / "config.json", config | {"offline_data": {"name": "other", "hash": "1"}})
+    notes = imitax.compare([a, b]).notes
+    assert "Numbers of demonstrations learned from differ: ibc 2, bc 1 or 3." in notes
+    assert "The methods did not learn from the same offline data." in notes
+    assert not any("demonstrations" in note for note in imitax.compare([a]).notes)
+
+
 def test_refused(tmp_path, folders):
+    with pytest.raises(ConfigError, match="late has no runs"):
+        imitax.compare({"early": folders[0], "late": []})
+    with pytest.raises(ConfigError, match="success must be a return"):
+        imitax.compare([folders[0]], success=float("nan"))
     with pytest.raises(ConfigError, match="which is last or best"):
         imitax.compare([folders[0]], which="first")
     with pytest.raises(ConfigError, match="at least one run"):

@@ -25,7 +25,7 @@ def jump_at(row):
         (but(actions=np.ones((5, 1))), "lengths differ: 6 observations, 5 actions"),
         (but(terminals=False), "lengths differ: 6 observations, 1 terminals"),
         (but(timeouts=np.zeros((N, 2))), r"timeouts must have shape \[time\]"),
-        (but(observations=np.ones(N)), r"observations must be numbers of shape \[time, size\]"),
+        (but(observations=np.ones(N)), r"observations must be numbers of shape \[time, size\].*classes are integers"),
         (but(observations=[["a", "b"]] * N), "observations must be numbers"),
         (but(observations={"a": OBS, "b": OBS[1:]}), "lengths differ: 6 observation.a, 5 observation.b"),
         (but(actions={"arm": OBS}), "actions is a dict; only observations may be dicts"),

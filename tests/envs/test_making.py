@@ -87,6 +87,14 @@ def test_spaces(space, words):
             Task.create(env)
 
 
+def test_arguments_go_with_an_id():
+    for env in (toy.Point, toy.Point()):
+        with pytest.raises(ConfigError, match=r"env_kwargs go with an environment id.*functools.partial"):
+            Task.create(env, {"dims": 1})
+    with pytest.raises(ConfigError, match=r"env is called without arguments \(missing a required argument: 'dims'\)"):
+        Task.create(lambda dims: toy.Point(dims=dims))
+
+
 def test_what_is_no_environment():
     with pytest.raises(ConfigError, match="is a vector of environments; pass a single one"):
         Task.create(lambda: gym.make_vec(toy.ENV, 2))

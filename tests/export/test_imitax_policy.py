@@ -11,7 +11,7 @@ import pytest
 
 from imitax import export as export_module
 from imitax.export import export, imitax_policy
-from imitax.export.imitax_policy import Policy, example, microseconds
+from imitax.export.imitax_policy import Leaf, Policy, example, microseconds
 
 
 def write(path, about=None, **arrays):
@@ -180,6 +180,14 @@ def test_observations_with_parts_that_do_not_fit(tmp_path, monkeypatch):
         with pytest.raises(ValueError, match=message):
             policy(good | change)
     assert (policy(good | {"camera": good["camera"].astype(int)}) == policy(good)).all()
+
+
+def test_binary_observations_are_zeros_and_ones():
+    leaf = Leaf({"kind": "binary", "shape": [3]})
+    leaf.check([0, 1, 1], "observation")
+    for wrong in ([2, 0, 1], [0.5, 0, 1], [-7, 0, 300]):
+        with pytest.raises(ValueError, match="observation must be zeros and ones"):
+            leaf.check(wrong, "observation")
 
 
 def test_other_files_are_refused_and_pickles_not_read(tmp_path):

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from imitax.errors import DataError
+from imitax.errors import ConfigError, DataError
 from imitax.rewards import Samples, canonical, epic, pearson, pearson_distance, spearman, starc, starc_distance
 
 GAMMA = 0.9
@@ -110,3 +110,45 @@ def test_rewards_that_are_not_finite(walk):
         starc(walk, broken, walk.under(goal), GAMMA)
     with pytest.raises(DataError, match="not finite"):
         epic(walk, lambda obs, *_: np.full(len(obs), np.nan), goal, GAMMA)
+
+
+@pytest.mark.parametrize("level", [0.0, 1.0, 100.0])
+@pytest.mark.parametrize("kind", [starc, epic])
+def test_a_potential_with_a_level_is_not_seen_where_episodes_end(kind, level, walk):
+    """0 after the end, whatever it is before it."""
+
+    def lifted(obs, action, next_obs, terminated):
+        after = np.where(terminated, 0.0, level + next_obs[:, 0])
+        return goal(obs, action, next_obs, terminated) + GAMMA * after - level - obs[:, 0]
+
+    rewards = (goal, lifted) if kind is epic else (walk.under(goal), walk.under(lifted))
+    assert kind(walk, *rewards, GAMMA).value < 1e-3
+
+
+def test_constant_rewards_prefer_nothing(walk):
+    endless = walk._replace(terminated=np.zeros_like(walk.terminated))
+    known, constant = endless.under(goal), np.full(len(walk.obs), 7.0)
+    assert not canonical(endless, constant, GAMMA).any()
+    assert starc(endless, constant, -constant, GAMMA).value == 0
+    assert starc(endless, known, constant, GAMMA).value == pytest.approx(0.5)
+
+
+def test_values_cannot_explain_rewards_of_few_transitions():
+    rng = np.random.default_rng(0)
+    obs, after = rng.normal(size=(2, 300, 348))
+    few = Samples(obs, obs[:, :2], after, np.zeros(300, bool), np.repeat(np.arange(6), 50))
+    rewards = rng.normal(size=300)
+    assert np.linalg.norm(canonical(few, rewards, 0.99)) > 0.9 * np.linalg.norm(rewards)
+
+
+def test_what_has_no_distance(walk):
+    for gamma in (1.0, -0.1, float("nan")):
+        with pytest.raises(ConfigError, match="gamma must be at least 0 and below 1"):
+            epic(walk, goal, shaped, gamma)
+        with pytest.raises(ConfigError, match="gamma must be at least 0 and below 1"):
+            starc(walk, walk.under(goal), walk.under(shaped), gamma)
+    with pytest.raises(ConfigError, match="pool must be at least 1"):
+        epic(walk, goal, shaped, GAMMA, pool=0)
+    for wrong in (lambda obs, *_: obs[:, :1], lambda *_: 1.0, lambda obs, *_: obs[1:, 0]):
+        with pytest.raises(DataError, match="one number for each transition"):
+            epic(walk, goal, wrong, GAMMA)

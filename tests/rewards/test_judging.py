@@ -1,5 +1,7 @@
 """One judgement over several sets of episodes."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from walks import SETS
@@ -34,6 +36,10 @@ def test_what_cannot_be_judged():
         judge(lambda *_: None, {})
     with pytest.raises(DataError, match="expert: 180 of 180 rewards are not finite"):
         judge(lambda obs, *_: np.full(len(obs), np.nan), SETS)
+    with pytest.raises(DataError, match=r"expert: a reward function returns one number .* not \(180, 1\)"):
+        judge(lambda obs, *_: obs[:, :1], SETS)
+    with pytest.raises(DataError, match="unknown set 'best'"):
+        judge(lambda obs, *_: obs[:, 0], SETS, expert="best")
     blind = Dataset(tuple(Episode(e.observations, e.actions, None, False, True) for e in SETS["bad"].episodes))
     with pytest.raises(DataError, match="actions and recorded rewards"):
         samples_of(blind)
@@ -44,3 +50,19 @@ def test_of_a_large_set_whole_episodes_are_taken(monkeypatch):
     samples, rewards = samples_of(SETS["expert"])
     assert samples.episode.max() + 1 == 3
     assert len(rewards) == 90
+
+
+@pytest.mark.parametrize("level", [-5.0, 0.0, 2.0])
+def test_a_level_that_goes_on_after_the_end_changes_nothing(level):
+    """Every step has it, those after the end too: policies are preferred as without it."""
+    episodes = [replace(e, terminated=i % 2 == 0, truncated=i % 2 == 1) for i, e in enumerate(SETS["expert"].episodes)]
+    data = {"some": Dataset(tuple(episodes))}
+    found = judge(lambda obs, action, *_: action[:, 0] + level, data, after_end=level)
+    assert found["all"]["starc"].value < 1e-3
+
+
+def test_a_reward_of_states_has_no_margins_and_one_episode_no_ranks():
+    one = Dataset(SETS["expert"].episodes[:1])
+    found = judge(lambda obs, *_: obs[:, 0], {"one": one}, expert="one")
+    assert found["margins"] == []
+    assert np.isnan(found["all"]["kendall"].value)

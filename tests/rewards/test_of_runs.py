@@ -17,7 +17,7 @@ from imitax.config import override
 from imitax.datasets import save_d4rl
 from imitax.errors import CheckpointError, ConfigError, DataError
 from imitax.report.reward import look
-from imitax.rewards import evaluate_reward, retrain
+from imitax.rewards import evaluate_reward, of_runs, retrain
 from imitax.training import again
 
 pytestmark = pytest.mark.usefixtures("no_figures")
@@ -76,7 +76,7 @@ def test_the_report_shows_it(learned):
     assert part.notes == ["The reward has 2 members; shown is what they count as together."]
 
 
-def test_what_has_no_reward_or_no_truth(learned, demos, source, tmp_path):
+def test_what_has_no_reward_or_no_truth(learned, demos, source, tmp_path, monkeypatch):
     clone = imitax.train("bc", env=toy.ENV, demos=str(source), out=tmp_path / "bc", steps=2, **OPTIONS)
     with pytest.raises(CheckpointError, match="bc learns none"):
         evaluate_reward(clone)
@@ -84,6 +84,13 @@ def test_what_has_no_reward_or_no_truth(learned, demos, source, tmp_path):
     save_d4rl(demos, other)
     with pytest.raises(DataError, match="two sets are named replay"):
         evaluate_reward(learned, [str(other)], episodes=0)
+    monkeypatch.setattr(of_runs, "collect", lambda *_, **__: pytest.fail("data are read before anything is played"))
+    with pytest.raises(DataError, match=r"nope.hdf5: there is no such file"):
+        evaluate_reward(learned, [str(tmp_path / "nope.hdf5")])
+    with pytest.raises(DataError, match="observations"):
+        evaluate_reward(learned, ["hopper-expert"])
+    with pytest.raises(ConfigError, match=r"give a list, such as \[data\]"):
+        evaluate_reward(learned, "hopper-expert")
 
 
 def test_a_new_policy_learns_from_it(learned, tmp_path, monkeypatch):
@@ -146,6 +153,11 @@ def test_a_run_of_other_settings_is_neither_overwritten_nor_counted(learned, tmp
     older = {name: value for name, value in config["training"].items() if name != "random_shift"} | {"quiet": False}
     (tmp_path / "seed-0" / "config.json").write_text(json.dumps(config | {"training": older}))
     assert np.isfinite(retrain(learned, tmp_path, **options)["retrained"]["iqm"])  # an option that it did not know yet
+    with pytest.raises(ConfigError, match=r"training.eval_every 10, not 4"):  # before seed 1 has trained
+        retrain(learned, tmp_path, **options | {"seeds": (1, 0), "eval_every": 4})
+    with pytest.raises(ConfigError, match="must not be negative"):
+        retrain(learned, tmp_path, **options | {"seeds": (1, -1)})
+    assert not (tmp_path / "seed-1").exists()
     monkeypatch.setitem(sac.PRESETS, "steady", replace(sac.PRESETS["steady"], batch_size=8))
     with pytest.raises(ConfigError, match=r"config\.batch_size 16, not 8"):
         retrain(learned, tmp_path, **options)
