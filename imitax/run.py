@@ -337,6 +337,8 @@ class Run:
         spec = reward.net.spec
         (seen, alone), (following, _) = (_fitting(spec, x, name) for name, x in (("obs", obs), ("next_obs", next_obs)))
         n, taken, ended = count(seen), np.asarray(action), flags(np.asarray(terminated), "terminated")
+        if not n:
+            raise ConfigError("there are no observations (obs): a reward is one of at least one transition")
         if count(following) != n:
             raise ConfigError(f"there are {n} observations (obs) and {count(following)} next ones (next_obs)")
         size, shape = spec.action.columns, tuple(spec.action.shape)
@@ -543,7 +545,10 @@ def _fitting(spec: Spec, obs: Any, name: str) -> tuple[Any, bool]:
             return as_batch(space, obs)
         except Misfit as e:
             raise ConfigError(f"{name}: {e}{seen}") from e
-    batch = np.atleast_2d(np.asarray(obs, np.float32))
+    try:
+        batch = np.atleast_2d(np.asarray(obs, np.float32))
+    except (TypeError, ValueError) as e:
+        raise ConfigError(f"{name} must be numbers, one row or rows of them of one length: {e}") from e
     if batch.shape[-1] != space.size:
         raise ConfigError(f"{name} has {batch.shape[-1]} dimensions, the reward takes {space.size}{seen}")
     if batch.ndim != 2 or not np.isfinite(batch).all():

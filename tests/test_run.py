@@ -57,6 +57,8 @@ def test_one_transition_and_bad_shapes(learned, demos):
         ({"next_obs": lambda x: x[:5]}, r"9 observations \(obs\) and 5 next ones"),
         ({"obs": lambda x: x[0], "action": lambda x: x[0]}, r"1 observations \(obs\) and 9 next ones"),
         ({"obs": lambda x: x * np.nan}, "obs must be finite numbers"),
+        ({"obs": lambda x: [[1.0], [2.0, 3.0]]}, "obs must be numbers, one row or rows of them of one length"),
+        (dict.fromkeys(("obs", "action", "next_obs"), lambda x: x[:0]), "there are no observations"),
         ({"action": lambda x: x * np.inf}, "action must be finite numbers"),
         ({"terminated": lambda x: x[:5]}, r"terminated has the shape \[5\]: give one flag, or 9"),
         ({"terminated": lambda x: x * 2.0}, "terminated"),

@@ -125,6 +125,8 @@ def retrain(
     from imitax.statistics import summarise
     from imitax.training.again import refuse_other, train_on
 
+    if decided := {"variant", "preset", "out", "reward", "env_kwargs", *HISTORY} & set(options):
+        raise ConfigError(f"{', '.join(sorted(decided))} cannot be chosen: the run and its reward decide")
     if run.task.recorded is not None and env is None:
         raise ConfigError("this run had no environment: name one to train in (--env)")
     there = env or run.task.env_id

@@ -97,6 +97,8 @@ def resume(
     if saved.exists():
         require_same(setup.task, load_policy(saved)[0].actor.spec, str(folder))
     checkpoint = newest(folder)
+    if checkpoint is None and (folder / "summary.json").exists():
+        raise CheckpointError(f"{folder} has finished, but its checkpoints are gone: it cannot go on; train a new run")
     if checkpoint is None and not options.quiet:
         print(f"imitax: {folder} has no checkpoint yet: the run starts again at step 0", file=sys.stderr)
     update_config(folder, config, steps, given)

@@ -157,6 +157,8 @@ def test_a_run_of_other_settings_is_neither_overwritten_nor_counted(learned, tmp
         retrain(learned, tmp_path, **options | {"seeds": (1, 0), "eval_every": 4})
     with pytest.raises(ConfigError, match="must not be negative"):
         retrain(learned, tmp_path, **options | {"seeds": (1, -1)})
+    with pytest.raises(ConfigError, match="history, variant cannot be chosen"):
+        retrain(learned, tmp_path, **options | {"variant": "mine", "history": 2})
     assert not (tmp_path / "seed-1").exists()
     monkeypatch.setitem(sac.PRESETS, "steady", replace(sac.PRESETS["steady"], batch_size=8))
     with pytest.raises(ConfigError, match=r"config\.batch_size 16, not 8"):

@@ -146,6 +146,16 @@ def test_a_finished_run_is_left_alone(whole, tmp_path, demos):
     assert {p: p.read_bytes() for p in (tmp_path / "run").rglob("*") if p.is_file()} == before
 
 
+def test_a_finished_run_without_checkpoints_is_not_begun_again(whole, tmp_path, demos):
+    folder = tmp_path / "run"
+    shutil.copytree(whole("offline", demos), folder)
+    shutil.rmtree(folder / "checkpoints")
+    before = (folder / "metrics.jsonl").read_bytes()
+    with pytest.raises(CheckpointError, match="has finished, but its checkpoints are gone"):
+        resume("offline", folder, demos, steps=30)
+    assert (folder / "metrics.jsonl").read_bytes() == before
+
+
 def test_what_does_not_fit(whole, tmp_path, demos):
     folder = whole("offline", demos)
     with pytest.raises(DataError, match="demonstrations have changed"):
