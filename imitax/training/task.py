@@ -171,6 +171,8 @@ def hold_out(options: Training, data: Dataset | None, recorded: bool, why: str) 
         return options
     drawn = 0 if data is None else min(len(data.episodes), options.episodes or len(data.episodes))
     if not drawn or not (recorded or (why and drawn >= SPARED)):
+        if drawn and why:
+            say(options, f"none of the {drawn} episodes is held out; from {SPARED} on some are: {why}")
         return replace(options, validation_episodes=0)
     count = max(1, round(HELD_OUT * drawn)) if drawn > 1 else 0
     if not count:

@@ -19,7 +19,7 @@ from imitax.errors import CheckpointError, ConfigError, DataError, ImitaxError
 from imitax.files import load_arrays, read_json, read_lines
 from imitax.spaces import BoxActions
 from imitax.training.given import termination_of
-from imitax.training.task import with_termination
+from imitax.training.task import hold_out, with_termination
 
 BC = toy.shrink(bc.Config())
 SHORT = {"chunk": 2, "eval_every": 4, "checkpoint_every": 4, "steps": 8, "quiet": True}
@@ -225,6 +225,19 @@ def test_data_in_memory_are_needed_again(train, plain, tmp_path):
     with pytest.raises(ConfigError, match="without an environment: leave env"):
         imitax.resume(done.folder, demos=plain, env=toy.ENV, steps=8)
     assert imitax.resume(done.folder, demos=plain, steps=8).summary["steps"] == 8
+
+
+@pytest.mark.parametrize(
+    ("count", "held_out", "said"),
+    [
+        (4, 0, "imitax: none of the 4 episodes is held out; from 5 on some are: it stops early\n"),
+        (5, 1, "imitax: 1 of 5 episodes is held out: it stops early; --validation-episodes 0 learns from all\n"),
+    ],
+)
+def test_few_episodes_are_all_learned_from(plain, count, held_out, said, capsys):
+    options = hold_out(Training(), Dataset(plain.episodes[:count]), recorded=False, why="it stops early")
+    assert options.validation_episodes == held_out
+    assert capsys.readouterr().err == said
 
 
 def test_one_episode_is_learned_from_and_measured(train, plain, capsys):
