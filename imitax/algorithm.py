@@ -27,7 +27,7 @@ from jaxtyping import PRNGKeyArray
 from imitax.agents.learned_model import ModelConfig
 from imitax.agents.start import Start
 from imitax.buffers import Buffers
-from imitax.catalogue import ALIASES, GROUP
+from imitax.catalogue import ALIASES, BUILT_IN, GROUP
 from imitax.choices.learned_reward import LearnedReward
 from imitax.choices.terminal import Terminal
 from imitax.errors import ConfigError, printable, unknown
@@ -154,6 +154,8 @@ class Algorithm:
         return given
 
 
+REQUIRED = frozenset({"Config", "PRESETS", "needs", "init", "update", "policy"})
+"""What every algorithm's module has."""
 ALGORITHMS: dict[str, Algorithm] = {}
 """Registered algorithms by name."""
 
@@ -168,26 +170,26 @@ def register(module: ModuleType, name: str | None = None) -> Algorithm:
     if not isinstance(module, ModuleType):
         raise ConfigError(f"an algorithm is a module, not {printable(repr(module))}: import it, and register that")
     name = (name or module.__name__.rpartition(".")[2]).replace("-", "_")
-    for entry in entry_points(group=GROUP):
-        if entry.name == name and entry.module != module.__name__:
-            raise ConfigError(f"an algorithm {name} is there already, {entry.module}: use another name")
+    homes = {entry.name: entry.value.replace(":", ".").partition("[")[0].strip() for entry in entry_points(group=GROUP)}
+    home = (homes | {built_in: f"imitax.algorithms.{built_in}" for built_in in BUILT_IN}).get(name, module.__name__)
+    if home != module.__name__:
+        raise ConfigError(f"an algorithm {name} is there already, {home}: use another name")
     return _registered(module, name)
 
 
 def _registered(module: ModuleType, name: str) -> Algorithm:
     members: dict[str, Any] = {"explorer": vars(module).get("policy"), **vars(module)}
     given = {f.name: members[f.name] for f in fields(Algorithm) if f.name in members and f.name not in ("name", "doc")}
-    if missing := {"Config", "PRESETS", "needs", "init", "update", "policy"} - set(given):
+    if missing := REQUIRED - set(given):
         raise ConfigError(f"{module.__name__} is not an algorithm: it has no {', '.join(sorted(missing))}")
     if "default" not in module.PRESETS:
         raise ConfigError(f"{module.__name__}.PRESETS has no preset `default`")
     if wrong := [key for key, cfg in module.PRESETS.items() if type(cfg) is not module.Config]:
         raise ConfigError(f"{module.__name__}.PRESETS[{wrong[0]!r}] is no {module.__name__}.Config")
-    home = sys.modules.get(module.Config.__module__, module)
-    if home is not module and vars(home).get("update", module.update) is not module.update:
+    if owner := _owner(module, name):
         raise ConfigError(
-            f"{module.__name__}.Config is that of {home.__name__}, which would be trained: give {name} a class of its "
-            "own (@settings() class Config(Theirs)), and presets of that class"
+            f"{module.__name__}.Config is that of {owner}, which would be trained: give {name} a class of its own "
+            "(@settings() class Config(Theirs)), and presets of that class"
         )
     algorithm = Algorithm(name=name, doc=module.__doc__ or "", **given)
     known = ALGORITHMS.get(name)
@@ -195,6 +197,16 @@ def _registered(module: ModuleType, name: str) -> Algorithm:
         raise ConfigError(f"an algorithm {name} is there already, {known.Config.__module__}: use another name")
     ALGORITHMS[name] = algorithm
     return algorithm
+
+
+def _owner(module: ModuleType, name: str) -> str | None:
+    """The other algorithm that a module's configuration belongs to, registered or not yet."""
+    for algorithm in ALGORITHMS.values():
+        if algorithm.Config is module.Config and algorithm.name != name:
+            return algorithm.name
+    home = vars(sys.modules.get(module.Config.__module__, module))
+    other = set(home) >= REQUIRED and any(home[part] is not vars(module)[part] for part in REQUIRED)
+    return module.Config.__module__ if other else None
 
 
 def names() -> list[str]:

@@ -159,7 +159,7 @@ def registry(monkeypatch):
 
 
 def test_what_a_module_leaves_out_has_a_default(registry):
-    mine = register(module("mine"))
+    mine = register(another("mine"))
     assert registry["mine"] is mine
     assert (mine.name, mine.doc) == ("mine", "Its text.")
     assert mine.explorer is mine.policy is bc.policy
@@ -167,7 +167,7 @@ def test_what_a_module_leaves_out_has_a_default(registry):
     assert (mine.reward, mine.with_reward, mine.alternatives) == (None, None, no_alternatives)
     assert mine.alternatives("any state") == {}
     given = {"schedule": lambda cfg: Schedule(7), "explorer": lambda state: "explorer"}
-    yours = register(module("another", **given), "yours")
+    yours = register(another("another", **given), "yours")
     assert yours.name == "yours"
     assert yours.schedule(bc.Config()).batch_size == 7
     assert yours.explorer("state") == "explorer"
@@ -181,7 +181,7 @@ def test_what_is_no_algorithm_is_not_registered(registry):
     with pytest.raises(ConfigError, match="PRESETS has no preset `default`"):
         register(module("mine", PRESETS={"best": bc.Config()}))
     with pytest.raises(ConfigError, match=r"an algorithm sac is there already, imitax\.algorithms\.sac"):
-        register(module("sac"))
+        register(another("sac"))
     assert "mine" not in registry
     assert register(bc) == registry["bc"]  # once more is no conflict
 
@@ -193,13 +193,19 @@ def another(name, **parts):
 
 
 def test_a_configuration_decides_what_is_trained(registry):
-    with pytest.raises(ConfigError, match=r"somebody.mine.Config is that of imitax.algorithms.bc"):
-        register(module("mine", update=lambda *_: None))
+    for part in ("update", "init"):
+        with pytest.raises(ConfigError, match=r"somebody.mine.Config is that of bc, which would be trained"):
+            register(module("mine", **{part: lambda *_: None}))
+    own = register(another("mine")).Config
+    with pytest.raises(ConfigError, match=r"somebody.yours.Config is that of mine"):
+        register(module("yours", Config=own, PRESETS={"default": own()}))
     with pytest.raises(ConfigError, match=r"PRESETS\['default'\] is no somebody.mine.Config"):
         register(another("mine", PRESETS={"default": {}}))
     register(another("yours"), "my-own")
     assert algorithm_of(find("my_own").PRESETS["default"]).name == "my_own"
     registry.pop("bc")  # built-in ones are read when they are first asked for
+    with pytest.raises(ConfigError, match=r"somebody.other.Config is that of imitax.algorithms.bc"):
+        register(module("other", init=lambda *_: None))
     with pytest.raises(ConfigError, match=r"bc is there already, imitax.algorithms.bc"):
         register(another("mine"), "bc")
 

@@ -26,6 +26,7 @@ from imitax.tabular import (
     sample,
     soft_value_iteration,
 )
+from imitax.tabular import mdp as mdp_module
 
 A = 0.5
 """chi2's a in the divergence that is iq_learn's default."""
@@ -227,6 +228,7 @@ def test_iq_learn_on_expert_and_other_data():
 def test_iq_learns_loss_on_data_that_is_no_occupancy(term):
     mdp, *_ = small()
     expert, other, q = (np.random.default_rng(i).uniform(0, 0.4, (3, 2)).astype(np.float32) for i in range(3))
+    expert, other = expert / expert.sum(), other / other.sum()
     v = 0.3 * np.log(np.exp(q / 0.3).sum(1))
     y = mdp.gamma * np.einsum("sak,k->sa", mdp.probability, v)
     on = expert if term == "value_expert" else (expert + other) / 2
@@ -344,6 +346,28 @@ def test_recoil_with_a_fixed_target_leaves_states_without_data_as_they_are():
     assert float(recoil(mdp, expert, other, 0.1, steps=10).loss) < -10 < float(found.loss)
 
 
+def test_methods_are_compiled_and_forbidden_actions_are_not_taken():
+    mdp, _, expert, other = small()
+    both = jax.vmap(lambda rho: iq_learn(mdp, rho, 0.1).reward)(jnp.stack([expert, other]))
+    np.testing.assert_allclose(both[0], iq_learn(mdp, expert, 0.1).reward, atol=1e-4)
+    forbidden = dense(np.full((2, 2, 2), 0.5), np.array([[-np.inf, 0.0], [0.0, 0.0]]), np.array([0.5, 0.5]), 0.9)
+    assert soft_value_iteration(forbidden, 1.0).policy[0].tolist() == [0, 1]
+
+
+def test_shapes_that_do_not_fit_together():
+    """Here annotations refuse them first, which nobody else's program checks."""
+    states, p, zeros, start = np.zeros((2, 2, 1), int), np.ones((2, 2, 1)), np.zeros((2, 2)), np.array([0.5, 0.5])
+    for message, arrays in (
+        ("reward must have the shape", (states, p, np.zeros(2), start, 0.9, None)),
+        ("start has the shape", (states, p, zeros, np.full(4, 0.25), 0.9, None)),
+        ("absorbing must be one bool", (states, p, zeros, start, 0.9, np.array([1]))),
+    ):
+        with pytest.raises(ConfigError, match=message):
+            mdp_module._create(*arrays)
+    with pytest.raises(ConfigError, match=r"expert has the shape \(2,\), not \(2, 2\)"):
+        mdp_module.distribution("expert", start, (2, 2))
+
+
 def test_impossible_input_is_refused():
     mdp, _, expert, other = small()
     p, start = np.full((2, 2, 2), 0.5), np.array([0.5, 0.5])
@@ -352,12 +376,7 @@ def test_impossible_input_is_refused():
         ("transition must", lambda: dense(0.9 * p, np.zeros((2, 2)), start, 0.9)),
         ("start must", lambda: dense(p, np.zeros((2, 2)), np.array([1.5, -0.5]), 0.9)),
         ("states 0 to 1", lambda: deterministic(np.full((2, 2), 2), np.zeros((2, 2)), start, 0.9)),
-        ("transition must have the shape", lambda: dense(p[0], np.zeros((2, 2)), start, 0.9)),
-        ("reward must be", lambda: dense(p, np.zeros(2), start, 0.9)),
-        ("reward must be", lambda: dense(p, np.full((2, 2), np.nan), start, 0.9)),
-        ("start has the shape", lambda: dense(p, np.zeros((2, 2)), np.full(4, 0.25), 0.9)),
-        ("absorbing must be one bool", lambda: dense(p, np.zeros((2, 2)), start, 0.9, np.ones(1, bool))),
-        ("must be integers", lambda: deterministic(np.zeros((2, 2)), np.zeros((2, 2)), start, 0.9)),
+        ("reward must hold numbers", lambda: dense(p, np.full((2, 2), np.nan), start, 0.9)),
         ("expert must hold", lambda: iq_learn(mdp, 2 * expert)),
         ("expert must hold", lambda: max_causal_entropy(mdp, expert * np.nan)),
         ("suboptimal must hold", lambda: recoil(mdp, expert, -other)),

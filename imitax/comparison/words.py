@@ -75,9 +75,11 @@ def _unequal(entries: Sequence[Entry], task: str) -> list[str]:
     for name, what in (("data", "demonstrations"), ("offline_data", "offline data")):
         if len({str((e.run.config.get(name) or {}).get("hash")) for e in entries}) > 1:
             found.append(f"The methods did not learn from the same {what}{place}.")
-    demonstrations = {e.label: _demonstrations(e) for e in entries}
-    if len(set(demonstrations.values())) > 1:
-        told = ", ".join(f"{label} {count}" for label, count in demonstrations.items())
+    demonstrations: dict[str, set[int]] = {}
+    for e in entries:
+        demonstrations.setdefault(e.label, set()).update(_demonstrations(e))
+    if len(set().union(*demonstrations.values())) > 1:
+        told = ", ".join(f"{k} {' or '.join(map(str, sorted(v)))}" for k, v in demonstrations.items() if v)
         found.append(f"Numbers of demonstrations learned from differ{place}: {told}.")
     counts = {len(line.get("returns") or []) for e in entries for line in e.at("last").values()}
     if len(counts) > 1:
@@ -85,10 +87,10 @@ def _unequal(entries: Sequence[Entry], task: str) -> list[str]:
     return found
 
 
-def _demonstrations(entry: Entry) -> str:
-    """How many episodes each seed learned from."""
-    chosen = ((entry.run.config.get("data") or {}).get("train_episodes") or {}).values()
-    return " or ".join(map(str, sorted({len(rows) for rows in chosen}))) or "none"
+def _demonstrations(entry: Entry) -> set[int]:
+    """How many episodes each seed learned from; nothing where the run does not say."""
+    data = entry.run.config.get("data")
+    return {0} if data is None else {len(rows) for rows in (data.get("train_episodes") or {}).values()}
 
 
 def _p(value: float) -> str:

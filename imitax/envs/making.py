@@ -167,7 +167,7 @@ def _alone(env: Any, name: str, why: str) -> Task:
 
 def _of_callable(make: Callable[[], Any]) -> Task:
     try:
-        inspect.signature(make).bind()
+        inspect.signature(make, follow_wrapped=False).bind()
     except TypeError as e:
         raise ConfigError(f"env is called without arguments ({e}): bind them with functools.partial(make, ...)") from e
     except ValueError:

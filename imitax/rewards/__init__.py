@@ -2,7 +2,6 @@
 
 from imitax.rewards.calibration import calibration
 from imitax.rewards.distances import (
-    Samples,
     canonical,
     epic,
     pearson,
@@ -14,6 +13,7 @@ from imitax.rewards.distances import (
 from imitax.rewards.judging import judge, samples_of
 from imitax.rewards.of_runs import evaluate_reward, retrain
 from imitax.rewards.ranking import Margin, kendall, learned_returns, margins
+from imitax.rewards.samples import Samples
 from imitax.statistics import Estimate
 
 __all__ = [

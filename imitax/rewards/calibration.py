@@ -6,8 +6,9 @@ import numpy as np
 
 from imitax.datasets.episode import Dataset
 from imitax.errors import DataError
-from imitax.rewards.distances import RewardFunction, bootstrap, spearman
+from imitax.rewards.distances import bootstrap, spearman
 from imitax.rewards.judging import samples_of
+from imitax.rewards.samples import RewardFunction
 from imitax.statistics import Estimate
 
 

@@ -14,68 +14,31 @@ be functions. STARC asks for the recorded transitions alone: there a recorded re
 
 Differs from the papers: V is fitted by least-squares temporal differences (Bradtke and Barto 1996) on random Fourier
 features, the same for both rewards, and what is left of potential shaping by this fit counts as distance. EPIC's sample
-for A, S' is one for all transitions, as in the authors' code, and S is drawn from it too. Where an episode ended there
-is no s' to ask about. So a constant potential, 0 after the end, is taken off first: it lowers rewards by L = E[R(S, A,
-S')], and those of the end by L / (1 - gamma). This leaves C as above where no episode ended. Without it a potential
-would change the distance as soon as one does.
+for A, S' is one for all transitions, as in the authors' code. Where an episode ended there is no s' to ask about. So a
+constant potential, 0 after the end, is taken off first: it lowers rewards by L = E[R(S, A, S')], and those of the end
+by L / (1 - gamma). This leaves C as above where no episode ended. Without it a potential would change the distance as
+soon as one does; what is left of it then is the difference of its means over the sample for S' and over all
+transitions. At an end the error of L counts 1 / (1 - gamma) times, so that L is taken over LEVEL_ROWS draws.
 """
 
 from collections.abc import Callable, Sequence
-from typing import NamedTuple
 
 import numpy as np
-from jaxtyping import Bool, Float
 
 from imitax.errors import ConfigError, DataError
+from imitax.rewards.samples import RewardFunction, Samples, Vector, rewards_of
 from imitax.statistics import Estimate
-from imitax.types import AnyArray
 
-Vector = Float[AnyArray, "B"]
-RewardFunction = Callable[[Float[AnyArray, "B O"], AnyArray, Float[AnyArray, "B O"], Bool[AnyArray, "B"]], Vector]
-"""Rewards [B] of transitions: observations, actions, next observations, and whether the task ended there."""
 FEATURES = 256
 """Random features of the values that STARC subtracts."""
 FLAT = 1e-8
 """Rewards with a standard deviation below this share of their largest value are constant."""
-NOTHING = 1e-4
+NOTHING = 1e-7
 """A canonical form whose norm is below this share of the rewards' own is that of rewards that prefer nothing."""
+LEVEL_ROWS = 50_000
+"""Draws of S, A and S' for the mean reward L of the EPIC distance, at least."""
 ROWS_PER_FEATURE = 20
 """Transitions for each feature of the values, at least, so that these cannot explain the rewards themselves."""
-
-
-class Samples(NamedTuple):
-    """Recorded transitions of whole episodes, one after the other."""
-
-    obs: Float[np.ndarray, "B O"]
-    action: np.ndarray
-    next_obs: Float[np.ndarray, "B O"]
-    terminated: Bool[np.ndarray, "B"]
-    episode: np.ndarray
-    """Which episode each transition is of, counted from 0."""
-
-    def under(self, reward: RewardFunction) -> Float[np.ndarray, "B"]:
-        """What a reward function gives them.
-
-        Raises:
-            DataError: as `rewards_of`.
-        """
-        return rewards_of(reward, self.obs, self.action, self.next_obs, self.terminated)
-
-
-def rewards_of(reward: RewardFunction, obs, action, next_obs, terminated) -> Float[np.ndarray, "B"]:
-    """What a reward function gives transitions [B].
-
-    Raises:
-        DataError: not one finite number for each of them.
-    """
-    given = np.asarray(reward(obs, action, next_obs, terminated), np.float64)
-    if given.shape != (len(obs),):
-        raise DataError(
-            f"a reward function returns one number for each transition, shape ({len(obs)},), not {given.shape}"
-        )
-    if not np.isfinite(given).all():
-        raise DataError(f"{(~np.isfinite(given)).sum()} of {given.size} rewards are not finite")
-    return given
 
 
 def pearson(first: Vector, second: Vector) -> float:
@@ -174,7 +137,7 @@ def epic(
     some = Samples(*(x[rows] for x in samples))
     actions = samples.action[rng.integers(len(samples.obs), size=pool)]
     successors = samples.next_obs[rng.integers(len(samples.obs), size=pool)]
-    c = [_epic_canonical(some, reward, gamma, actions, successors) for reward in (first, second)]
+    c = [_epic_canonical(some, r, gamma, (actions, successors), _level(samples, r, seed)) for r in (first, second)]
     return bootstrap(some.episode, lambda rows: pearson_distance(c[0][rows], c[1][rows]), seed)
 
 
@@ -198,11 +161,23 @@ def bootstrap(
     return Estimate(value, float(low), float(high))
 
 
-def _epic_canonical(samples: Samples, reward: RewardFunction, gamma: float, actions, successors) -> np.ndarray:
-    level = _mean_from(successors, reward, actions, successors).mean()
+def _epic_canonical(
+    samples: Samples, reward: RewardFunction, gamma: float, pool: tuple[np.ndarray, np.ndarray], level: float
+) -> np.ndarray:
     given = samples.under(reward) - np.where(samples.terminated, level / (1 - gamma), level)
-    after = np.where(samples.terminated, 0.0, _mean_from(samples.next_obs, reward, actions, successors) - level)
-    return given + gamma * after - (_mean_from(samples.obs, reward, actions, successors) - level)
+    after = np.where(samples.terminated, 0.0, _mean_from(samples.next_obs, reward, *pool) - level)
+    return given + gamma * after - (_mean_from(samples.obs, reward, *pool) - level)
+
+
+def _level(samples: Samples, reward: RewardFunction, seed: int) -> float:
+    """L. S and S' are the same next observations in another order, so that a potential phi adds (gamma - 1) E[phi]."""
+    rng, means = np.random.default_rng(seed), []
+    size = len(samples.obs)
+    for _ in range(-(-LEVEL_ROWS // size)):
+        of_s, of_a, of_next = (rng.permutation(size) for _ in range(3))
+        asked = samples.next_obs[of_s], samples.action[of_a], samples.next_obs[of_next]
+        means.append(rewards_of(reward, *asked, np.zeros(size, bool)).mean())
+    return float(np.mean(means))
 
 
 def _mean_from(obs, reward: RewardFunction, actions, successors) -> np.ndarray:
@@ -218,9 +193,9 @@ def _features(samples: Samples, seed: int) -> Sequence[np.ndarray]:
     """A constant, the standardised observations, and cosines of random projections of them, here and next [B F]."""
     mean, std = samples.obs.mean(0), samples.obs.std(0)
     rng = np.random.default_rng(seed)
-    size, most = samples.obs.shape[1], len(samples.obs) // ROWS_PER_FEATURE
-    linear = size < most
-    count = min(FEATURES, most)
+    size, most = samples.obs.shape[1], len(samples.obs) // ROWS_PER_FEATURE - 1
+    linear = size <= most
+    count = max(0, min(FEATURES, most - size * linear))
     frequency, phase = rng.normal(size=(size, count)) / np.sqrt(size), rng.uniform(0, 2 * np.pi, count)
     both = []
     for obs in (samples.obs, samples.next_obs):

@@ -7,8 +7,9 @@ import numpy as np
 
 from imitax.datasets.episode import Dataset
 from imitax.errors import ConfigError, DataError, unknown
-from imitax.rewards.distances import RewardFunction, Samples, bootstrap, pearson, spearman, starc
+from imitax.rewards.distances import bootstrap, pearson, spearman, starc
 from imitax.rewards.ranking import kendall, learned_returns, margins
+from imitax.rewards.samples import RewardFunction, Samples
 from imitax.statistics import Estimate
 
 MOST = 20_000

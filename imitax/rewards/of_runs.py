@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -9,11 +10,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from imitax.datasets import Dataset, collect, load
-from imitax.datasets.validation import validate
 from imitax.errors import ConfigError, DataError
 from imitax.observations import count, rows
 from imitax.rewards.calibration import calibration
-from imitax.rewards.judging import judge
+from imitax.rewards.judging import judge, samples_of
 
 if TYPE_CHECKING:
     from imitax.run import Run
@@ -56,7 +56,7 @@ def evaluate_reward(
     if episodes < 0:
         raise ConfigError(f"episodes must not be negative, got {episodes}")
     run.load_reward(own)  # before anything is collected: it says so when there is none
-    given = _loaded(run, data)
+    given = _loaded(run, own, data)
     sets = {DEMONSTRATIONS: run.demonstrations(demos)[own]}
     if not sets[DEMONSTRATIONS].has_rewards:
         raise DataError("demonstrations have no recorded rewards to compare with")
@@ -70,20 +70,22 @@ def evaluate_reward(
     return _judged(run, own, seen)
 
 
-def _loaded(run: "Run", data: Sequence[Any]) -> dict[str, Dataset]:
-    """Sets of episodes by name, which fit the run's task and have rewards. Raises ConfigError, DataError."""
+def _loaded(run: "Run", seed: int, data: Sequence[Any]) -> dict[str, Dataset]:
+    """Sets of episodes by name, of which the reward can judge a transition. Raises ConfigError, DataError."""
     if isinstance(data, str | os.PathLike | Dataset):
         raise ConfigError("data are several sets: give a list, such as [data]")
     sets: dict[str, Dataset] = {}
     for source in data:
         given = load(source)
-        if given.name in (*sets, *RESERVED):
+        if given.name in sets:
             raise DataError(f"two sets are named {given.name}: rename a file")
-        if not given.has_rewards:
-            raise DataError(f"{given.name} have no recorded rewards to compare with")
-        if run.task.recorded is None:
-            shown, taken = run.task.observation_space, run.task.action_space
-            validate(given, observation_space=shown, action_space=taken, need_actions=True)
+        if given.name in RESERVED:
+            raise DataError(f"{given.name} is the name of a set that the run makes: use another")
+        first = samples_of(run.with_history(replace(given, episodes=given.episodes[:1])))[0]
+        try:
+            run.reward(*(x[:1] for x in first[:4]), seed=seed)
+        except ConfigError as error:
+            raise DataError(f"{given.name}: {error}") from error
         sets[given.name] = given
     return sets
 

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from imitax.rewards.distances import RewardFunction, Samples, Vector, bootstrap
+from imitax.rewards.distances import bootstrap
+from imitax.rewards.samples import RewardFunction, Samples, Vector
 from imitax.statistics import Estimate
 
 

@@ -14,6 +14,7 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.core import Tracer
 from jaxtyping import Array, Bool, Float, Int
 
 from imitax.errors import ConfigError
@@ -65,11 +66,14 @@ class TabularMDP(eqx.Module):
 
 
 def distribution(name: str, weights: Float[AnyArray, "*X"], shape: tuple[int, ...]) -> None:
-    """Refuse what is no distribution over an array of this shape. Raises ConfigError."""
+    """Refuse what is no distribution over an array of this shape; while a function is compiled, only another shape.
+    Raises ConfigError."""
+    if jnp.shape(weights) != shape:
+        raise ConfigError(f"{name} has the shape {jnp.shape(weights)}, not {shape}")
+    if isinstance(weights, Tracer):
+        return
     given = np.asarray(weights)
-    if given.shape != shape:
-        raise ConfigError(f"{name} has the shape {given.shape}, not {shape}")
-    if not np.isfinite(given).all() or (given < -1e-6).any() or not np.isclose(given.sum(), 1, atol=1e-3):
+    if not (given >= 0).all() or not np.isclose(given.sum(), 1, rtol=0, atol=1e-3):
         raise ConfigError(f"{name} must hold probabilities that sum to 1; these sum to {given.sum():g}")
 
 
@@ -140,13 +144,17 @@ def _create(successors, probability, reward, start, gamma, absorbing) -> Tabular
         raise ConfigError(f"gamma must be at least 0 and below 1, got {gamma}")
     if ends.shape != (states,) or ends.dtype != bool:
         raise ConfigError(f"absorbing must be one bool for each of the {states} states, got {ends.dtype} {ends.shape}")
-    if reward.shape != (states, actions) or not np.isfinite(reward).all():
-        raise ConfigError(f"reward must be {states, actions} finite numbers [S, A], got the shape {reward.shape}")
+    if reward.shape != (states, actions):
+        raise ConfigError(f"reward must have the shape {states, actions}, [S, A], got {reward.shape}")
+    if not (reward < np.inf).all():
+        raise ConfigError("reward must hold numbers, or -inf for actions that are forbidden")
     if successors.min() < 0 or successors.max() >= states:
         raise ConfigError(f"successors must be states 0 to {states - 1}")
     if not (probability >= 0).all() or not np.allclose(probability.sum(-1), 1, atol=1e-5):
         raise ConfigError("transition must hold probabilities that sum to 1")
     distribution("start", start, (states,))
+    if not np.isclose(start.sum(), 1, rtol=0, atol=1e-5):
+        raise ConfigError(f"start must hold probabilities that sum to 1; these sum to {start.sum():g}")
     loops = np.where(ends[:, None, None], np.arange(states)[:, None, None], successors)
     certain = np.zeros(probability.shape[-1])
     certain[0] = 1.0

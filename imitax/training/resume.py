@@ -23,7 +23,7 @@ from imitax.errors import CheckpointError, ConfigError, DataError
 from imitax.files import fixed, load_arrays, write_json
 from imitax.record import seed_folder
 from imitax.run import Run
-from imitax.run_config import as_written, read_config, task_of
+from imitax.run_config import as_written, read_config, read_summary, task_of
 from imitax.stacking import reserve_cpus
 from imitax.training.entry import FORMAT, finish
 from imitax.training.folder import CONFIG
@@ -89,6 +89,8 @@ def resume(
         raise ConfigError(f"{folder} was started with an environment in memory; pass it again: resume(folder, env=...)")
     source = tuple(_again(folder, config, name, given.get(name)) for name in ("demos", "offline_data"))
     place = options.env if env is None else env
+    if not isinstance(place, str):
+        options = replace(options, env_kwargs={})  # they went with the id
     if config["env"]["id"] is None:
         place, options = spaces_of(config), replace(options, action_low=None, action_high=None)
     setup = prepare(algorithm, cfg, options, place, source, folder)
@@ -98,6 +100,8 @@ def resume(
         require_same(setup.task, load_policy(saved)[0].actor.spec, str(folder))
     checkpoint = newest(folder)
     if checkpoint is None and (folder / "summary.json").exists():
+        if options.steps == read_summary(folder)["steps"]:
+            return Run(folder)
         raise CheckpointError(f"{folder} has finished, but its checkpoints are gone: it cannot go on; train a new run")
     if checkpoint is None and not options.quiet:
         print(f"imitax: {folder} has no checkpoint yet: the run starts again at step 0", file=sys.stderr)

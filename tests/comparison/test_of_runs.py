@@ -170,6 +170,8 @@ def test_other_demonstrations_of_the_same_file_are_said(tmp_path):
     assert "Numbers of demonstrations learned from differ: ibc 2, bc 1 or 3." in notes
     assert "The methods did not learn from the same offline data." in notes
     assert not any("demonstrations" in note for note in imitax.compare([a]).notes)
+    found = imitax.compare({"x": [b], "y": [write_run(tmp_path / "c", seeds(1, 2), data={"hash": "0" * 64})]})
+    assert "Numbers of demonstrations learned from differ: x 1 or 3." in found.notes  # the other one does not say
 
 
 def test_refused(tmp_path, folders):

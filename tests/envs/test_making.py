@@ -1,3 +1,5 @@
+import functools
+
 import gymnasium as gym
 import numpy as np
 import pytest
@@ -91,6 +93,8 @@ def test_arguments_go_with_an_id():
     for env in (toy.Point, toy.Point()):
         with pytest.raises(ConfigError, match=r"env_kwargs go with an environment id.*functools.partial"):
             Task.create(env, {"dims": 1})
+    wraps = functools.wraps(toy.Point)(lambda: toy.Point(dims=1))
+    assert Task.create(wraps).spec.obs_dim == 1
     with pytest.raises(ConfigError, match=r"env is called without arguments \(missing a required argument: 'dims'\)"):
         Task.create(lambda dims: toy.Point(dims=dims))
 

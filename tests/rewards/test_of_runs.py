@@ -82,12 +82,12 @@ def test_what_has_no_reward_or_no_truth(learned, demos, source, tmp_path, monkey
         evaluate_reward(clone)
     other = tmp_path / "replay.hdf5"
     save_d4rl(demos, other)
-    with pytest.raises(DataError, match="two sets are named replay"):
+    with pytest.raises(DataError, match="replay is the name of a set that the run makes"):
         evaluate_reward(learned, [str(other)], episodes=0)
     monkeypatch.setattr(of_runs, "collect", lambda *_, **__: pytest.fail("data are read before anything is played"))
     with pytest.raises(DataError, match=r"nope.hdf5: there is no such file"):
         evaluate_reward(learned, [str(tmp_path / "nope.hdf5")])
-    with pytest.raises(DataError, match="observations"):
+    with pytest.raises(DataError, match=r"hopper-expert: obs has 11 dimensions"):
         evaluate_reward(learned, ["hopper-expert"])
     with pytest.raises(ConfigError, match=r"give a list, such as \[data\]"):
         evaluate_reward(learned, "hopper-expert")

@@ -151,6 +151,7 @@ def test_a_finished_run_without_checkpoints_is_not_begun_again(whole, tmp_path, 
     shutil.copytree(whole("offline", demos), folder)
     shutil.rmtree(folder / "checkpoints")
     before = (folder / "metrics.jsonl").read_bytes()
+    assert resume("offline", folder, demos).summary["steps"] == 20
     with pytest.raises(CheckpointError, match="has finished, but its checkpoints are gone"):
         resume("offline", folder, demos, steps=30)
     assert (folder / "metrics.jsonl").read_bytes() == before
