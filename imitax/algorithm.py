@@ -201,9 +201,10 @@ def _registered(module: ModuleType, name: str) -> Algorithm:
 
 def _owner(module: ModuleType, name: str) -> str | None:
     """The other algorithm that a module's configuration belongs to, registered or not yet."""
-    for algorithm in ALGORITHMS.values():
-        if algorithm.Config is module.Config and algorithm.name != name:
-            return algorithm.name
+    others = {known: algorithm.Config for known, algorithm in ALGORITHMS.items() if known != name}
+    for known, config in others.items():
+        if config is module.Config:
+            return known
     home = vars(sys.modules.get(module.Config.__module__, module))
     other = set(home) >= REQUIRED and any(home[part] is not vars(module)[part] for part in REQUIRED)
     return module.Config.__module__ if other else None
