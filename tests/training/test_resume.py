@@ -157,6 +157,12 @@ def test_a_finished_run_without_checkpoints_is_not_begun_again(whole, tmp_path, 
     assert (folder / "metrics.jsonl").read_bytes() == before
 
 
+def test_an_environment_in_memory_goes_on_for_an_id_with_arguments(tmp_path):
+    start("online", tmp_path / "run", None, steps=40, env_kwargs={"wall": 1.4})
+    run = imitax.resume(tmp_path / "run", env=lambda: gym.make(toy.ENV, wall=1.4), steps=60)
+    assert run.summary["steps"] == 60
+
+
 def test_what_does_not_fit(whole, tmp_path, demos):
     folder = whole("offline", demos)
     with pytest.raises(DataError, match="demonstrations have changed"):
