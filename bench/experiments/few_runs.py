@@ -7,6 +7,7 @@ from typing import Any
 
 import imitax
 from imitax.errors import ConfigError
+from imitax.files import append_line, read_lines
 
 
 def options(description: str | None, folder: str, methods: Sequence[str]) -> argparse.ArgumentParser:
@@ -58,3 +59,13 @@ def finished(name: str, cfg: Any, args: argparse.Namespace, steps: int, **given:
         results=args.results,
         **given,
     )
+
+
+def append_new(results: Path | None, lines: Sequence[dict[str, Any]]) -> None:
+    """Append the lines that a file of results does not have; nothing without a file."""
+    if results is None:
+        return
+    known = read_lines(results) if results.exists() else []
+    for line in lines:
+        if line not in known:
+            append_line(results, line)

@@ -7,20 +7,19 @@ count from the start of training, with compilation and evaluations of twenty epi
 A run ends with the evaluation that gets there, or after the task's steps. Finished runs are not trained again.
 """
 
+import json
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import imitax
-from bench.experiments.few_runs import finished, options
-from bench.experiments.table import FOUR
-from imitax.files import append_line, read_lines
+from bench.experiments.few_runs import append_new, finished, options
+from bench.experiments.table import ANT, FOUR
 from imitax.training.loop import Event
 
 SHARE = 0.95
 """Of the demonstrations' return."""
-ANT = {"include_cfrc_ext_in_observation": False}
 
 
 @dataclass(frozen=True)
@@ -74,13 +73,12 @@ def main(arguments: Sequence[str] | None = None) -> list[dict[str, Any]]:
     results, args.results = args.results, None  # the runs end early: their own lines would be of another length
     for method in args.methods:
         for name in args.tasks:
-            task, kwargs = TASKS[name], ANT if name == "ant" else {}
+            task, kwargs = TASKS[name], json.loads(ANT[1]) if name == "ant" else {}
             setting = {"env": FOUR[name], "env_kwargs": kwargs, "demos": f"{name}-expert", "episodes": args.episodes}
             setting |= {"eval_every": task.eval_every, "callbacks": there}
             run = finished(f"{method}-{name}", imitax.preset_config(method), args, task.steps, **setting)
             found.append(line(run))
-            if results is not None and found[-1] not in (read_lines(results) if results.exists() else []):
-                append_line(results, found[-1])
+            append_new(results, found[-1:])
             print(found[-1], flush=True)
     return found
 

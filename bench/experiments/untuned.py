@@ -16,8 +16,7 @@ from typing import Any
 
 import imitax
 from bench.experiments import expert
-from bench.experiments.few_runs import finished, options
-from imitax.files import append_line, read_lines
+from bench.experiments.few_runs import append_new, finished, options
 
 
 @dataclass(frozen=True)
@@ -93,11 +92,7 @@ def main(arguments: Sequence[str] | None = None) -> dict[tuple[str, str], list[f
             setting = {"env": task.env, "demos": demos, "episodes": args.episodes}
             run = finished(f"{method}-{name}", imitax.preset_config(method), args, task.steps, **setting)
             scores[name, method] = shares(run, run.config["expert_return"])
-            if results is not None:
-                known = read_lines(results) if results.exists() else []
-                for line in lines(run, scores[name, method]):
-                    if line not in known:
-                        append_line(results, line)
+            append_new(results, lines(run, scores[name, method]))
             print(f"{name:16} {method:14}", *(f"{x:5.2f}" for x in scores[name, method]), flush=True)
     return scores
 

@@ -25,8 +25,8 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from imitax.errors import ConfigError, DataError
-from imitax.rewards.samples import RewardFunction, Samples, Vector, rewards_of
+from imitax.errors import ConfigError
+from imitax.rewards.samples import RewardFunction, Samples, Vector, finite, rewards_of
 from imitax.statistics import Estimate
 
 FEATURES = 256
@@ -87,12 +87,12 @@ def canonical(samples: Samples, rewards: Vector, gamma: float, seed: int = 0) ->
     Raises:
         ConfigError: gamma is not in [0, 1).
     """
-    _require_discount(gamma)
+    require_discount(gamma)
     here, there = _features(samples, seed)
     after = gamma * np.where(samples.terminated[:, None], 0.0, there)
     matrix = here.T @ (here - after)
     scale = np.trace(here.T @ here) / len(matrix)
-    steps = np.where(samples.terminated, 1 / (1 - gamma), 1.0)  # of an end, all that follow it
+    steps = discounted_steps(samples, gamma)
     leveled = np.asarray(rewards, np.float64) - steps * (np.sum(rewards) / steps.sum())
     weights = np.linalg.solve(matrix + 1e-9 * scale * np.eye(len(matrix)), here.T @ leveled)
     form = leveled - (here - after) @ weights
@@ -106,7 +106,7 @@ def starc(samples: Samples, first: Vector, second: Vector, gamma: float, seed: i
         ConfigError: gamma is not in [0, 1).
         DataError: a reward is not finite.
     """
-    c = [canonical(samples, _finite(r), gamma, seed=seed) for r in (first, second)]
+    c = [canonical(samples, finite(r), gamma, seed=seed) for r in (first, second)]
     return bootstrap(samples.episode, lambda rows: starc_distance(c[0][rows], c[1][rows]), seed)
 
 
@@ -129,7 +129,7 @@ def epic(
         ConfigError: gamma is not in [0, 1), or the pool is empty.
         DataError: a reward is not finite, or not one number for each transition.
     """
-    _require_discount(gamma)
+    require_discount(gamma)
     if pool < 1:
         raise ConfigError(f"pool must be at least 1, got {pool}")
     rng = np.random.default_rng(seed)
@@ -164,7 +164,7 @@ def bootstrap(
 def _epic_canonical(
     samples: Samples, reward: RewardFunction, gamma: float, pool: tuple[np.ndarray, np.ndarray], level: float
 ) -> np.ndarray:
-    given = samples.under(reward) - np.where(samples.terminated, level / (1 - gamma), level)
+    given = samples.under(reward) - level * discounted_steps(samples, gamma)
     after = np.where(samples.terminated, 0.0, _mean_from(samples.next_obs, reward, *pool) - level)
     return given + gamma * after - (_mean_from(samples.obs, reward, *pool) - level)
 
@@ -205,16 +205,15 @@ def _features(samples: Samples, seed: int) -> Sequence[np.ndarray]:
     return both
 
 
-def _require_discount(gamma: float) -> None:
+def discounted_steps(samples: Samples, gamma: float) -> Vector:
+    """How many steps a transition stands for, discounted: itself, and of an end all that follow it."""
+    return np.where(samples.terminated, 1 / (1 - gamma), 1.0)
+
+
+def require_discount(gamma: float) -> None:
+    """Refuse a discount factor of endless sums that do not converge. Raises ConfigError."""
     if not 0 <= gamma < 1:
         raise ConfigError(f"gamma must be at least 0 and below 1, got {gamma}")
-
-
-def _finite(rewards) -> np.ndarray:
-    rewards = np.asarray(rewards, np.float64)
-    if not np.isfinite(rewards).all():
-        raise DataError(f"{(~np.isfinite(rewards)).sum()} of {rewards.size} rewards are not finite")
-    return rewards
 
 
 def _is_flat(x: np.ndarray) -> bool:

@@ -7,7 +7,7 @@ import numpy as np
 
 from imitax.datasets.episode import Dataset
 from imitax.errors import ConfigError, DataError, unknown
-from imitax.rewards.distances import bootstrap, pearson, spearman, starc
+from imitax.rewards.distances import bootstrap, discounted_steps, pearson, require_discount, spearman, starc
 from imitax.rewards.ranking import kendall, learned_returns, margins
 from imitax.rewards.samples import RewardFunction, Samples
 from imitax.statistics import Estimate
@@ -69,6 +69,7 @@ def judge(
         DataError: there are no sets, they differ in shape or lack actions or rewards, `expert` is none of them, or the
             reward is not one finite number for each transition.
     """
+    require_discount(gamma)
     if not data:
         raise DataError("a reward is judged on at least one set of episodes")
     if expert is not None and expert not in data:
@@ -111,7 +112,7 @@ def _agreement(
         return bootstrap(samples.episode, lambda rows: statistic(given[rows], known[rows]), seed)
 
     gamma, after_end = ends
-    received = given + samples.terminated * gamma / (1 - gamma) * after_end if gamma < 1 else given
+    received = given + (discounted_steps(samples, gamma) - 1) * after_end
     return {"pearson": over(pearson), "spearman": over(spearman), "starc": starc(samples, received, known, gamma, seed)}
 
 

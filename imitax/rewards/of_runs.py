@@ -136,6 +136,7 @@ def retrain(
     variant += f",{options['reward_combine']}" if options.get("reward_combine") else ""
     kwargs = run.task.env_kwargs if there == run.task.env_id else {}
     seen = {name: run.config["training"].get(name, default) for name, default in HISTORY.items()}
+    callbacks = options.pop("callbacks", ())
     given: dict[int, dict[str, Any]] = {}
     for seed in Training(seeds=tuple(seeds)).seeds:
         source = run.seed_folder(seed if seed in run.seeds else run.seeds[0])
@@ -144,7 +145,7 @@ def retrain(
         refuse_other(_learner(run), preset=PRESET, **given[seed])  # of all seeds before the first one trains
     means = {}
     for seed, settings in given.items():
-        again = train_on(_learner(run), preset=PRESET, **settings)
+        again = train_on(_learner(run), preset=PRESET, callbacks=callbacks, **settings)
         means[seed] = again.summary["last"]["per_seed"][0]["return_mean"]
     moved = run if env is None else Run(run.folder, env=env)
     expert = moved.expert_return

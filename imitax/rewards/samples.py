@@ -44,6 +44,12 @@ def rewards_of(reward: RewardFunction, obs, action, next_obs, terminated) -> Flo
         raise DataError(
             f"a reward function returns one number for each transition, shape ({len(obs)},), not {given.shape}"
         )
-    if not np.isfinite(given).all():
-        raise DataError(f"{(~np.isfinite(given)).sum()} of {given.size} rewards are not finite")
-    return given
+    return finite(given)
+
+
+def finite(rewards: Vector) -> Float[np.ndarray, "B"]:
+    """The rewards as float64. Raises DataError where one is not finite."""
+    rewards = np.asarray(rewards, np.float64)
+    if not np.isfinite(rewards).all():
+        raise DataError(f"{(~np.isfinite(rewards)).sum()} of {rewards.size} rewards are not finite")
+    return rewards

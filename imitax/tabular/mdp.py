@@ -65,7 +65,7 @@ class TabularMDP(eqx.Module):
         return jnp.where(self.absorbing[:, None], jnp.arange(policy.shape[1])[None] == 0, policy)
 
 
-def distribution(name: str, weights: Float[AnyArray, "*X"], shape: tuple[int, ...]) -> None:
+def distribution(name: str, weights: Float[AnyArray, "*X"], shape: tuple[int, ...], tolerance: float = 1e-3) -> None:
     """Refuse what is no distribution over an array of this shape; while a function is compiled, only another shape.
     Raises ConfigError."""
     if jnp.shape(weights) != shape:
@@ -73,7 +73,7 @@ def distribution(name: str, weights: Float[AnyArray, "*X"], shape: tuple[int, ..
     if isinstance(weights, Tracer):
         return
     given = np.asarray(weights)
-    if not (given >= 0).all() or not np.isclose(given.sum(), 1, rtol=0, atol=1e-3):
+    if not (given >= 0).all() or not np.isclose(given.sum(), 1, rtol=0, atol=tolerance):
         raise ConfigError(f"{name} must hold probabilities that sum to 1; these sum to {given.sum():g}")
 
 
@@ -152,9 +152,7 @@ def _create(successors, probability, reward, start, gamma, absorbing) -> Tabular
         raise ConfigError(f"successors must be states 0 to {states - 1}")
     if not (probability >= 0).all() or not np.allclose(probability.sum(-1), 1, atol=1e-5):
         raise ConfigError("transition must hold probabilities that sum to 1")
-    distribution("start", start, (states,))
-    if not np.isclose(start.sum(), 1, rtol=0, atol=1e-5):
-        raise ConfigError(f"start must hold probabilities that sum to 1; these sum to {start.sum():g}")
+    distribution("start", start, (states,), tolerance=1e-5)
     loops = np.where(ends[:, None, None], np.arange(states)[:, None, None], successors)
     certain = np.zeros(probability.shape[-1])
     certain[0] = 1.0

@@ -81,15 +81,7 @@ def train_on(
     )
 
 
-def refuse_other(
-    cfg: Any,
-    out: Path | str,
-    *,
-    env: str,
-    preset: str = "default",
-    callbacks: Sequence[Callback] = (),
-    **training: Any,
-) -> None:
+def refuse_other(cfg: Any, out: Path | str, *, env: str, preset: str = "default", **training: Any) -> None:
     """Refuse what `train_on` would, before it trains: settings that do not fit, and a folder with another run.
 
     Args:
@@ -97,13 +89,11 @@ def refuse_other(
         out: folder of the run.
         env: a Gymnasium id.
         preset: that the configuration is of.
-        callbacks: of `train_on`; not used.
         training: fields of `imitax.Training`, but no data.
 
     Raises:
         ConfigError: as `train_on`.
     """
-    del callbacks
     folder = Path(out).expanduser()
     found, options = algorithm_of(cfg), from_training({**training, "env": env})
     setup = prepare(found, cfg, options, env, (None, None), folder)
