@@ -40,9 +40,9 @@ def updates(seeds: int, devices: int) -> dict[str, float]:
     import jax.numpy as jnp
     from updates import harness
 
-    from imitax.algorithm import algorithm_of
     from imitax.algorithms import adversarial
     from imitax.buffers import Buffers
+    from imitax.registry import algorithm_of
     from imitax.stacking import spread
     from imitax.training.chunk import make_chunk
 
@@ -96,12 +96,12 @@ def stepping(seeds: int, workers: int) -> dict[str, float]:
 
     from imitax import seeding
     from imitax.agents.start import Start
-    from imitax.algorithm import algorithm_of
     from imitax.algorithms import sac
     from imitax.buffers import Buffer
     from imitax.envs import Task
     from imitax.evaluate import Evaluator, make_act
     from imitax.networks import Normalizer
+    from imitax.registry import algorithm_of
     from imitax.seeding import Purpose
     from imitax.sources import OnlineSource
     from imitax.stacking import stack

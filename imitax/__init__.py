@@ -11,13 +11,14 @@ from imitax import processes as processes  # registers what notices a fork
 from imitax.catalogue import CLASSES, lazy
 
 if TYPE_CHECKING:
-    from imitax.algorithm import Algorithm, Needs, Schedule, register
+    from imitax.algorithm import Algorithm, Needs, Schedule
     from imitax.comparison import compare
     from imitax.config import Training
     from imitax.datasets import load, select
     from imitax.envs import Task
     from imitax.errors import CheckpointError, ConfigError, DataError, EnvError, EnvWarning, ImitaxError
     from imitax.estimators import Estimator, LoadedPolicy, estimator, load_policy
+    from imitax.registry import register
     from imitax.run import Run
     from imitax.training.entry import preset_config, train
     from imitax.training.resume import resume
@@ -51,13 +52,14 @@ __all__ = [
 ]
 
 _HOMES = {
-    "algorithm": ("Algorithm", "Needs", "Schedule", "register"),
+    "algorithm": ("Algorithm", "Needs", "Schedule"),
     "comparison": ("compare",),
     "config": ("Training",),
     "datasets": ("load", "select"),
     "envs": ("Task",),
     "errors": ("CheckpointError", "ConfigError", "DataError", "EnvError", "EnvWarning", "ImitaxError"),
     "estimators": ("Estimator", "LoadedPolicy", "estimator", "load_policy"),
+    "registry": ("register",),
     "run": ("Run",),
     "training.entry": ("preset_config", "train"),
     "training.resume": ("resume",),

@@ -18,7 +18,7 @@ import numpy as np
 from safetensors import SafetensorError
 from safetensors.numpy import load, save
 
-from imitax.errors import CheckpointError
+from imitax.errors import CheckpointError, ConfigError
 
 DIGEST = "imitax.digest"  # safetensors has no checksum of its own, so a flipped bit would go unnoticed without this one
 
@@ -48,7 +48,13 @@ def write_atomic(path: Path | str, data: bytes) -> None:
 
 
 def fixed(path: os.PathLike[str] | str) -> Path:
-    """A path that stays where it is when an environment or a callback changes the working directory."""
+    """A path that stays where it is when an environment or a callback changes the working directory.
+
+    Raises:
+        ConfigError: it is no path.
+    """
+    if not isinstance(path, (str, os.PathLike)):
+        raise ConfigError(f"a folder is a path, got {path!r}")
     return Path(os.path.abspath(Path(path).expanduser()))
 
 

@@ -66,6 +66,7 @@ class Run:
 
     Raises:
         CheckpointError: there is no run.
+        ConfigError: the folder is no path.
     """
 
     def __init__(

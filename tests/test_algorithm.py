@@ -13,11 +13,12 @@ import pytest
 import toy
 
 from imitax.agents.start import Start
-from imitax.algorithm import Needs, Schedule, names, no_alternatives, register
+from imitax.algorithm import Needs, Schedule, no_alternatives
 from imitax.algorithms import ALGORITHMS, algorithm_of, bc, find
 from imitax.config import flatten
 from imitax.errors import ConfigError
 from imitax.networks import Dynamics, Normalizer, Policy, Termination
+from imitax.registry import names, register
 from imitax.spaces import Spec
 from imitax.types import Batch, Transition
 
@@ -223,6 +224,14 @@ def test_what_functions_return_is_checked(registry):
         algorithm = register(another("mine", update=lambda *_, result=result: result))
         with pytest.raises(ConfigError, match=said):
             algorithm.updated(None, Batch(), None, jr.key(0))
+
+
+@pytest.mark.parametrize(("part", "kind"), [("policy", "Policy"), ("explorer", "Policy"), ("reward", "LearnedReward")])
+def test_what_acts_and_rewards_is_checked_before_training(registry, part, kind):
+    mine = register(another("mine", **{part: lambda *_: "what it is not"}))
+    start = Start(SPEC, Normalizer(jnp.zeros(3), jnp.ones(3)), jr.key(0))
+    with pytest.raises(ConfigError, match=f"{part} of mine returned str, not {kind}"):
+        mine.begun(mine.PRESETS["default"], start)
 
 
 def test_nothing_is_needed_unless_it_is_asked_for():

@@ -21,7 +21,6 @@ from updates import harness
 
 from imitax import seeding
 from imitax.agents.start import Start
-from imitax.algorithm import find
 from imitax.algorithms import bc
 from imitax.artifacts import load_policy, save_policy
 from imitax.buffers import Buffers
@@ -30,6 +29,7 @@ from imitax.envs import Task
 from imitax.evaluate import Evaluator, explain_encoded
 from imitax.networks import Normalizer, Policy
 from imitax.processes import cores
+from imitax.registry import find
 from imitax.seeding import Purpose
 from imitax.sources import episode_buffer
 from imitax.stacking import stack

@@ -21,13 +21,13 @@ from updates import flops, harness, model_based
 from imitax import seeding
 from imitax.agents.model_rollouts import ModelRollouts
 from imitax.agents.start import Start
-from imitax.algorithm import algorithm_of
 from imitax.algorithms import ALGORITHMS, adversarial, bc, ls_iq, mopo, omlirl, sac
 from imitax.buffers import Buffers, RolloutBuffer, Stored
 from imitax.compiled import jit
 from imitax.config import override, setting_names
 from imitax.learner import Learner
 from imitax.networks import Normalizer
+from imitax.registry import algorithm_of
 from imitax.seeding import Purpose
 from imitax.sources import RolloutSource
 from imitax.stacking import over_seeds, stack, unstack

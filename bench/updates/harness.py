@@ -63,8 +63,8 @@ def chunk(algorithm, cfg, *, expert: int = 0, replay: int = 0) -> Callable[[int]
     import jax
     import jax.numpy as jnp
 
-    from imitax.algorithm import algorithm_of
     from imitax.buffers import Buffers
+    from imitax.registry import algorithm_of
     from imitax.training.chunk import make_chunk
 
     absorbing = algorithm.needs(cfg).absorbing

@@ -89,10 +89,10 @@ def omlirl_block(precision: str) -> Callable[[int], object]:
     import jax
     import jax.numpy as jnp
 
-    from imitax.algorithm import find
     from imitax.algorithms import omlirl
     from imitax.buffers import Buffers
     from imitax.config import override
+    from imitax.registry import find
     from imitax.training.chunk import make_chunk, make_turn
 
     cfg = override(omlirl.PRESETS["head"], precision=precision, **{"model_rollouts.limit": None})

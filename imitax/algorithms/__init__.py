@@ -2,8 +2,8 @@
 
 from importlib import import_module
 
-from imitax.algorithm import ALGORITHMS, algorithm_of, find, register
 from imitax.catalogue import BUILT_IN
+from imitax.registry import ALGORITHMS, algorithm_of, find, register
 
 __all__ = ["ALGORITHMS", "algorithm_of", "find"]
 

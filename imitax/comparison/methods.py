@@ -146,6 +146,8 @@ def gather(runs: Runs) -> list[Entry]:
 def _opened(given: Run | Path | str | Iterable[Run | Path | str]) -> list[Run]:
     if isinstance(given, (Run, Path, str)):
         given = [given]
+    if not isinstance(given, Iterable):
+        raise ConfigError(f"runs are runs or their folders, a list of these, or a dict of labels, got {given!r}")
     return [run if isinstance(run, Run) else Run(run) for run in given]
 
 

@@ -4,11 +4,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from imitax.algorithm import algorithm_of
 from imitax.compiled import guarded
 from imitax.config import Training, flatten, from_flat
 from imitax.errors import ConfigError
 from imitax.files import plain
+from imitax.registry import algorithm_of
 from imitax.run import Run
 from imitax.run_config import dotted, read_summary, short
 from imitax.training.entry import describe_run, from_training, train

@@ -39,7 +39,7 @@ def initial_state(setup: Setup) -> Any:
         start = Start(setup.task.spec, normalizer, key, dynamics, held_out=held_out)
         if policy is not None:  # the data's normaliser gives way to the policy's own
             start = start._replace(normalizer=policy.normalizer, actor=policy.actor)
-        states.append(setup.algorithm.init(setup.cfg, start))
+        states.append(setup.algorithm.begun(setup.cfg, start))
     return stack(states)
 
 

@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 
 from imitax import algorithms  # noqa: F401  registers the algorithms
-from imitax.algorithm import algorithm_of, find
 from imitax.artifacts import DYNAMICS, POLICY, REWARD
 from imitax.catalogue import split_alias
 from imitax.checkpoint import Checkpoint
@@ -19,6 +18,7 @@ from imitax.config import Training, flatten, from_flat, override, renamed, setti
 from imitax.envs import EnvLike, Spaces
 from imitax.errors import ConfigError, unknown
 from imitax.files import fixed, from_here, read_json
+from imitax.registry import algorithm_of, find
 from imitax.run import Run
 from imitax.settings import check_parts, number
 from imitax.stacking import reserve_cpus

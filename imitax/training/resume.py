@@ -11,7 +11,6 @@ import gymnasium as gym
 import jax
 
 from imitax import trust
-from imitax.algorithm import find
 from imitax.artifacts import DYNAMICS, POLICY, REWARD, load_policy
 from imitax.checkpoint import Checkpoint, checkpoints, load_checkpoint
 from imitax.compiled import guarded
@@ -22,6 +21,7 @@ from imitax.envs.fitting import require_same
 from imitax.errors import CheckpointError, ConfigError, DataError
 from imitax.files import fixed, load_arrays, write_json
 from imitax.record import seed_folder
+from imitax.registry import find
 from imitax.run import Run
 from imitax.run_config import as_written, read_config, read_summary, task_of
 from imitax.stacking import reserve_cpus

@@ -181,6 +181,10 @@ def test_refused(tmp_path, folders):
         imitax.compare([folders[0]], success=float("nan"))
     with pytest.raises(ConfigError, match="which is last or best"):
         imitax.compare([folders[0]], which="first")
+    with pytest.raises(ConfigError, match=r"runs are runs or their folders.* got None"):
+        imitax.compare(None)
+    with pytest.raises(ConfigError, match="a folder is a path, got 3"):
+        imitax.compare([3])
     with pytest.raises(ConfigError, match="at least one run"):
         imitax.compare([])
     with pytest.raises(CheckpointError, match="is not a run"):

@@ -10,7 +10,6 @@ from interrupted import Interrupted, assert_equal_runs, stop_at
 
 import imitax
 from imitax.agents.model_rollouts import ModelRollouts
-from imitax.algorithm import algorithm_of
 from imitax.algorithms import mbpo, mopo, omlirl, rambo, rmirl, rmirl_implicit
 from imitax.artifacts import load_dynamics, save_dynamics
 from imitax.choices.pessimism import Pessimism
@@ -19,6 +18,7 @@ from imitax.datasets import Dataset
 from imitax.errors import CheckpointError, ConfigError, DataError
 from imitax.files import read_json, sha256
 from imitax.networks import DynamicsConfig
+from imitax.registry import algorithm_of
 from imitax.sources import RolloutSource
 from imitax.training import begin, loop
 
