@@ -144,7 +144,6 @@ PROBES = {
 """Where code asks whether an attribute is there; never one of an algorithm, a configuration or a state."""
 
 LONG_FILES = {
-    "imitax/algorithms/adversarial.py",
     "imitax/algorithms/f_irl.py",
     "imitax/algorithms/ibc.py",
     "imitax/algorithms/iq_learn.py",

@@ -5,17 +5,16 @@ from dataclasses import replace
 from typing import Protocol, runtime_checkable
 
 import equinox as eqx
-from jaxtyping import Array, Float, PRNGKeyArray
+from jaxtyping import PRNGKeyArray
 
 from imitax.agents.actor_critic import ActorCritic, SoftActorCritic, create
 from imitax.agents.held_out_penalty import HeldOutPenalty, HeldOutWeight, compare_held_out
-from imitax.agents.implied_reward import implied
 from imitax.agents.inferred_actions import InferredActions
 from imitax.agents.start import Start
 from imitax.buffers import Buffers
 from imitax.learner import Learner
 from imitax.networks import Normalizer, Policy, PolicyHead
-from imitax.types import Metrics, Transition
+from imitax.types import Metrics
 
 
 @runtime_checkable
@@ -58,12 +57,8 @@ def init(cfg: Parts, start: Start) -> State:
 
 def compare(state: State, buffers: Buffers, cfg: Parts, key: PRNGKeyArray) -> tuple[State, Metrics]:
     """A turn between chunks: the state with the penalty's weight after a comparison on held-out demonstrations."""
-
-    def rewards(t: Transition, key: PRNGKeyArray) -> Float[Array, "N B"]:
-        return implied(state.agent.critic.net, state.agent, t, cfg.agent, key).reward
-
-    given = (buffers, cfg.held_out_penalty, state.normalizer, key)
-    held_out, metrics = compare_held_out(state.held_out, rewards, *given)
+    agent = (state.agent, state.normalizer)
+    held_out, metrics = compare_held_out(state.held_out, agent, buffers, (cfg.held_out_penalty, cfg.agent), key)
     return replace(state, held_out=held_out), metrics
 
 

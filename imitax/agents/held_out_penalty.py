@@ -1,20 +1,17 @@
-"""A gradient penalty whose weight follows what a learned reward says of demonstrations that it has not learned from.
+"""A gradient penalty whose weight follows what a critic thinks of demonstrations that it has not learned from.
 
-A discriminator, or a critic that implies its reward, can learn a few demonstrations by heart. It then gives them the
-highest reward whatever the policy does, and no longer says which actions bring the policy closer to them. Held-out
-demonstrations show this:
+A critic that implies its reward can learn a few demonstrations by heart. It then gives them the highest reward whatever
+the policy does, and no longer says which actions bring the policy closer to them. Held-out demonstrations show this:
 
-    u = (E_train[r] - E_held_out[r]) / E[|r|],   |r| of demonstrations and replay
+    u = (E_train[r] - E_held_out[r]) / E[|r|],   r = Q(s, a) - gamma V(s'),   |r| of demonstrations and replay
 
-r is the discriminator's reward, or Q(s, a) - gamma V(s') of a critic. u is about 0 where all demonstrations are valued
-alike, and grows as those are preferred that were learned from. (After
+u is about 0 where the critic values all demonstrations alike, and grows as it prefers those that it has learned. (After
 r_v of Karras et al. 2020, "Training Generative Adversarial Networks with Limited Data", equation 1. There a
 discriminator's outputs take the place of rewards, data augmentation that of the penalty, and the difference between
 training and generated data is the denominator; here that difference is 0 where imitation succeeds.)
 """
 
-from collections.abc import Callable
-from typing import Annotated, TypeVar
+from typing import Annotated
 
 import equinox as eqx
 import jax
@@ -23,15 +20,16 @@ import jax.random as jr
 from jax.custom_batching import custom_vmap
 from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray
 
+from imitax.agents.actor_critic import ActorCritic, SoftActorCritic
+from imitax.agents.implied_reward import implied
+from imitax.agents.inferred_actions import InferredActions
 from imitax.agents.start import Start
 from imitax.buffers import Buffer, Buffers
 from imitax.choices.critic_penalty import critic_penalty
 from imitax.choices.gradient_penalty import GradientPenalty
-from imitax.networks import Critic, Normalizer, Reward
+from imitax.networks import Critic, Normalizer
 from imitax.settings import CountOrZero, Positive, Range, Share, settings
-from imitax.types import Batch, Metrics, RewardInput, Transition
-
-Net = TypeVar("Net")
+from imitax.types import Batch, Metrics, Transition
 
 LOWEST = 1e-5
 """The weight at the start, and its least. At this weight there is no penalty."""
@@ -64,14 +62,11 @@ class HeldOutPenalty:
     weight_max: Positive = 10.0
     """Largest weight of the squared slope in observations and actions."""
 
-    def held_out(self, overfits: str, *, infers_actions: bool = False) -> str:
-        """`Needs.held_out`; what overfits is the critic or the discriminator.
-
-        With inferred actions nothing is compared: the critic learns from guesses.
-        """
-        if not self.every or infers_actions:
+    def held_out(self, inferred: InferredActions) -> str:
+        """`Needs.held_out`. With inferred actions nothing is compared: the critic learns from guesses."""
+        if not self.every or inferred.infer_actions:
             return ""
-        return f"a gradient penalty sets in where the {overfits} overfits (--held-out-penalty.every)"
+        return "a gradient penalty sets in where the critic overfits (--held-out-penalty.every)"
 
 
 OFF = HeldOutPenalty(every=0)
@@ -121,7 +116,7 @@ def _(axis_size: int, batched: list[bool], x: Bool[Array, "S"]) -> tuple[Bool[Ar
 def held_out_term(
     state: HeldOutWeight | None, critic: Critic, expert: Transition, replay: Transition, key: PRNGKeyArray
 ) -> tuple[Float[Array, ""], Metrics]:
-    """The weighted penalty, averaged over the critics, and its metric.
+    """The weighted penalty, averaged over the critics, and its metric. Where no seed has a weight it is not computed.
 
     Args:
         state: has the weight; None is no penalty.
@@ -130,54 +125,36 @@ def held_out_term(
         replay: as many others.
         key: of the update's loss.
     """
-    return weighted_slope(
-        state, critic, lambda c: critic_penalty(ZERO_CENTRED, c, expert, replay, jr.fold_in(key, KEY))[0]
-    )
-
-
-def held_out_reward_term(
-    state: HeldOutWeight | None, net: Reward, expert: RewardInput, learner: RewardInput, key: PRNGKeyArray
-) -> tuple[Float[Array, ""], Metrics]:
-    """The same of a discriminator, at inputs of demonstrations and as many of the learner."""
-    return weighted_slope(state, net, lambda n: ZERO_CENTRED(n, expert, learner, jr.fold_in(key, KEY))[0])
-
-
-def weighted_slope(
-    state: HeldOutWeight | None, net: Net, penalty: Callable[[Net], Float[Array, ""]]
-) -> tuple[Float[Array, ""], Metrics]:
-    """A penalty of a network times the weight, and the metric; where no seed has a weight it is not computed."""
     if state is None:
         return jnp.zeros(()), {}
-    arrays, static = eqx.partition(net, eqx.is_array)
+    arrays, static = eqx.partition(critic, eqx.is_array)
 
-    def computed(arrays: Net) -> Float[Array, ""]:
-        return penalty(eqx.combine(arrays, static))
+    def penalty(arrays: Critic) -> Float[Array, ""]:
+        return critic_penalty(ZERO_CENTRED, eqx.combine(arrays, static), expert, replay, jr.fold_in(key, KEY))[0]
 
-    def nothing(arrays: Net) -> Float[Array, ""]:
+    def nothing(arrays: Critic) -> Float[Array, ""]:
         del arrays
         return jnp.zeros(())
 
-    term = state.acting * jax.lax.cond(of_any_seed(state.weight > LOWEST), computed, nothing, arrays)
+    term = state.acting * jax.lax.cond(of_any_seed(state.weight > LOWEST), penalty, nothing, arrays)
     return term, {"held_out_penalty": term}
 
 
 def compare_held_out(
     state: HeldOutWeight | None,
-    rewards: Callable[[Transition, PRNGKeyArray], Float[Array, "..."]],
+    agent: tuple[ActorCritic, Normalizer],
     buffers: Buffers,
-    cfg: HeldOutPenalty,
-    normalizer: Normalizer,
+    cfg: tuple[HeldOutPenalty, SoftActorCritic],
     key: PRNGKeyArray,
 ) -> tuple[HeldOutWeight | None, Metrics]:
     """The weight after a comparison, and its metrics; nothing where there is no weight.
 
     Args:
         state: so far.
-        rewards: of transitions whose observations are normalised; the key is the same in all calls.
+        agent: whose critic implies the rewards, and the normalizer of its observations.
         buffers: with demonstrations, held-out ones and a replay.
-        cfg: of the penalty.
-        normalizer: of observations.
-        key: draws transitions, and gives the key of the rewards.
+        cfg: of the penalty and of the agent.
+        key: draws transitions and the policy's actions in their next states.
     """
     if state is None:
         return None, {}
@@ -188,16 +165,16 @@ def compare_held_out(
     ke, kr, kn = jr.split(key, 3)
     count = rows(held_out)
 
-    def of(buffer: Buffer, index: Int[Array, "B"]) -> Float[Array, "..."]:
-        t = normalizer.batch(Batch(expert=buffer.take(index))).expert
+    def rewards(buffer: Buffer, index: Int[Array, "B"]) -> Float[Array, "N B"]:
+        t = agent[1].batch(Batch(expert=buffer.take(index))).expert
         assert t is not None
-        return rewards(t, kn)
+        return implied(agent[0].critic.net, agent[0], t, cfg[1], kn).reward
 
-    train = of(expert, expert.draw_stored(count, ke))
-    unseen = of(held_out, held_out.evenly(count))
-    replayed = of(replay, replay.draw_stored(count, kr))
+    train = rewards(expert, expert.draw_stored(count, ke))
+    unseen = rewards(held_out, held_out.evenly(count))
+    replayed = rewards(replay, replay.draw_stored(count, kr))
     size = jnp.abs(jnp.concatenate([train, replayed])).mean()
-    state = state.compared(cfg, train.mean() - unseen.mean(), size)
+    state = state.compared(cfg[0], train.mean() - unseen.mean(), size)
     return state, {
         "reward_train": train.mean(),
         "reward_held_out": unseen.mean(),

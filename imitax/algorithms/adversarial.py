@@ -17,10 +17,8 @@ own whose rewards are computed by the new discriminator.
 Differs from the papers: all learn their policy by soft actor-critic from a replay of everything that the learner
 did (GAIL, AIRL and GAIfO: on-policy TRPO or PPO; DAC: TD3), without correcting for its age. AIRL's discriminator is
 `f(s, a, s') - log pi(a|s)` with the current policy; the policy's reward is f alone, and the entropy bonus stands for
-the other term: at alpha = 1 the objective is AIRL's. What else its preset differs in is in docs/adversarial.md. The
-penalty that follows held-out demonstrations is ours (`agents/held_out_penalty.py`); `default` alone has it.
+the other term: at alpha = 1 the objective is AIRL's. What else its preset differs in is in docs/adversarial.md.
 """
-# Over 250 lines: one configuration spans eight papers, and the presets that say how fill forty of them.
 
 from dataclasses import field, replace
 from typing import Annotated
@@ -31,12 +29,10 @@ import jax.random as jr
 from jaxtyping import Array, Float, PRNGKeyArray
 
 from imitax.agents.actor_critic import CLEANIL, ActorCritic, SoftActorCritic, create, improve, next_value, regression
-from imitax.agents.held_out_penalty import OFF, HeldOutPenalty, HeldOutWeight, compare_held_out, held_out_reward_term
 from imitax.agents.log_policy import LogPolicy
 from imitax.agents.replay import Replay
 from imitax.agents.start import Start
 from imitax.algorithm import Needs, Schedule
-from imitax.buffers import Buffers
 from imitax.choices.discrimination import Discrimination, RewardHead
 from imitax.choices.discriminator import Discriminator, create_reward, learned_reward
 from imitax.choices.gradient_penalty import GradientPenalty
@@ -76,8 +72,6 @@ class Config:
     )
     discriminator: Annotated[Discriminator, INLINE] = field(default_factory=Discriminator)
     replay: Annotated[Replay, INLINE] = Replay(warmup_steps=2000)
-    held_out_penalty: HeldOutPenalty = HeldOutPenalty(target=0.5)
-    """Of the discriminator, where it overfits."""
     batch_size: Count = 256
     """Transitions in an update."""
     normalize_obs: bool = True
@@ -103,7 +97,6 @@ _PENALISED = Discriminator(_NET, gradient_penalty=_TWO_SIDED)
 _PAPER = Config(
     agent=SoftActorCritic(critic_optimizer=OptimizerConfig()),
     discriminator=Discriminator(reward=_NET, gradient_penalty=GradientPenalty("none")),
-    held_out_penalty=OFF,
     expert_share=0.0,
 )
 
@@ -118,7 +111,6 @@ PRESETS = {
             l2=1e-5,
             reward_optimizer=OptimizerConfig(lr=3e-4, clip=1000.0),
         ),
-        held_out_penalty=OFF,
         normalize_obs=False,
     ),
     "gail": replace(_PAPER, discriminator=replace(_PAPER.discriminator, head=RewardHead("gail"))),
@@ -160,7 +152,6 @@ def needs(cfg: Config) -> Needs:
         expert=True,
         actions=seen,
         without_actions="it sees them but for reward.inputs=state_next and expert_share=0 (preset gaifo)",
-        held_out=cfg.held_out_penalty.held_out("discriminator"),
         env=True,
         absorbing=cfg.agent.terminal.samples_absorbing,
         normalize_obs=cfg.normalize_obs,
@@ -168,11 +159,8 @@ def needs(cfg: Config) -> Needs:
 
 
 def schedule(cfg: Config) -> Schedule:
-    """Batches for each step of the discriminator and one for the policy, and comparisons on held-out demonstrations."""
-    batches, comparisons = cfg.batch_size * (cfg.reward_updates + 1), ()
-    if needs(cfg).held_out:
-        comparisons = ((cfg.held_out_penalty.every, compare),)
-    return Schedule(batches, cfg.replay.warmup_steps, cfg.replay.buffer_size, comparisons=comparisons)
+    """Batches for each step of the discriminator and one for the policy."""
+    return Schedule(cfg.batch_size * (cfg.reward_updates + 1), cfg.replay.warmup_steps, cfg.replay.buffer_size)
 
 
 class State(eqx.Module):
@@ -181,8 +169,6 @@ class State(eqx.Module):
     agent: ActorCritic
     discriminator: Learner[AnyReward]
     normalizer: Normalizer
-    held_out: HeldOutWeight | None
-    """The held-out penalty's weight, where demonstrations are held out."""
 
 
 def init(cfg: Config, start: Start) -> State:
@@ -190,48 +176,25 @@ def init(cfg: Config, start: Start) -> State:
     ka, kr = jr.split(start.key)
     parts, agent = cfg.discriminator, cfg.agent
     net = create_reward(parts.reward, start.spec, agent.terminal, agent.gamma, kr, agent.precision)
-    held_out = HeldOutWeight.create(cfg.held_out_penalty, start)
-    return State(create(agent, start, ka), Learner.create(net, parts.reward_optimizer), start.normalizer, held_out)
+    return State(create(agent, start, ka), Learner.create(net, parts.reward_optimizer), start.normalizer)
 
 
 def discriminator_loss(
-    net: Reward,
-    agent: tuple[PolicyHead, HeldOutWeight | None],
-    expert: Transition,
-    learner: Transition,
-    cfg: Config,
-    key: PRNGKeyArray,
+    net: Reward, actor: PolicyHead, expert: Transition, learner: Transition, cfg: Config, key: PRNGKeyArray
 ) -> tuple[Float[Array, ""], Metrics]:
-    """Discrimination, gradient and weight penalties, on as many transitions of expert and learner.
-
-    `agent`: the policy, for AIRL's logit, and the weight of the held-out penalty.
-    """
+    """Discrimination, gradient penalty and weight penalty, on as many transitions of expert and learner."""
     (kd, kl, kp), parts = jr.split(key, 3), cfg.discriminator
     x_expert, x_learner = (cfg.agent.terminal.reward_input(t) for t in (expert, learner))
-    logp = cfg.log_policy(agent[0], expert, learner)
+    logp = cfg.log_policy(actor, expert, learner)
     loss, metrics = parts.discrimination(lambda x: net(x, kd) - logp, x_expert, x_learner, kl)
     penalty, norm = parts.gradient_penalty(net, x_expert, x_learner, kp)
-    smoothing, mh = held_out_reward_term(agent[1], net, x_expert, x_learner, kp)
     decay = parts.l2 * l2(net) if parts.l2 else jnp.zeros(())
-    total = loss + penalty + smoothing + decay
-    return total, metrics | norm | mh | {"discriminator_loss": loss, "penalty": penalty}
+    return loss + penalty + decay, metrics | norm | {"discriminator_loss": loss, "penalty": penalty}
 
 
 def reward_of(net: AnyReward, t: Transition, cfg: Config) -> Float[Array, "B"]:
     """The policy's reward for transitions with normalised observations."""
     return cfg.discriminator.policy_reward(net, cfg.agent.terminal.reward_input(t))
-
-
-def compare(state: State, buffers: Buffers, cfg: Config, key: PRNGKeyArray) -> tuple[State, Metrics]:
-    """A turn between chunks: the state with the penalty's weight after a comparison on held-out demonstrations."""
-
-    def rewards(t: Transition, key: PRNGKeyArray) -> Float[Array, "B"]:
-        del key
-        return reward_of(state.discriminator.net, t, cfg)
-
-    given = (buffers, cfg.held_out_penalty, state.normalizer, key)
-    held_out, metrics = compare_held_out(state.held_out, rewards, *given)
-    return replace(state, held_out=held_out), metrics
 
 
 def critic_loss(
@@ -249,12 +212,11 @@ def update(state: State, batch: Batch, cfg: Config, key: PRNGKeyArray) -> tuple[
     assert data.replay is not None
     kr, kc, ka = jr.split(key, 3)
     n, actor = cfg.batch_size, state.agent.actor.net
-    given = (actor, state.held_out)
     discriminator, metrics = state.discriminator, {}
     for i in range(cfg.reward_updates):
         expert, replay = (part(t, i * n, (i + 1) * n) for t in (data.expert, data.replay))
         key = jr.fold_in(kr, i)
-        discriminator, metrics = discriminator.descend(by_member(discriminator_loss), given, expert, replay, cfg, key)
+        discriminator, metrics = discriminator.descend(by_member(discriminator_loss), actor, expert, replay, cfg, key)
 
     n_expert, first = round(cfg.expert_share * n), len(data.replay) - n
     mixed = part(data.replay, first, first + n - n_expert)
@@ -270,7 +232,7 @@ def update(state: State, batch: Batch, cfg: Config, key: PRNGKeyArray) -> tuple[
     metrics |= {"reward_learner": mixed.reward[n_expert:].mean(), "reward_expert": expert_reward.mean()}
     several = cfg.discriminator.disagreement(discriminator.net, cfg.agent.terminal.reward_input(mixed))
     metrics |= several | ({"reward_absorbing": end} if cfg.agent.terminal.flagged else {})
-    return replace(state, agent=agent, discriminator=discriminator), metrics | mc | ma
+    return State(agent, discriminator, state.normalizer), metrics | mc | ma
 
 
 def policy(state: State) -> Policy:

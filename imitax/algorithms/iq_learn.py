@@ -184,9 +184,7 @@ def needs(cfg: Config) -> Needs:
         box_only=cfg.policy_update.box_only,
         expert=True,
         actions=not cfg.inferred.infer_actions,
-        held_out=cfg.held_out_penalty.held_out("critic", infers_actions=cfg.inferred.infer_actions)
-        if cfg.regime == "online"
-        else "",
+        held_out=cfg.held_out_penalty.held_out(cfg.inferred) if cfg.regime == "online" else "",
         without_actions=CRITIC_NEEDS_ACTIONS if cfg.regime == "online" else alone,
         initial=cfg.value_term == "v0",
         env=cfg.regime == "online",

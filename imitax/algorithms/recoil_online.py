@@ -101,7 +101,7 @@ def needs(cfg: Config) -> Needs:
         box_only="",
         expert=True,
         actions=not cfg.inferred.infer_actions,
-        held_out=cfg.held_out_penalty.held_out("critic", infers_actions=cfg.inferred.infer_actions),
+        held_out=cfg.held_out_penalty.held_out(cfg.inferred),
         without_actions=CRITIC_NEEDS_ACTIONS,
         env=True,
         absorbing=cfg.agent.terminal.samples_absorbing,

@@ -14,7 +14,6 @@ import toy
 from implied import constant, linear, transitions
 
 import imitax
-from imitax.agents import critic_imitation
 from imitax.agents.actor_critic import create
 from imitax.agents.held_out_penalty import (
     LOWEST,
@@ -28,7 +27,7 @@ from imitax.agents.held_out_penalty import (
 )
 from imitax.agents.inferred_actions import InferredActions
 from imitax.agents.start import Start
-from imitax.algorithms import adversarial, iq_learn, ls_iq, recoil_online
+from imitax.algorithms import iq_learn, ls_iq, recoil_online
 from imitax.buffers import Buffer, Buffers, Stored
 from imitax.choices.terminal import Terminal
 from imitax.errors import ConfigError
@@ -115,10 +114,12 @@ def ring(t):
 
 
 def compared(expert, held_out, replay):
-    """The reward is the first observation."""
+    """The critic is the first observation, and its target 0, so that this is the reward."""
+    cfg, agent = linear([1.0, 0.0, 0.0])
+    agent = eqx.tree_at(lambda a: a.target, agent, constant(agent.target, 0.0))
     buffers = Buffers(expert=ring(expert), held_out=ring(held_out), replay=ring(replay))
     state = HeldOutWeight.create(CFG, START)
-    return compare_held_out(state, lambda t, _: t.obs[:, 0], buffers, CFG, Normalizer.identity(2), jr.key(0))
+    return compare_held_out(state, (agent, Normalizer.identity(2)), buffers, (CFG, replace(cfg, gamma=0.9)), jr.key(0))
 
 
 def at(value, seed=0):
@@ -130,22 +131,7 @@ def at(value, seed=0):
 @pytest.mark.parametrize(("unseen", "rises"), [(1.0, False), (0.8, False), (0.5, True), (-1.0, True)])
 def test_held_out_rewards_are_compared(unseen, rises):
     """Their size is 0.75."""
-    check_comparison(*compared(at(1.0), at(unseen, 1), at(-0.5, 2)), unseen, rises)
-
-
-@pytest.mark.parametrize(("unseen", "rises"), [(0.8, False), (0.5, True)])
-def test_critics_compare_their_implied_rewards(unseen, rises):
-    """The critic is the first observation, and its target 0, so that this is the reward."""
-    cfg, agent = linear([1.0, 0.0, 0.0])
-    agent = eqx.tree_at(lambda a: a.target, agent, constant(agent.target, 0.0))
-    method = replace(iq_learn.Config(), agent=replace(cfg, gamma=0.9), held_out_penalty=CFG)
-    buffers = Buffers(expert=ring(at(1.0)), held_out=ring(at(unseen, 1)), replay=ring(at(-0.5, 2)))
-    before = critic_imitation.State(agent, Normalizer.identity(2), None, HeldOutWeight.create(CFG, START))
-    state, metrics = critic_imitation.compare(before, buffers, method, jr.key(0))
-    check_comparison(state.held_out, metrics, unseen, rises)
-
-
-def check_comparison(state, metrics, unseen, rises):
+    state, metrics = compared(at(1.0), at(unseen, 1), at(-0.5, 2))
     assert float(metrics["held_out_gap"]) == pytest.approx((1 - unseen) / 0.75, abs=1e-5)
     assert float(metrics["reward_train"]) == pytest.approx(1.0, abs=1e-5)
     assert float(metrics["reward_held_out"]) == pytest.approx(unseen, abs=1e-5)
@@ -163,32 +149,17 @@ def test_images_are_compared_in_smaller_numbers():
 def test_nothing_is_compared_without_held_out_demonstrations():
     assert HeldOutWeight.create(CFG, START._replace(held_out=False)) is None
     assert HeldOutWeight.create(OFF, START) is None
-    found = compare_held_out(None, lambda *_: 0.0, Buffers(), CFG, Normalizer.identity(2), jr.key(0))
+    cfg, agent = linear([1.0, 0.0, 0.0])
+    found = compare_held_out(None, (agent, Normalizer.identity(2)), Buffers(), (CFG, cfg), jr.key(0))
     assert found == (None, {})
 
 
-@pytest.mark.parametrize("scale", [1.0, 3.0])
-def test_discriminators_compare_their_rewards(scale):
-    cfg = toy.shrink(adversarial.Config(held_out_penalty=CFG))
-    cfg = replace(cfg, discriminator=replace(cfg.discriminator, reward_scale=scale))
-    before = adversarial.init(cfg, START)
-    data = [at(value, seed) for seed, value in enumerate((1.0, 0.5, -1.0))]
-    buffers = Buffers(**{name: ring(t) for name, t in zip(("expert", "held_out", "replay"), data, strict=True)})
-    state, metrics = adversarial.compare(before, buffers, cfg, jr.key(0))
-    train, unseen, replayed = (adversarial.reward_of(before.discriminator.net, t, cfg) for t in data)
-    names = ["reward_train", "reward_held_out"]
-    assert [float(metrics[x]) for x in names] == pytest.approx([float(x.mean()) for x in (train, unseen)], abs=0.3)
-    rises = float(train.mean() - unseen.mean()) > 0.3 * float(jnp.abs(jnp.concatenate([train, replayed])).mean())
-    assert (float(state.held_out.weight) > LOWEST) == rises
-
-
-@pytest.mark.parametrize("method", [*METHODS, adversarial])
+@pytest.mark.parametrize("method", METHODS)
 def test_defaults_compare_and_papers_do_not(method):
     assert method.needs(method.PRESETS["default"]).held_out
     others = [method.PRESETS[name] for name in set(method.PRESETS) - {"default"}]
-    if method in METHODS:
-        others.append(replace(method.Config(), inferred=InferredActions(infer_actions=True)))
-    for cfg in others:
+    inferring = replace(method.Config(), inferred=InferredActions(infer_actions=True))
+    for cfg in (*others, inferring):
         assert not method.needs(cfg).held_out
         assert not method.schedule(cfg).comparisons
 
@@ -206,20 +177,18 @@ def trained(method, demos, folder, penalty=EAGER, **more):
     return run, [x for x in lines if x["kind"] == "train"][-1]
 
 
-@pytest.mark.parametrize("method", [*METHODS, adversarial])
+@pytest.mark.parametrize("method", METHODS)
 def test_updates_take_the_penalty(method):
     cfg = toy.shrink(method.Config())
     state = method.init(cfg, START)
-    count, nets = method.schedule(cfg).batch_size, []
-    batch = Batch(expert=transitions(count), replay=transitions(count, seed=1))
+    batch, critics = Batch(expert=transitions(), replay=transitions(seed=1)), []
     for weight in (LOWEST, 1.0):
         weighted = replace(state, held_out=weighing(weight))
         for i in range(3):  # a critic that begins at zero has no slope in the first
             weighted, metrics = method.update(weighted, batch, cfg, jr.key(i))
-        overfits = weighted.discriminator if method is adversarial else weighted.agent.critic
-        nets.append(jax.tree.leaves(eqx.filter(overfits.net, eqx.is_array)))
+        critics.append(jax.tree.leaves(eqx.filter(weighted.agent.critic.net, eqx.is_array)))
         assert (float(metrics["held_out_penalty"]) > 0) == (weight > LOWEST)
-    assert any((x != y).any() for x, y in zip(*nets, strict=True))
+    assert any((x != y).any() for x, y in zip(*critics, strict=True))
 
 
 @pytest.mark.parametrize(("episodes", "held_out"), [(None, 1), (4, 0)])

@@ -85,7 +85,7 @@ def test_the_discriminators_loss_by_hand():
     """Cross-entropy, penalty at slope |w| everywhere, and half the squared weights."""
     penalty = GradientPenalty("hinge", weight=10.0, margin=1.0, norm="linf")
     cfg, net = linear(WEIGHTS, override(BASE, gradient_penalty=penalty, l2=0.1))
-    loss, metrics = discriminator_loss(net, (start(cfg).agent.actor.net, None), EXPERT, LEARNER, cfg, jr.key(0))
+    loss, metrics = discriminator_loss(net, start(cfg).agent.actor.net, EXPERT, LEARNER, cfg, jr.key(0))
     bce = np.log1p(np.exp(-H_EXPERT)).mean() + np.log1p(np.exp(H_LEARNER)).mean()
     assert float(metrics["discriminator_loss"]) == pytest.approx(bce, rel=1e-5)
     assert float(metrics["penalty"]) == pytest.approx(10 * (2 - 1) ** 2, rel=1e-5)
@@ -99,7 +99,7 @@ def test_the_discriminators_loss_by_hand():
 def test_airls_logit_by_hand(bound):
     cfg, net = linear(WEIGHTS, override(BASE, subtract_log_policy=True, log_policy_bound=bound))
     actor = start(cfg).agent.actor.net
-    loss, _ = discriminator_loss(net, (actor, None), EXPERT, LEARNER, cfg, jr.key(0))
+    loss, _ = discriminator_loss(net, actor, EXPERT, LEARNER, cfg, jr.key(0))
     log_probs = [np.asarray(actor.log_prob(t.obs, t.action)) for t in (EXPERT, LEARNER)]
     assert np.abs(log_probs).max() > 2  # so that the bound matters
     within = log_probs if bound is None else np.clip(log_probs, -bound, bound)
