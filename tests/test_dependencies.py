@@ -120,6 +120,7 @@ READS_TERMINATED = {
     "agents/model_rollouts.py": "a rollout ends there",
     "buffers.py": "stored, and counted for absorbing transitions",
     "training/evaluation.py": "reported",
+    "training/task.py": "tasks that end are told from those that a time limit cuts",
     "training/begin.py": "a given reward is asked about it",
     "training/dynamics_errors.py": "models are fitted to it",
     "rewards/distances.py": "there is no value after the end",
@@ -144,6 +145,7 @@ PROBES = {
 """Where code asks whether an attribute is there; never one of an algorithm, a configuration or a state."""
 
 LONG_FILES = {
+    "imitax/algorithms/adversarial.py",
     "imitax/algorithms/f_irl.py",
     "imitax/algorithms/ibc.py",
     "imitax/algorithms/iq_learn.py",

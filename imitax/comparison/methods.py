@@ -158,7 +158,8 @@ def _groups(runs: Iterable[Run]) -> list[list[Run]]:
         config = run.config
         training = {k: v for k, v in config["training"].items() if k not in MEANINGLESS}
         training |= {name: config["training"].get(name) is not None for name in GIVEN}
-        key = json.dumps([config["algorithm"], config["config"], training], sort_keys=True, default=str)
+        given = config["config"] | config.get("decided", {})
+        key = json.dumps([config["algorithm"], given, training], sort_keys=True, default=str)
         with as_written(run.folder / "config.json"):
             free = [group for group in groups.setdefault(key, []) if not any(_clash(run, other) for other in group)]
         if free:

@@ -177,6 +177,7 @@ def describe_run(setup: Setup, preset: str) -> dict[str, Any]:
         "algorithm": setup.algorithm.name,
         "preset": preset,
         "config": flatten(setup.cfg),
+        "decided": setup.decided,
         "training": options,
         "devices": setup.devices,
         "env": describe_task(setup.task),

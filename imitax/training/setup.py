@@ -1,7 +1,8 @@
 """Check everything that can be wrong before training starts: load the data, make the task, check, gather."""
 
 import os
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import TemporaryFile
 from typing import Any
@@ -20,7 +21,7 @@ from imitax.training.data import Data, Sources, gather, load_sources
 from imitax.training.given import Given, load_given, termination_of
 from imitax.training.observed import check_observations
 from imitax.training.selecting import with_rule
-from imitax.training.task import hold_out, make_task, with_termination
+from imitax.training.task import hold_out, make_task, with_horizon, with_termination
 
 CURVES = "curves"
 """Folder of learning curves beside a file of results."""
@@ -39,6 +40,8 @@ class Setup:
     data: Data
     given: Given
     """What other runs learned."""
+    decided: Mapping[str, Any] = field(default_factory=dict)
+    """What was given for settings of `cfg` that the data decided. Runs that differ in these alone are of one method."""
     termination: Termination | None = None
     """Where the task ends, for learned models; None where they learn that too."""
 
@@ -117,6 +120,7 @@ def prepare(
     options = hold_out(options, sources.demos or sources.offline, recorded, needs.held_out)
     check_actions(algorithm, cfg, task)
     cfg = with_termination(cfg, needs, task, options)
+    cfg, decided = with_horizon(cfg, needs, task, sources.demos, options)
     needs = algorithm.needs(cfg)
     check_data(needs, sources, single, named=isinstance(env, str))
     given, cfg = load_given(algorithm, cfg, options, task)
@@ -126,7 +130,7 @@ def prepare(
         check_sendable(task)
     data = gather(needs, sources, options, task)
     options = with_rule(algorithm, needs, options, task, data, asked)
-    return Setup(algorithm, cfg, options, task, folder, data, given, termination_of(needs, task))
+    return Setup(algorithm, cfg, options, task, folder, data, given, decided, termination_of(needs, task))
 
 
 def check_data(needs: Needs, sources: Sources, task: Task, named: bool) -> None:

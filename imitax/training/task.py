@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from imitax.algorithm import Needs
-from imitax.config import Training, override
+from imitax.config import Training, flatten, override
 from imitax.datasets import Dataset, bounds
 from imitax.datasets.environment import bare, from_file
 from imitax.datasets.episode import kwargs_json
@@ -206,6 +206,25 @@ def with_termination(cfg: Any, needs: Needs, task: Task, options: Training) -> A
         return cfg
     say(options, "where the task ends is not known, so the model learns it (--dynamics.termination learned)")
     return override(cfg, **{"dynamics.termination": "learned"})
+
+
+def with_horizon(
+    cfg: Any, needs: Needs, task: Task, demos: Dataset | None, options: Training
+) -> tuple[Any, dict[str, float]]:
+    """The configuration whose values end about where the time limit of a task without ends does; what it replaces.
+
+    After the limit values go on, with steps that nobody has seen. Where the horizon 1 / (1 - gamma) is as long as the
+    limit or longer, it becomes `Needs.horizon_share` of that. Demonstrations show whether the task ends by itself.
+    """
+    share, steps, given = needs.horizon_share, task.max_episode_steps, flatten(cfg).get("gamma", 0.0)
+    if share is None or steps is None or demos is None or given < 1 - 1 / steps:
+        return cfg, {}
+    if any(episode.terminated for episode in demos.episodes):
+        return cfg, {}
+    gamma = round(max(0.0, 1 - 1 / (share * steps)), 6)
+    limit = f"episodes end by a time limit, after {steps} steps"
+    say(options, f"{limit}, so gamma is {gamma:.3g}, not {given:.3g} (--horizon-share none keeps it)")
+    return override(cfg, gamma=gamma), {"gamma": given}
 
 
 def say(options: Training, text: str) -> None:

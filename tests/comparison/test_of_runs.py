@@ -113,6 +113,21 @@ def test_other_arguments_of_an_environment_are_another_task(tmp_path):
         imitax.compare({"a": plain, "b": other})
 
 
+def test_what_the_data_decided_makes_no_other_method(tmp_path):
+    """Runs with a gamma for short episodes, and with the given one where they are longer."""
+    runs = [write_run(tmp_path / env, seeds(90, 91), env=env) for env in ("X-v0", "Y-v0")]
+    for decided, tasks in ({}, []), ({"gamma": 0.99}, ["X-v0", "Y-v0"]):
+        for folder, gamma, given in ((runs[0], 0.99, {}), (runs[1], 0.9, decided)):
+            config = read_json(folder / "config.json")
+            config["config"] |= {"gamma": gamma}
+            write_json(folder / "config.json", config | {"decided": given})
+        if tasks:
+            assert imitax.compare(runs).tasks == tasks
+        else:
+            with pytest.raises(ConfigError, match="no task in common"):
+                imitax.compare(runs)
+
+
 def test_several_tasks_are_compared_by_shares(tmp_path):
     one = [write_run(tmp_path / f"a{env}", seeds(90, 91, 92), env=env, algorithm="ibc") for env in ("X-v0", "Y-v0")]
     two = [write_run(tmp_path / f"b{env}", seeds(50, 51, 52), env=env) for env in ("X-v0", "Y-v0")]
@@ -181,10 +196,6 @@ def test_refused(tmp_path, folders):
         imitax.compare([folders[0]], success=float("nan"))
     with pytest.raises(ConfigError, match="which is last or best"):
         imitax.compare([folders[0]], which="first")
-    with pytest.raises(ConfigError, match=r"runs are runs or their folders.* got None"):
-        imitax.compare(None)
-    with pytest.raises(ConfigError, match="a folder is a path, got 3"):
-        imitax.compare([3])
     with pytest.raises(ConfigError, match="at least one run"):
         imitax.compare([])
     with pytest.raises(CheckpointError, match="is not a run"):
