@@ -47,7 +47,7 @@ class Needs:
     """Why some demonstrations are held out unless the user says otherwise, after a colon; empty where they are not.
     Turns find them in `Buffers.held_out`."""
     horizon_share: float | None = None
-    """Where the environment's time limit is within the horizon 1 / (1 - gamma) and no demonstration ends before it, the
+    """Where the environment's time limit is within the horizon 1 / (1 - gamma) and no demonstration terminates, the
     share of the limit that the horizon becomes. None leaves `gamma` as it is."""
     segments: bool = False
     """Consecutive transitions of demonstrations: they must not be subsampled."""

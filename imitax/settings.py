@@ -47,6 +47,7 @@ class Range:
 Positive = Annotated[float, Range(0.0, open_low=True)]
 NonNegative = Annotated[float, Range(0.0)]
 Share = Annotated[float, Range(0.0, 1.0)]
+ShareAboveZero = Annotated[float, Range(0.0, 1.0, open_low=True)]
 ShareBelowOne = Annotated[float, Range(0.0, 1.0, open_high=True)]
 Count = Annotated[int, Range(1.0)]
 CountOrZero = Annotated[int, Range(0.0)]

@@ -75,7 +75,7 @@ def _(mo):
 @app.cell
 def _(MAZE, demos, folder, imitax, steps, warmup):
     small = {f"{network}.hidden": (32, 32) for network in ("policy", "critic", "reward")}
-    states = {"reward.inputs": "state", "warmup_steps": warmup, "batch_size": 64}
+    states = {"reward.inputs": "state", "warmup_steps": warmup, "batch_size": 64, "horizon_share": None}
     run = imitax.train(
         imitax.preset_config("adversarial", "default", **small, **states),
         env=MAZE,

@@ -55,7 +55,7 @@ from imitax.networks import (
     RewardConfig,
 )
 from imitax.networks.reward_ensemble import by_member
-from imitax.settings import INLINE, Count, Positive, ShareBelowOne, settings
+from imitax.settings import INLINE, Count, ShareAboveZero, ShareBelowOne, settings
 from imitax.types import Batch, Metrics, Transition, concat, part
 
 
@@ -83,9 +83,9 @@ class Config:
     expert_share: ShareBelowOne = 0.5
     """Share of demonstrations in the batch that critic and policy learn from (0: DAC; 0.5: CleanIL, HyPE)."""
 
-    horizon_share: Positive | None = 0.2
-    """Where the environment's time limit is within the horizon 1 / (1 - gamma) and no demonstration ends before it, the
-    horizon becomes this share of it: gamma is lowered to 1 - 1 / (share * limit). None leaves gamma as it is."""
+    horizon_share: ShareAboveZero | None = 0.2
+    """Where the environment's time limit is within the horizon 1 / (1 - gamma) and no demonstration terminates, the
+    horizon becomes this share of the limit, or 10 steps if that is more. None leaves gamma as it is."""
 
     def __post_init__(self):
         if round(self.expert_share * self.batch_size) == self.batch_size:

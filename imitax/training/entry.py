@@ -30,6 +30,7 @@ from imitax.training.provenance import commit, describe_demonstrations, describe
 from imitax.training.results import summarise_run
 from imitax.training.selecting import select_policy
 from imitax.training.setup import Setup, prepare
+from imitax.training.task import with_horizon
 
 FORMAT = 2
 """Of run folders; 1 (or none) is imitax 0.1's."""
@@ -94,6 +95,8 @@ def train(
     check_folder(folder, overwrite)
     place = (options.env if isinstance(env, str) else env) if spaces is None else Spaces.of(spaces)
     setup = prepare(found, algorithm, options, place, (demos, offline_data), folder)
+    cfg, decided = with_horizon(setup.cfg, setup.needs, setup.task, setup.data.demos, options)
+    setup = replace(setup, cfg=cfg, decided=decided)
     if out is None and setup.task.recorded is not None:
         folder = default_folder(found.name, setup.task.label)
     config = describe_run(setup, preset)

@@ -21,7 +21,7 @@ from imitax.training.data import Data, Sources, gather, load_sources
 from imitax.training.given import Given, load_given, termination_of
 from imitax.training.observed import check_observations
 from imitax.training.selecting import with_rule
-from imitax.training.task import hold_out, make_task, with_horizon, with_termination
+from imitax.training.task import hold_out, make_task, with_termination
 
 CURVES = "curves"
 """Folder of learning curves beside a file of results."""
@@ -120,7 +120,6 @@ def prepare(
     options = hold_out(options, sources.demos or sources.offline, recorded, needs.held_out)
     check_actions(algorithm, cfg, task)
     cfg = with_termination(cfg, needs, task, options)
-    cfg, decided = with_horizon(cfg, needs, task, sources.demos, options)
     needs = algorithm.needs(cfg)
     check_data(needs, sources, single, named=isinstance(env, str))
     given, cfg = load_given(algorithm, cfg, options, task)
@@ -130,7 +129,7 @@ def prepare(
         check_sendable(task)
     data = gather(needs, sources, options, task)
     options = with_rule(algorithm, needs, options, task, data, asked)
-    return Setup(algorithm, cfg, options, task, folder, data, given, decided, termination_of(needs, task))
+    return Setup(algorithm, cfg, options, task, folder, data, given, termination=termination_of(needs, task))
 
 
 def check_data(needs: Needs, sources: Sources, task: Task, named: bool) -> None:

@@ -43,7 +43,7 @@ def test_it_is_judged_on_demonstrations_replay_and_fresh_episodes(learned, sourc
     assert list(found["sets"]) == ["demonstrations", "replay", "policy", "random actions"]
     assert found["sets"]["demonstrations"]["return"] == pytest.approx(demos.returns.mean(), rel=1e-4)
     assert found["sets"]["random actions"]["episodes"] == 3
-    assert found["gamma"] == learned.config["config"]["gamma"] == 0.75  # of episodes of 20 steps
+    assert found["gamma"] == learned.config["config"]["gamma"] == 0.9  # of episodes of 20 steps
     assert set(found["calibration"]) == {*found["sets"], "all"}
     assert len(found["margins"]) == 3
     assert str(found) == str(evaluate_reward(learned, episodes=3))  # the same seed draws the same

@@ -16,7 +16,7 @@ from imitax.config import Training, override
 from imitax.datasets import Dataset, Episode, save_d4rl
 from imitax.envs import Recorded, recorded_task
 from imitax.errors import CheckpointError, ConfigError, DataError, ImitaxError
-from imitax.files import load_arrays, read_json, read_lines
+from imitax.files import load_arrays, read_json, read_lines, write_json
 from imitax.spaces import BoxActions
 from imitax.training.given import termination_of
 from imitax.training.task import hold_out, with_horizon, with_termination
@@ -286,7 +286,10 @@ def test_where_a_task_ends_is_known_by_its_name_or_learned(module):
         (50, True, 0.99, 0.99),  # the task ends them
         (50, False, 0.97, 0.97),
         (50, False, 0.98, 0.9),
-        (4, False, 0.99, 0.0),
+        (80, False, 0.99, 0.9375),
+        (20, False, 0.99, 0.9),  # never below ten steps
+        (4, False, 0.99, 0.9),
+        (8, False, 0.9, 0.9),
     ],
 )
 def test_values_end_about_where_a_time_limit_does(steps, terminated, gamma, found):
@@ -322,10 +325,17 @@ def test_a_run_keeps_what_was_given_for_gamma(tmp_path, demos, no_figures):
     cut = Dataset(tuple(dataclasses.replace(e, terminated=False, truncated=True) for e in demos.episodes), name="cut")
     options = {"steps": 80, "eval_every": 80, "checkpoint_every": 40, "eval_episodes": 1, "quiet": True, "chunk": 10}
     run = imitax.train(toy.shrink(adversarial.Config()), env=toy.ENV, demos=cut, out=tmp_path / "run", **options)
-    limit = run.task.max_episode_steps
     assert run.config["decided"] == {"gamma": 0.99}
-    assert run.config["config"]["gamma"] == pytest.approx(1 - 5 / limit)
-    assert imitax.resume(run.folder, steps=120, demos=cut).config["decided"] == {"gamma": 0.99}
+    assert run.config["config"]["gamma"] == 0.9
+    before = read_json(run.folder / "config.json")
+    old = {**before, "config": before["config"] | {"gamma": 0.99}}
+    del old["config"]["horizon_share"], old["decided"]
+    for config, gamma in ((before, 0.9), (old, 0.99)):  # the second is of a version that did not know the rule
+        write_json(run.folder / "config.json", config)
+        steps = 120 if gamma == 0.9 else 160
+        again = imitax.resume(run.folder, steps=steps, demos=cut)
+        assert again.config["config"]["gamma"] == gamma
+        assert again.load_reward(0).net.gamma == gamma
 
 
 def test_demonstrations_and_other_data(train, plain):
