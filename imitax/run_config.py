@@ -34,6 +34,8 @@ def read_config(folder: Path) -> dict[str, Any]:
     seeds = config["training"].get("seeds")
     if not isinstance(seeds, list) or not seeds or not all(type(seed) is int and seed >= 0 for seed in seeds):
         raise CheckpointError(f"{folder / 'config.json'} is damaged: its seeds are {short(seeds)}")
+    if not isinstance(config.get("decided", {}), dict):
+        raise CheckpointError(f"{folder / 'config.json'} is damaged: decided is {short(config['decided'])}")
     return config
 
 

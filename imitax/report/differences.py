@@ -19,7 +19,7 @@ def settings(config: Mapping[str, Any]) -> dict[str, str]:
     """Everything that a run was started with: the method's settings, the options of training, data and versions."""
     training = {name: value for name, value in config["training"].items() if name not in QUIET}
     found = {"algorithm": str(config["algorithm"]), "preset": _text(config.get("preset"))}
-    found |= flat(config["config"] | (config.get("decided") or {})) | flat(training)
+    found |= flat(config["config"] | config.get("decided", {})) | flat(training)
     for name in ("data", "offline_data"):
         about = config.get(name)
         if isinstance(about, Mapping):

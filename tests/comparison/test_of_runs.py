@@ -126,6 +126,9 @@ def test_what_the_data_decided_makes_no_other_method(tmp_path):
         else:
             with pytest.raises(ConfigError, match="no task in common"):
                 imitax.compare(runs)
+    write_json(runs[0] / "config.json", config | {"decided": ["gamma"]})
+    with pytest.raises(CheckpointError, match="damaged: decided is"):
+        imitax.compare(runs)
 
 
 def test_several_tasks_are_compared_by_shares(tmp_path):
