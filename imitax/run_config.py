@@ -39,6 +39,11 @@ def read_config(folder: Path) -> dict[str, Any]:
     return config
 
 
+def as_given(config: Mapping[str, Any]) -> dict[str, Any]:
+    """The algorithm's settings of a run as they were given, where the data then decided some of them."""
+    return config["config"] | config.get("decided", {})
+
+
 def task_of(env: Mapping[str, Any]) -> Task:
     """The task of a run without an environment, from the part `env` of its config. CheckpointError if it is damaged."""
     recorded = Recorded(str(env.get("data")), "recorded")

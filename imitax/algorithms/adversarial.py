@@ -82,7 +82,6 @@ class Config:
     """Discriminator steps in an update, each on a batch of its own."""
     expert_share: ShareBelowOne = 0.5
     """Share of demonstrations in the batch that critic and policy learn from (0: DAC; 0.5: CleanIL, HyPE)."""
-
     horizon_share: ShareAboveZero | None = 0.2
     """Where the environment's time limit is within the horizon 1 / (1 - gamma) and no demonstration terminates, the
     horizon becomes this share of the limit, or 10 steps if that is more. None leaves gamma as it is."""

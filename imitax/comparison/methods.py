@@ -11,7 +11,7 @@ import numpy as np
 
 from imitax.errors import CheckpointError, ConfigError
 from imitax.run import Run
-from imitax.run_config import as_written
+from imitax.run_config import as_given, as_written
 
 Runs = Run | Path | str | Sequence[Run | Path | str] | Mapping[str, Run | Path | str | Sequence[Run | Path | str]]
 """A run or its folder, several, or these by labels."""
@@ -158,8 +158,7 @@ def _groups(runs: Iterable[Run]) -> list[list[Run]]:
         config = run.config
         training = {k: v for k, v in config["training"].items() if k not in MEANINGLESS}
         training |= {name: config["training"].get(name) is not None for name in GIVEN}
-        given = config["config"] | config.get("decided", {})
-        key = json.dumps([config["algorithm"], given, training], sort_keys=True, default=str)
+        key = json.dumps([config["algorithm"], as_given(config), training], sort_keys=True, default=str)
         with as_written(run.folder / "config.json"):
             free = [group for group in groups.setdefault(key, []) if not any(_clash(run, other) for other in group)]
         if free:

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from imitax.run_config import dotted
+from imitax.run_config import as_given, dotted
 
 ABSENT = "-"
 QUIET = ("quiet", "tensorboard", "wandb", "results", "out")
@@ -19,7 +19,7 @@ def settings(config: Mapping[str, Any]) -> dict[str, str]:
     """Everything that a run was started with: the method's settings, the options of training, data and versions."""
     training = {name: value for name, value in config["training"].items() if name not in QUIET}
     found = {"algorithm": str(config["algorithm"]), "preset": _text(config.get("preset"))}
-    found |= flat(config["config"] | config.get("decided", {})) | flat(training)
+    found |= flat(as_given(config)) | flat(training)
     for name in ("data", "offline_data"):
         about = config.get(name)
         if isinstance(about, Mapping):

@@ -14,7 +14,7 @@ from imitax.run_config import dotted, read_summary, short
 from imitax.training.entry import describe_run, from_training, train
 from imitax.training.folder import CONFIG
 from imitax.training.loop import Callback
-from imitax.training.resume import LACKED, read_run, resume
+from imitax.training.resume import read_run, resume
 from imitax.training.setup import prepare
 
 SAME = ("algorithm", "config", "training", "env", "data", "offline_data", "warm_start", "reward", "model")
@@ -102,9 +102,7 @@ def refuse_other(cfg: Any, out: Path | str, *, env: str, preset: str = "default"
     there, wanted = read_run(folder), describe_run(setup, preset)
     there["training"] = from_flat(Training, there["training"])  # with defaults for options that it did not know yet
     if there["algorithm"] == wanted["algorithm"]:
-        own = there["config"] | there.get("decided", {})
-        own |= {name: wanted["config"][name] for name in LACKED if name in wanted["config"] and name not in own}
-        there["config"] = flatten(from_flat(found.Config, own))
+        there["config"] = flatten(from_flat(found.Config, there["config"]))
     check_same(folder, there, wanted)
 
 

@@ -40,10 +40,10 @@ class Setup:
     data: Data
     given: Given
     """What other runs learned."""
-    decided: Mapping[str, Any] = field(default_factory=dict)
-    """What was given for settings of `cfg` that the data decided. Runs that differ in these alone are of one method."""
     termination: Termination | None = None
     """Where the task ends, for learned models; None where they learn that too."""
+    decided: Mapping[str, Any] = field(default_factory=dict)
+    """What was given for settings of `cfg` that the data decided. Runs that differ in these alone are of one method."""
 
     @property
     def needs(self) -> Needs:
@@ -129,7 +129,7 @@ def prepare(
         check_sendable(task)
     data = gather(needs, sources, options, task)
     options = with_rule(algorithm, needs, options, task, data, asked)
-    return Setup(algorithm, cfg, options, task, folder, data, given, termination=termination_of(needs, task))
+    return Setup(algorithm, cfg, options, task, folder, data, given, termination_of(needs, task))
 
 
 def check_data(needs: Needs, sources: Sources, task: Task, named: bool) -> None:
