@@ -20,8 +20,8 @@ PART = ActionRange(jnp.array([-0.2, -1.0]), jnp.array([1.0, 0.25]))
 SHORT = Langevin(iterations=20)
 
 
-def implicit(kind="dfo", searched=PART, spec=SPEC, **options):
-    energy = Energy(spec, EnergyConfig((16, 16)), key=jr.key(1))
+def implicit(kind="dfo", searched=PART, spec=SPEC, residual=False, **options):
+    energy = Energy(spec, EnergyConfig((16, 16), residual=residual), key=jr.key(1))
     actor = TanhGaussian(spec, PolicyConfig((16, 16)), key=jr.key(2))
     return EnergyActor(
         energy, actor, searched, Inference(kind, **({"samples": 32, "actor_steps": 2, "langevin": SHORT} | options))

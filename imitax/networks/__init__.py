@@ -13,6 +13,7 @@ from imitax.networks.energy import (
     EnergyConfig,
     EnergyInput,
     draw_actions,
+    f_of,
     join,
     log_probs,
 )
@@ -96,6 +97,7 @@ __all__ = [
     "disagreement",
     "draw_actions",
     "explicit",
+    "f_of",
     "implicit_actor",
     "join",
     "known_termination",

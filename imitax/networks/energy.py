@@ -46,6 +46,9 @@ class EnergyConfig:
     """tanh: bound * tanh(x / bound). clip (CleanIL): outputs beyond the bound have no gradient."""
     spectral_norm: bool = False
     """Divide every weight matrix by its largest singular value (Miyato et al. 2018)."""
+    residual: bool = False
+    """f is the network plus the amortised policy's log-density (Deng et al. 2020, arXiv:2004.11714), so that the
+    network learns what that policy gets wrong. Not for a finite set of actions."""
     encoder: EncoderConfig = field(default_factory=EncoderConfig)
 
 
@@ -123,6 +126,14 @@ def log_probs(actor: TanhGaussian, obs: Obs, action: Float[Array, "B N A"]) -> F
     return actor.log_density(loc, log_std, flat).reshape(action.shape[:2])
 
 
+def f_of(energy: Energy, actor: TanhGaussian, obs: Obs, searched: ActionRange) -> Callable[[Array], Array]:
+    """f of several unit actions in each of these states, `[B, N, A] -> [B, N]`, the amortised policy's part with it."""
+    network = energy.at(obs)
+    if not energy.cfg.residual:
+        return network
+    return lambda unit: network(unit) + log_probs(actor, obs, searched.action(unit))
+
+
 class EnergyActor(eqx.Module):
     """The implicit policy and its amortised companion, with the interface of `TanhGaussian`.
 
@@ -139,6 +150,12 @@ class EnergyActor(eqx.Module):
     def spec(self) -> Spec:
         """Of the task."""
         return self.amortised.spec
+
+    def at_one(self, obs: Obs) -> Callable[[Array], Array]:
+        """f of several unit actions in one state, `[N, A] -> [N]`."""
+        one = jax.tree.map(lambda x: x[None], obs)
+        f = f_of(self.energy, self.amortised, one, self.range)
+        return lambda unit: f(unit[None])[0]
 
     def mode(self, obs: Obs) -> Float[Array, "B A"]:
         """The deterministic action."""
@@ -171,7 +188,7 @@ class EnergyActor(eqx.Module):
             a = a.at[0].set(self.amortised.mode(one)[0])
             return jnp.clip(self.range.unit(a), -1, 1)
 
-        unit = self.inference.search(self.energy.at_one(obs), actor, self.spec.action_dim, key, greedy=greedy)
+        unit = self.inference.search(self.at_one(obs), actor, self.spec.action_dim, key, greedy=greedy)
         return jnp.clip(self.range.action(unit), self.range.low, self.range.high)  # rounding must not leave the box
 
 
@@ -190,7 +207,7 @@ def _log_density(actor: EnergyActor, obs: Obs, unit: Float[Array, "B A"]) -> Flo
     uniform = jr.uniform(jr.key(0), (NORMALISERS, unit.shape[1]), minval=-1, maxval=1)
 
     def one(x: tuple[Array, Array]) -> Array:
-        f = actor.energy.at_one(x[0])
+        f = actor.at_one(x[0])
         return f(x[1][None])[0] - jax.nn.logsumexp(f(uniform))
 
     volume = jnp.log(2 * actor.range.half).sum()

@@ -66,6 +66,8 @@ class Inference:
     """Actions of the amortised policy that actor_polish starts from, its mode one of them."""
     actor_steps: CountOrZero = 0
     """Steps of actor_polish's chain; 0 takes the best of the amortised policy's actions as they are."""
+    actor_first: float = 0.5
+    """Step size of the first of them."""
     iterations: CountOrZero = 3
     """Rounds of dfo: resample in proportion to exp f, add noise, clip."""
     noise: float = 0.33
@@ -73,7 +75,7 @@ class Inference:
     shrink: float = 0.5
     """Factor of that noise from one round to the next."""
     langevin: Langevin = field(default_factory=Langevin)
-    """The chain of langevin, and of actor_polish but for its number of steps."""
+    """The chain of langevin, and of actor_polish but for its number of steps and its first step size."""
     polish: float = 1e-5
     """Step size at which langevin's second chain starts; it ends at `langevin.last`."""
 
@@ -102,7 +104,8 @@ class Inference:
         """
         k_start, k_search, k_polish, k_draw = jr.split(key, 4)
         if self.kind == "actor_polish":
-            a = replace(self.langevin, iterations=self.actor_steps)(f, actor(k_start), k_search)
+            chain = replace(self.langevin, iterations=self.actor_steps, first=self.actor_first)
+            a = chain(f, actor(k_start), k_search)
         else:
             a = jr.uniform(k_start, (self.samples, dims), minval=-1, maxval=1)
             if self.kind == "langevin":

@@ -51,10 +51,27 @@ def test_the_penalty_of_a_linear_function(at):
     net = eqx.tree_at(lambda n: n.mlp.weights, net, (w,))
     penalty = GradientPenalty("hinge", weight=3.0, margin=1.0, at=at, norm="linf", inputs="action")
     cfg = ibc.Config(gradient_penalty=penalty)
-    candidates = jr.uniform(jr.key(1), (4, 3, 2))
-    loss, metrics = ibc.energy_loss(net, jnp.ones((4, 3)), candidates, jnp.zeros((4, 3)), cfg, jr.key(2))
+    zeros = jnp.zeros((4, 3))
+    shown = ibc.Candidates(jr.uniform(jr.key(1), (4, 3, 2)), zeros, zeros)
+    loss, metrics = ibc.energy_loss(net, jnp.ones((4, 3)), shown, cfg, jr.key(2))
     assert float(metrics["penalty"]) == pytest.approx(3.0, rel=1e-5)
     assert float(loss) == pytest.approx(float(metrics["contrast"]) + 3.0, rel=1e-5)
+
+
+def test_a_residual_is_the_ratio_to_the_amortised_policy():
+    """Counter-examples of that policy, corrected for its density: what is left of f is the network alone."""
+    head = PolicyConfig((8,), log_std_min=-1.0, action_clip=0.01)
+    cfg = ibc.Config(energy=EnergyConfig((8,), residual=True), policy=head)
+    assert cfg.negatives.corrected
+    spec = Spec.flat(3, (-0.3, -2.0), (1.2, 0.5))
+    state = ibc.init(cfg, Start(spec, Normalizer.identity(3), jr.key(0)))
+    obs, action = jr.normal(jr.key(1), (6, 3)), jr.uniform(jr.key(2), (6, 2), minval=-0.2, maxval=0.4)
+    shown = ibc.candidates(state, state.actor.net, obs, action, cfg, jr.key(3))
+    loss, metrics = ibc.energy_loss(state.energy.net, obs, shown, cfg, jr.key(4))
+    network = state.energy.net.at(obs)(shown.unit)
+    np.testing.assert_allclose(loss, ibc.info_nce(network[:, 0], network[:, 1:]).mean(), rtol=1e-4)
+    logp = state.actor.net.log_prob(obs, action)
+    np.testing.assert_allclose(metrics["f_expert"], (network[:, 0] + logp).mean(), rtol=1e-3)
 
 
 def two_modes(count, rng):
@@ -118,7 +135,7 @@ def test_a_run_reaches_the_expert_and_reports_both_policies(tmp_path, demos, cap
     small = ibc.Config(
         batch_size=64,
         energy=EnergyConfig((16, 16)),
-        policy=PolicyConfig((16, 16)),
+        policy=PolicyConfig((16, 16), log_std_min=-1.0, action_clip=0.01),
         energy_optimizer=rate,
         policy_optimizer=rate,
         inference=Inference("dfo", samples=32, iterations=5),
@@ -147,6 +164,7 @@ def test_a_run_reaches_the_expert_and_reports_both_policies(tmp_path, demos, cap
     [
         (lambda: ibc.Config(range_margin=-0.1), "range_margin must not be negative"),
         (lambda: ibc.Config(loss="contrastive"), "is for loss=info_nce"),
+        (lambda: ibc.Config(amortised="energy"), "take amortised=likelihood"),
     ],
 )
 def test_contradictions_are_refused(make, message):

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import equinox as eqx
 import jax
 import jax.numpy as jnp
@@ -8,23 +10,45 @@ from implicit import SPEC, implicit
 
 from imitax.artifacts import load_policy, save_policy
 from imitax.errors import CheckpointError, ConfigError
-from imitax.networks import ActionRange, EnergyConfig, Langevin, Normalizer, Policy, with_inference
+from imitax.networks import (
+    ActionRange,
+    EnergyConfig,
+    Langevin,
+    Normalizer,
+    Policy,
+    PolicyConfig,
+    TanhGaussian,
+    with_inference,
+)
 from imitax.spaces import Spec
 
 KINDS = ("dfo", "langevin", "actor_mean", "actor_polish")
 
 
-def test_the_implicit_density_integrates_to_one():
+@pytest.mark.parametrize("residual", [False, True])
+def test_the_implicit_density_integrates_to_one(residual):
     """f is a network of one state and one action on an asymmetric range within the box."""
     spec = Spec.flat(1, (-0.3,), (1.2,))
     part = ActionRange(jnp.array([-0.1]), jnp.array([1.0]))
-    model = implicit(searched=part, spec=spec)
+    model = implicit(searched=part, spec=spec, residual=residual)
     steeper = jax.tree.map(lambda w: 3 * w, model.energy)
     model = eqx.tree_at(lambda m: m.energy, model, steeper)
     action = jnp.linspace(-0.1, 1.0, 2001)
     logp = model.log_prob(jnp.full((2001, 1), 0.7), action[:, None])
     assert float(logp.max() - logp.min()) > 0.5
-    assert np.trapezoid(np.exp(logp), action) == pytest.approx(1.0, abs=0.05)
+    assert np.trapezoid(np.exp(logp), action) == pytest.approx(1.0, abs=0.1)  # 2,048 samples
+
+
+def test_a_residual_adds_to_the_amortised_log_density():
+    """A network that is 0 everywhere leaves the amortised policy: its mode is the highest point, its density f."""
+    model = implicit("dfo", ActionRange.box(SPEC), residual=True, samples=512, iterations=10)
+    model = eqx.tree_at(lambda m: m.energy, model, jax.tree.map(jnp.zeros_like, model.energy))
+    obs = jr.normal(jr.key(0), (5, 3))
+    action, logp = model.amortised.sample(obs, jr.key(1))
+    f = [model.at_one(o)(model.range.unit(a)[None])[0] for o, a in zip(obs, action, strict=True)]
+    np.testing.assert_allclose(f, logp, rtol=1e-4, atol=1e-4)
+    narrow = replace(model, amortised=TanhGaussian(SPEC, PolicyConfig((16, 16), log_std_max=-3.0), key=jr.key(2)))
+    np.testing.assert_allclose(narrow.mode(obs), narrow.amortised.mode(obs), atol=0.05)
 
 
 @pytest.mark.parametrize("kind", KINDS)
