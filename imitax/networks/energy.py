@@ -185,7 +185,7 @@ class EnergyActor(eqx.Module):
         def actor(key: PRNGKeyArray) -> Float[Array, "N A"]:
             one = jax.tree.map(lambda x: x[None], obs)
             a = draw_actions(self.amortised, one, self.inference.actor_samples, key)[0]
-            a = a.at[0].set(self.amortised.mode(one)[0])
+            a = a.at[0].set(self.amortised.mode(one)[0]) if greedy else a
             return jnp.clip(self.range.unit(a), -1, 1)
 
         unit = self.inference.search(self.at_one(obs), actor, self.spec.action_dim, key, greedy=greedy)

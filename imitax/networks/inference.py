@@ -63,7 +63,7 @@ class Inference:
     samples: Count = 256
     """N, uniform actions that dfo and langevin start from."""
     actor_samples: Count = 32
-    """Actions of the amortised policy that actor_polish starts from, its mode one of them."""
+    """Actions of the amortised policy that actor_polish starts from; for the deterministic action its mode is one."""
     actor_steps: CountOrZero = 0
     """Steps of actor_polish's chain; 0 takes the best of the amortised policy's actions as they are."""
     actor_first: float = 0.5

@@ -53,7 +53,7 @@ def test_a_residual_adds_to_the_amortised_log_density():
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_every_inference_stays_in_the_box(kind):
-    model = implicit(kind, ActionRange.box(SPEC), langevin=Langevin(3))
+    model = implicit(kind, ActionRange.box(SPEC), langevin=Langevin(3), actor_samples=1)
     obs = 30 * jr.normal(jr.key(0), (40, 3))
     mode = model.mode(obs)
     sample, logp = model.sample(obs, jr.key(1))
