@@ -145,8 +145,9 @@ def stored(value: Any, name: str = "observation") -> Any:
             kept = np.int32 if array.ndim == 1 and array.dtype.kind in "iu" else np.float32
         with np.errstate(over="ignore"):  # what float32 cannot hold becomes infinity, and validation reports that
             array = np.array(array, kept, order="C")
-    except (TypeError, ValueError) as error:
-        raise Misfit(name, f"are not an array of numbers: {error}") from error
+    except (TypeError, ValueError, RuntimeError) as error:  # RuntimeError: PyTorch's, for tensors with a gradient
+        do = "leave them out, or encode them as numbers"
+        raise Misfit(name, f"are not an array of numbers: {error}; {do}") from error
     array.setflags(write=False)
     return array
 
@@ -168,7 +169,7 @@ def by_leaf(rows: list[Any], name: str) -> Any:
         return tuple(by_leaf([row[i] for row in rows], f"{name}.{i}") for i in range(len(first)))
     try:
         return np.asarray(rows)
-    except ValueError as error:
+    except (TypeError, ValueError, RuntimeError) as error:
         raise Misfit(name, f"are not an array of numbers: {error}") from error
 
 

@@ -101,4 +101,8 @@ def algorithm_of(cfg: object) -> Algorithm:
                 f"{type(cfg).__qualname__} is a subclass of the configuration of {algorithm.name}, whose update would "
                 "be used: register an algorithm of your own (imitax.register), or use the configuration itself"
             )
-    raise ConfigError(f"{type(cfg).__name__} is not the configuration of an algorithm")
+    name = cfg.__name__ if isinstance(cfg, type) else type(cfg).__name__
+    raise ConfigError(
+        f"{name} is not the configuration of an algorithm: give a name ({', '.join(names())}), or what "
+        "imitax.preset_config(NAME) returns; classes such as imitax.BC are trained with BC().fit(demos)"
+    )

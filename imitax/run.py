@@ -185,7 +185,11 @@ class Run:
     @cached_property
     def policy(self) -> RunPolicy:
         """The trained policies: `run.policy(obs)` are actions for raw observations. See `RunPolicy`."""
-        return RunPolicy(self._acting, lambda: [acting for _, acting in self._compiled.values()])
+        return RunPolicy(self._acting, self._opened)
+
+    def _opened(self) -> list[Acting]:
+        """The policies that have acted so far."""
+        return [acting for _, acting in self._compiled.values()]
 
     @guarded
     def actor(self, seed: int | None, which: Which, sample: int | None) -> Collector:

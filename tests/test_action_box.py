@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from imitax.action_box import BoxActions
+from imitax.errors import ConfigError
 from imitax.networks import PolicyConfig
 from imitax.networks.policy import TanhGaussian
 from imitax.spaces import Leaf, ObservationSpace, Spec
@@ -50,3 +51,8 @@ def test_the_caller_gets_an_array_of_its_own():
     given = BoxActions.of((-1.0, -1.0), (1.0, 1.0)).env(own)
     given += 1
     assert own.sum() == 0
+
+
+def test_a_dimension_that_never_changes():
+    with pytest.raises(ConfigError, match=r"must be low < high, .*leave dimension 1 out of actions"):
+        BoxActions.of((-1.0, 2.0), (1.0, 2.0))

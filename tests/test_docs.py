@@ -269,7 +269,7 @@ def test_experiments_are_listed():
 
 def test_field_names_in_the_data_page_are_known():
     page = (ROOT / "docs" / "data.md").read_text()
-    known = {name for group in datasets.arrays.NAMES.values() for name in group}
+    known = {name for group in datasets.names.NAMES.values() for name in group}
     assert {"obs", "acts", "rews", "next_obs", "terminations", "truncations"} <= known
     assert all(f"`{name}`" in page for name in ("obs", "acts", "rews", "next_obs", "terminations", "truncations"))
 

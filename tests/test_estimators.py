@@ -89,6 +89,10 @@ def test_configurations_of_other_classes_are_refused(demos):
     with pytest.raises(ConfigError, match="is a subclass of the configuration of bc"):
         imitax.train(Mine(), env=toy.ENV, demos=demos)
 
+    for wrong in (imitax.BC, imitax.BC()):
+        with pytest.raises(ConfigError, match=r"BC is not the configuration .*trained with BC\(\)\.fit"):
+            imitax.train(wrong, env=toy.ENV, demos=demos)
+
     class Policy(type(ALGORITHMS["bc"].Config().policy)):
         pass
 

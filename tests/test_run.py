@@ -156,3 +156,17 @@ def test_what_is_collected_names_the_step_of_the_policy(learned, tmp_path):
     out = tmp_path / "collected.hdf5"
     assert cli.dispatch(["collect", str(tmp_path / "run"), "--out", str(out), "--episodes", "1"]) == 0
     assert imitax.load(out).attributes["training_steps"] == "20"
+
+
+def test_where_to_is_checked_before_anything_is_played(learned, monkeypatch):
+    monkeypatch.setattr("imitax.run.Run.actor", lambda *_: pytest.fail("it plays"))
+    with pytest.raises(ConfigError, match=r"--out is a file that ends in \.hdf5 or \.h5, or a new Minari id: 'a\.csv'"):
+        cli.dispatch(["collect", str(learned.folder), "--out", "a.csv"])
+
+
+def test_a_run_that_has_acted_can_be_pickled(learned):
+    run = imitax.Run(learned.folder)
+    obs = np.zeros((3, *run.task.observation_space.shape), np.float32)
+    actions = run.policy(obs)
+    np.testing.assert_array_equal(pickle.loads(pickle.dumps(run)).policy(obs), actions)
+    np.testing.assert_array_equal(pickle.loads(pickle.dumps(run.policy))(obs), actions)

@@ -6,6 +6,7 @@ One file a command; each is imported when its command is given, and what is heav
 import errno
 import importlib
 import os
+import re
 import sys
 import warnings
 from collections.abc import Sequence
@@ -93,7 +94,8 @@ def os_problem(error: OSError) -> str:
 
 def _show_warning(message: Warning | str, *where: Any, **_: Any) -> None:
     """One line, without the place in the library's source."""
-    print(f"imitax: warning: {printable(message)}", file=sys.stderr)
+    plain = re.sub(r"\x1b\[[0-9;]*m", "", str(message))  # Gymnasium's are in colour
+    print(f"imitax: warning: {printable(plain)}", file=sys.stderr)
 
 
 def dispatch(args: list[str]) -> int:

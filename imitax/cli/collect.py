@@ -8,7 +8,7 @@ from typing import Annotated
 import tyro
 
 from imitax.cli.parsing import parse
-from imitax.errors import ConfigError
+from imitax.errors import ConfigError, DataError
 
 
 @dataclass(frozen=True)
@@ -48,9 +48,15 @@ def run(args: Sequence[str]) -> int:
     if is_file and Path(order.out).exists():
         raise ConfigError(f"{order.out} exists already: choose another --out")
     from imitax.datasets import collect, save_d4rl, save_minari
+    from imitax.datasets.minari_io import new_minari
     from imitax.run import Run
     from imitax.training.provenance import commit
 
+    if not is_file:
+        try:  # before anything is played
+            new_minari(order.out)
+        except DataError as e:
+            raise ConfigError(f"--out is a file that ends in .hdf5 or .h5, or a new Minari id: {e}") from e
     run = Run(order.run, env=order.env, trust_env=order.trust_env)
     act = run.actor(order.policy_seed, order.which, None if order.deterministic else order.seed)
     data = collect(

@@ -9,25 +9,9 @@ from imitax.datasets.episode import Episode, located
 from imitax.datasets.faults import Mend
 from imitax.datasets.flags import flags, numbers
 from imitax.datasets.leaves import as_observations, check_alike, check_final, grouped, is_pytree, same_rows
-from imitax.errors import DataError
+from imitax.datasets.names import EPISODES, NAMES, OBSERVED, warn_unread
+from imitax.errors import NO_ARRAY, DataError
 from imitax.observations import count, joined, rows
-
-NAMES = {
-    "observations": ("observations", "observation", "obs"),
-    "actions": ("actions", "action", "acts"),
-    "rewards": ("rewards", "reward", "rews"),
-    "next_observations": ("next_observations", "next_observation", "next_obs"),
-    "final_observations": ("final_observations",),
-    "terminals": ("terminals", "terminal", "terminations", "termination", "terminated"),
-    "timeouts": ("timeouts", "timeout", "truncations", "truncation", "truncated"),
-}
-"""The field in D4RL's words, and what others call it."""
-
-OBSERVED = ("observations", "next_observations", "final_observations")
-"""Fields that may be dicts and tuples of arrays."""
-
-EPISODES = ("episode", "episodes", "episode_id", "episode_ids", "episode_index", "episode_starts")
-"""Which episode a row belongs to, or flags of the rows that begin one."""
 
 
 def split(
@@ -166,6 +150,8 @@ def _canonical(fields: Mapping[str, Any]) -> dict[str, Any]:
             arrays[key] = np.atleast_1d(arrays[key])
     if "observations" not in arrays:
         raise _missing("observations", fields)
+    if "actions" not in arrays:
+        warn_unread("actions", fields)
     return arrays
 
 
@@ -173,7 +159,7 @@ def _raw(value: Any, name: str) -> np.ndarray:
     """What is yet to be read as flags or names."""
     try:
         return np.asarray(value)
-    except (TypeError, ValueError) as error:
+    except NO_ARRAY as error:
         raise DataError(f"{name} must be one value a row: {error}") from error
 
 

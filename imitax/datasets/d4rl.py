@@ -7,11 +7,12 @@ from typing import Any
 import h5py
 import numpy as np
 
-from imitax.datasets.arrays import NAMES, OBSERVED, split
+from imitax.datasets.arrays import split
 from imitax.datasets.episode import Dataset, kwargs_json, located
 from imitax.datasets.faults import Mend
 from imitax.datasets.hdf5 import Hdf5, opened, text
 from imitax.datasets.limits import json_object, short
+from imitax.datasets.names import NAMES, OBSERVED
 from imitax.errors import DataError
 from imitax.files import write_atomic
 from imitax.observations import named, rows

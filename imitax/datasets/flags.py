@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from imitax.errors import DataError
+from imitax.errors import NO_ARRAY, DataError
 
 WORDS = {
     **dict.fromkeys(("true", "t", "yes", "y", "1", "1.0"), True),
@@ -40,7 +40,7 @@ def numbers(value: Any, name: str) -> np.ndarray:
         array = np.asarray(value)
         if array.dtype.kind == "O":
             array = array.astype(np.float64)
-    except (TypeError, ValueError) as error:  # ragged, or text among them
+    except NO_ARRAY as error:  # ragged, or text among them
         raise DataError(f"{name} are not an array of numbers: {error}") from error
     if array.dtype.kind not in "biuf":
         raise DataError(f"{name} are not an array of numbers: {name} must be numbers, got {array.dtype}")

@@ -14,7 +14,7 @@ from imitax.datasets.huggingface import is_huggingface, load_huggingface
 from imitax.datasets.lerobot import load_lerobot
 from imitax.datasets.limits import short
 from imitax.datasets.minari_io import load_minari
-from imitax.datasets.npz import load_npz
+from imitax.datasets.npz import PICKLE, load_npz
 from imitax.datasets.parquet import load_arrow, load_parquet
 from imitax.datasets.robomimic import is_robomimic, load_robomimic
 from imitax.datasets.tables import Columns
@@ -40,10 +40,6 @@ UNREAD = {
 }
 """Beginnings of files that are not read, and what to do with them."""
 READ = "HDF5 (D4RL, robomimic), npz, CSV, Parquet, Arrow, and folders of Minari, LeRobot and Hugging Face's datasets"
-PICKLE = (
-    "a pickle (also .pkl, .pt, .joblib), which is not read because opening one runs the code that it holds; if you "
-    "made it, load it yourself and pass its arrays, or save them with np.savez"
-)
 
 
 def load_file(path: Path, columns: Columns | None, mend: Mend) -> Dataset:
@@ -83,7 +79,9 @@ def load_folder(path: Path, columns: Columns | None, mend: Mend | None = None) -
         for p in path.iterdir()
         if p.suffix.lower() in (*HDF5_ENDINGS, *TABLES, ".npz", ".parquet", ".arrow", ".feather")
     )
-    inside = f"; it holds {', '.join(files[:5])}: name one of them" if files else ""
+    shown = f"{', '.join(files[:5])}{', ...' if len(files) > 5 else ''}"
+    several = ", or several: imitax.load([FILE, FILE])" if len(files) > 1 else ""
+    inside = f"; it holds {shown}: name one of them{several}" if files else ""
     kind = "; it looks like Zarr, whose arrays can be passed as a dict" if (path / ".zgroup").exists() else inside
     raise DataError(
         f"{path}: this folder is not a Minari dataset: it has no metadata.json; nor one of LeRobot: it has no "

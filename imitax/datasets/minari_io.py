@@ -18,13 +18,12 @@ from gymnasium.envs.registration import EnvSpec, WrapperSpec
 from imitax.catalogue import minari_path
 from imitax.datasets import minari_arrow
 from imitax.datasets.arrays import episode
-from imitax.datasets.bounds import spans
 from imitax.datasets.columns import observed, patterns
 from imitax.datasets.environment import identity, no_box, specification, wrappers
 from imitax.datasets.episode import Dataset, Episode, located
 from imitax.datasets.hdf5 import Hdf5, opened
 from imitax.datasets.limits import inside, json_object, short, text_file
-from imitax.datasets.minari_spaces import check_observations, unbounded_space
+from imitax.datasets.minari_spaces import check_observations, recorded_action_space, unbounded_space
 from imitax.datasets.tables import Columns, joined
 from imitax.errors import DataError
 from imitax.observations import images
@@ -163,6 +162,21 @@ def _episode(file: Hdf5, name: str, keys: list[str]) -> Episode:
         return episode(found)
 
 
+def new_minari(dataset_id: str) -> tuple[str | None, Path]:
+    """Namespace and folder of a dataset that is to be written. Raises DataError when the id is malformed or taken."""
+    from minari.dataset.minari_dataset import parse_dataset_id  # here, because it takes a second
+    from minari.storage.datasets_root_dir import get_dataset_path
+
+    try:
+        namespace = parse_dataset_id(dataset_id)[0]
+    except (ValueError, TypeError) as error:  # TypeError: no version
+        raise DataError(f"{dataset_id!r} is not a Minari id: it must look like namespace/name-v0") from error
+    folder = get_dataset_path(dataset_id)
+    if folder.exists():
+        raise DataError(f"the Minari dataset {dataset_id} exists already; choose another version, or delete it first")
+    return namespace, folder
+
+
 def save_minari(dataset: Dataset, dataset_id: str) -> Path:
     """Write a dataset to the local Minari store; returns its folder. Whole or not at all.
 
@@ -176,20 +190,12 @@ def save_minari(dataset: Dataset, dataset_id: str) -> Path:
     Raises DataError when the id is malformed or taken, or when actions or rewards are missing.
     """
     import minari  # here, because it takes a second
-    from minari.dataset.minari_dataset import parse_dataset_id
     from minari.dataset.minari_storage import MinariStorage
     from minari.namespace import create_namespace, list_local_namespaces
-    from minari.storage.datasets_root_dir import get_dataset_path
 
-    try:
-        namespace = parse_dataset_id(dataset_id)[0]
-    except (ValueError, TypeError) as error:  # TypeError: no version
-        raise DataError(f"{dataset_id!r} is not a Minari id: it must look like namespace/name-v0") from error
+    namespace, folder = new_minari(dataset_id)
     if dataset.action_dim is None or not dataset.has_rewards:
         raise DataError("Minari requires actions and rewards; write a dataset without them with save_d4rl")
-    folder = get_dataset_path(dataset_id)
-    if folder.exists():
-        raise DataError(f"the Minari dataset {dataset_id} exists already; choose another version, or delete it first")
     if namespace is not None and namespace not in list_local_namespaces():
         create_namespace(namespace)
     metadata: dict[str, Any] = {key: value for key, value in dataset.attributes.items() if key not in STRUCTURE}
@@ -202,7 +208,7 @@ def save_minari(dataset: Dataset, dataset_id: str) -> Path:
         storage = MinariStorage.new(
             temporary / "data",
             observation_space=unbounded_space(dataset.episodes[0].observations),
-            action_space=_action_space(dataset),
+            action_space=recorded_action_space(dataset),
             env_spec=None if dataset.env_id is None else specification(dataset.env_id, dataset.env_kwargs),
             **_lossless(dataset),
         )
@@ -218,20 +224,6 @@ def save_minari(dataset: Dataset, dataset_id: str) -> Path:
 def _lossless(dataset: Dataset) -> dict[str, Any]:
     """Minari compresses images with losses unless told otherwise; older versions do not, and know no such option."""
     return {"jpeg_encoding": False} if images(dataset.episodes[0].observations) else {}
-
-
-def _action_space(dataset: Dataset) -> gym.Space:
-    """The space that Minari is told: of integers, as large as the data show."""
-    actions = dataset.actions
-    if np.issubdtype(actions.dtype, np.integer):
-        sizes, starts = spans(actions)
-        if len(sizes) == 1:
-            return gym.spaces.Discrete(sizes[0], start=starts[0])
-        return gym.spaces.MultiDiscrete(list(sizes), start=list(starts))
-    unbounded = (np.inf,) * actions.shape[1]
-    low = np.array(dataset.action_low or np.negative(unbounded), np.float32)
-    high = np.array(dataset.action_high or unbounded, np.float32)
-    return gym.spaces.Box(low, high, dtype=np.float32)
 
 
 def _buffer(episode: Episode) -> Any:

@@ -1,10 +1,12 @@
-"""Observation spaces in Minari's metadata: read without making them, and written for what a dataset holds."""
+"""Spaces in Minari's metadata: read without making them, and written for what a dataset holds."""
 
 from typing import Any
 
 import gymnasium as gym
 import numpy as np
 
+from imitax.datasets.bounds import spans
+from imitax.datasets.episode import Dataset
 from imitax.datasets.limits import json_object, short
 from imitax.errors import DataError
 
@@ -59,3 +61,17 @@ def unbounded_space(observations: Any) -> gym.Space:
     limit = np.iinfo(np.int32) if observations.dtype == np.int32 else None
     low, high = (-np.inf, np.inf) if limit is None else (limit.min, limit.max)
     return gym.spaces.Box(low, high, observations.shape[1:], observations.dtype.type)
+
+
+def recorded_action_space(dataset: Dataset) -> gym.Space:
+    """The space that Minari is told: of integers, as large as the data show."""
+    actions = dataset.actions
+    if np.issubdtype(actions.dtype, np.integer):
+        sizes, starts = spans(actions)
+        if len(sizes) == 1:
+            return gym.spaces.Discrete(sizes[0], start=starts[0])
+        return gym.spaces.MultiDiscrete(list(sizes), start=list(starts))
+    unbounded = (np.inf,) * actions.shape[1]
+    low = np.array(dataset.action_low or np.negative(unbounded), np.float32)
+    high = np.array(dataset.action_high or unbounded, np.float32)
+    return gym.spaces.Box(low, high, dtype=np.float32)

@@ -6,17 +6,22 @@ from typing import Any
 
 import numpy as np
 
-from imitax.datasets.arrays import EPISODES, NAMES, OBSERVED, split
+from imitax.datasets.arrays import split
 from imitax.datasets.columns import as_table
 from imitax.datasets.episode import Dataset, located
 from imitax.datasets.faults import Mend
 from imitax.datasets.limits import budget, check_size, short
+from imitax.datasets.names import EPISODES, NAMES, OBSERVED
 from imitax.datasets.tables import Columns, read_table
 from imitax.errors import DataError
 
 OBSERVATIONS = {name for key in OBSERVED for name in NAMES[key]}
 FILES = 10_000
 """Entries of one file."""
+PICKLE = (
+    "a pickle (also .pkl, .pt, .joblib), which is not read because opening one runs the code that it holds; if you "
+    "made it, load it yourself and pass its arrays, or save them with np.savez"
+)
 
 
 def load_npz(path: Path | str, columns: Columns | None = None, mend: Mend | None = None) -> Dataset:
@@ -67,6 +72,8 @@ def read_npz(path: Path, names: set[str] | None) -> dict[str, np.ndarray]:
                 allowed -= arrays[name].nbytes
         if not arrays:
             held = ", ".join(e.filename for e in entries)
+            if any(e.filename.endswith("/data.pkl") for e in entries):
+                raise DataError(f"this is {PICKLE}")
             raise DataError(f"no observations among {short(held) or 'no entries'}")
     return arrays
 

@@ -10,10 +10,11 @@ from typing import Any
 
 import numpy as np
 
-from imitax.datasets.arrays import EPISODES, NAMES, episode
+from imitax.datasets.arrays import episode
 from imitax.datasets.environment import identity, wrappers
 from imitax.datasets.episode import Dataset, Episode, located
 from imitax.datasets.limits import json_object
+from imitax.datasets.names import EPISODES, NAMES
 from imitax.errors import DataError
 
 

@@ -5,10 +5,10 @@ from pathlib import Path
 from typing import Any
 
 from imitax.datasets import arrow
-from imitax.datasets.arrays import NAMES
 from imitax.datasets.episode import Dataset, located
 from imitax.datasets.faults import Mend
 from imitax.datasets.limits import budget, check_regular, check_size
+from imitax.datasets.names import NAMES
 from imitax.datasets.objects import trajectory
 from imitax.datasets.tables import Columns, read_table
 

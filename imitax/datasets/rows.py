@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from imitax.errors import DataError
+from imitax.errors import NO_ARRAY, DataError
 
 
 def as_rows(value: Any, name: str, ndim: int) -> np.ndarray:
@@ -16,7 +16,7 @@ def as_rows(value: Any, name: str, ndim: int) -> np.ndarray:
         whole = name == "actions" and np.asarray(value).dtype.kind in "iub"
         with np.errstate(over="ignore"):  # what float32 cannot hold becomes infinity, and validation reports that
             array = np.array(value, dtype=np.int64 if whole else np.float32, order="C")
-    except (TypeError, ValueError, OverflowError) as error:
+    except NO_ARRAY as error:
         raise DataError(f"{name} are not an array of numbers: {error}") from error
     if name == "actions" and array.ndim > 2:  # of a space of several dimensions, in the order of its numbers
         array = array.reshape(len(array), -1)

@@ -7,11 +7,12 @@ from typing import Any
 
 import numpy as np
 
-from imitax.datasets.arrays import NAMES, split
+from imitax.datasets.arrays import split
 from imitax.datasets.episode import Dataset
 from imitax.datasets.faults import Mend
 from imitax.datasets.flags import flags, numbers, times
 from imitax.datasets.limits import short
+from imitax.datasets.names import NAMES
 from imitax.errors import DataError
 
 Columns = Mapping[str, str | Sequence[str] | None]

@@ -10,6 +10,7 @@ import gymnasium as gym
 import jax
 import numpy as np
 
+from imitax.envs.faults import own_place
 from imitax.errors import EnvError
 from imitax.observation_spaces import checked, of_space, parts
 from imitax.observations import Misfit, kind_of
@@ -29,6 +30,13 @@ def name_of(env: Any) -> str:
     """How messages call an environment: its id, or the name of its class."""
     spec = getattr(env, "spec", None)
     return type(getattr(env, "unwrapped", env)).__name__ if spec is None else spec.id
+
+
+def close(env: Any) -> None:
+    """Close an environment, if it can be closed."""
+    end = getattr(env, "close", None)
+    if end is not None:
+        end()
 
 
 class Guard:
@@ -132,9 +140,7 @@ class Guard:
         """Close the environment, if it is owned."""
         if self.owned:
             _open.pop(id(self.unwrapped), None)
-            close = getattr(self.env, "close", None)
-            if close is not None:
-                close()
+            close(self.env)
 
     def problem(self, what: str, do: str) -> EnvError:
         """The error that names the environment and the step."""
@@ -147,7 +153,10 @@ class Guard:
         except FIRST_USE as e:
             self.episodes = max(self.episodes, 1)
             what = f"{type(e).__name__}: {' '.join(str(e).split())}"
-            raise self.problem(what, OWN if _is_own_check(e) else wanted) from e
+            place = own_place(e)
+            if place is not None and "to unpack" not in what:
+                wanted = f"raised by the environment's own code, {place}"
+            raise self.problem(what, wanted) from e
 
     def _observation(self, obs: Any) -> Any:
         """The observation as float32; the type of an array is looked at in a reset and a first step."""
@@ -232,16 +241,6 @@ class Guard:
         return bool(array.reshape(-1)[0])
 
 
-def _is_own_check(error: Exception) -> bool:
-    """Whether an assertion of the environment's own code failed, not one of Gymnasium's about its interface."""
-    trace = error.__traceback__
-    while trace is not None and trace.tb_next is not None:
-        trace = trace.tb_next
-    module = "" if trace is None else str(trace.tb_frame.f_globals.get("__name__", ""))
-    return isinstance(error, AssertionError) and not module.startswith(("gymnasium.utils", "gymnasium.wrappers"))
-
-
-OWN = "this is a check of the environment's own: the lines above say where it stands"
 EXPECTED = "make reset and step return what observation_space describes"
 FIVE = "step must return obs, reward, terminated, truncated, info (shimmy's GymV21CompatibilityV0 wraps older ones)"
 DIVERGED = "training diverged, lower the learning rates"

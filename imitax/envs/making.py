@@ -14,7 +14,7 @@ from gymnasium.vector.utils import CloudpickleWrapper
 
 from imitax.envs.actions import action_space
 from imitax.envs.copying import Copies
-from imitax.envs.guard import Guard, name_of
+from imitax.envs.guard import Guard, close, name_of
 from imitax.envs.limits import time_limit
 from imitax.envs.recorded import Recorded
 from imitax.envs.registered import make_env
@@ -124,9 +124,10 @@ def _of_id(env_id: str, kwargs: dict[str, Any]) -> Task:
         settle(probe, env_id, "new")
         spec, make = probe.spec, partial(make_env, env_id, kwargs)
         if spec is not None and spec.id in gym.registry:
+            env_id = env_id[: env_id.rfind(":") + 1] + spec.id  # with the version that was taken where none was given
             # Not by its id: a worker process may not have imported the package that registers it.
             make = partial(make_env, gym.registry[spec.id], kwargs)
-        return replace(describe(probe, env_id, make), env_id=env_id, env_kwargs=kwargs)  # as they were given
+        return replace(describe(probe, env_id, make), env_id=env_id, env_kwargs=kwargs)
     finally:
         probe.close()
 
@@ -149,7 +150,7 @@ def _of_instance(env: Any) -> Task:
     if differ(Guard(env, owned=False), Guard(make(), owned=False)):
         return _alone(env, name, "its copies do something else than it does")
     for probe in probes:
-        probe.env.close()
+        close(probe.env)
     return describe(env, name, make)
 
 

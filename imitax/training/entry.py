@@ -30,6 +30,7 @@ from imitax.training.provenance import commit, describe_demonstrations, describe
 from imitax.training.results import summarise_run
 from imitax.training.selecting import select_policy
 from imitax.training.setup import Setup, prepare
+from imitax.training.signals import Signals
 from imitax.training.task import with_horizon
 
 FORMAT = 2
@@ -204,8 +205,10 @@ def finish(setup: Setup, checkpoint: Checkpoint | None, callbacks: Sequence[Call
     if not (summary.exists() and read_json(summary)["steps"] == setup.training.steps):
         if not setup.training.quiet:
             print(f"run: {from_here(setup.folder)}", file=sys.stderr)
-        with locked(setup.folder):
-            summarise_run(setup, train_loop(setup, checkpoint, callbacks))
+        with locked(setup.folder), Signals() as signals:
+            summarise_run(setup, train_loop(setup, checkpoint, callbacks, signals))
+        if signals.caught:
+            signals.end(setup.folder, None)
     task = setup.task.single or setup.task
     select_policy(setup.folder, setup.training.select, task, setup.data.demos)
     return Run(setup.folder, task=task, measured=setup.measured)

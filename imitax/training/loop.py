@@ -59,8 +59,13 @@ def several(callbacks: Any) -> tuple[Callback, ...]:
     return tuple(found)
 
 
-def train_loop(setup: Setup, checkpoint: Checkpoint | None, callbacks: Sequence[Callback]) -> Progress:
-    """Run to the last step; returns the best evaluations, the wall time and the step reached."""
+def train_loop(
+    setup: Setup, checkpoint: Checkpoint | None, callbacks: Sequence[Callback], signals: Signals
+) -> Progress:
+    """Run to the last step; returns the best evaluations, the wall time and the step reached.
+
+    A signal ends the run before its last step; one that comes later is left for the caller.
+    """
     options, seeds, schedule = setup.training, setup.training.seeds, setup.schedule
     progress, (state, streams) = Progress.begin(seeds, checkpoint), begin(setup, checkpoint)
     model = setup.needs.model
@@ -76,7 +81,6 @@ def train_loop(setup: Setup, checkpoint: Checkpoint | None, callbacks: Sequence[
         closing(streams),
         closing(new_evaluator(setup)) if setup.task.recorded is None else nullcontext() as evaluator,
         recorder(setup, progress) as record,
-        Signals() as signals,
     ):
         if checkpoint is None and not (evaluator is not None and evaluator.alone):
             record_start(setup, eqx.combine(arrays, static), evaluator, record)

@@ -183,8 +183,9 @@ def _again(folder: Path, config: dict[str, Any], name: str, given: Any) -> Any:
     if source is None:
         raise ConfigError(f"{folder} was started with {what} in memory; pass them again: resume(folder, {name}=...)")
     if given is None and not named(source) and not expanded(source).exists():
+        seen = "" if expanded(source).is_absolute() else ", seen from the current folder,"
         raise DataError(
-            f"the {what} of {folder} are not at {source} any more: say where they are with "
+            f"the {what} of {folder} are not at {source}{seen} any more: say where they are with "
             f"--{name.replace('_', '-')} FILE ({name}=...); their hash decides whether they are the same"
         )
     return source

@@ -1,4 +1,4 @@
-"""SIGINT and SIGTERM during training: a checkpoint first, then the end."""
+"""SIGINT and SIGTERM during training: a checkpoint or the results first, then the end."""
 
 import signal
 import sys
@@ -39,14 +39,21 @@ class Signals:
         print("imitax: a checkpoint is written after these updates; again to end at once", file=sys.stderr, flush=True)
         self.__exit__()
 
-    def end(self, folder: Path, step: int) -> NoReturn:
+    def end(self, folder: Path, step: int | None) -> NoReturn:
         """Say where the run stands, and end as the signal would have.
+
+        Args:
+            folder: of the run.
+            step: that it has reached; None when it is finished.
 
         Raises:
             KeyboardInterrupt: it was SIGINT.
             SystemExit: with status 128 + the signal's number.
         """
-        text = f"interrupted at step {step:,}, after a checkpoint; continue with imitax train --resume {folder}"
+        if step is None:
+            text = f"interrupted when the run had finished: {folder}"
+        else:
+            text = f"interrupted at step {step:,}, after a checkpoint; continue with imitax train --resume {folder}"
         if self.caught == signal.SIGINT:
             raise KeyboardInterrupt(text)
         print(f"imitax: {text}", file=sys.stderr, flush=True)

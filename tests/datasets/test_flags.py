@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from toy_datasets import but
+from toy_datasets import FLAT, but
 
 from imitax.datasets import load
 from imitax.datasets.flags import flags, numbers
@@ -60,3 +60,15 @@ def test_text_flags_make_no_episodes():
 
 def test_actions_of_one_dimension_need_no_second_axis():
     assert load(but(actions=np.arange(6.0))).episodes[0].actions.tolist() == [[0], [1], [2], [3], [4]]
+
+
+@pytest.mark.parametrize("key", ["observations", "actions", "rewards", "terminals"])
+def test_tensors_that_do_not_convert(key):
+    """What `torch.Tensor.__array__` raises for one that has a gradient is no TypeError or ValueError."""
+
+    class Tensor:
+        def __array__(self, *_, **__):
+            raise RuntimeError("Can't call numpy() on Tensor that requires grad.")
+
+    with pytest.raises(DataError, match="requires grad"):
+        load(FLAT | {key: Tensor()})

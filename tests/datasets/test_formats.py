@@ -2,6 +2,7 @@
 
 import json
 import pickle
+import zipfile
 
 import h5py
 import numpy as np
@@ -132,8 +133,19 @@ def test_files_that_are_not_read(name, content, message, tmp_path):
 
 def test_a_folder_of_files(tmp_path):
     np.savez(tmp_path / "demo.npz", **FLAT)
-    with pytest.raises(DataError, match=r"it holds demo\.npz: name one of them"):
+    with pytest.raises(DataError, match=r"it holds demo\.npz: name one of them$"):
         load(tmp_path)
+    np.savez(tmp_path / "more.npz", **FLAT)
+    with pytest.raises(DataError, match=r"it holds demo\.npz, more\.npz: .*or several: imitax\.load\(\[FILE, FILE"):
+        load(tmp_path)
+
+
+def test_a_checkpoint_of_pytorch_is_a_pickle(tmp_path):
+    with zipfile.ZipFile(tmp_path / "demo.pt", "w") as archive:
+        archive.writestr("archive/data.pkl", b"")
+        archive.writestr("archive/version", b"3")
+    with pytest.raises(DataError, match=r"this is a pickle .*opening one runs the code"):
+        load(tmp_path / "demo.pt")
 
 
 def test_sources_that_are_none():

@@ -1,11 +1,13 @@
 """What `load` takes."""
 
+from dataclasses import replace
+
 import h5py
 import pytest
 from toy_datasets import FLAT, assert_same
 
 from imitax.datasets import list_bundled, load, loading, save_d4rl
-from imitax.errors import DataError
+from imitax.errors import DataError, DataWarning
 
 
 def test_a_dataset_is_returned_as_it_is(dataset):
@@ -59,3 +61,24 @@ def test_bad_names(source, message, tmp_path, monkeypatch, minari_store):
 def test_what_cannot_be_a_path(source):
     with pytest.raises(DataError, match=r"is no path|embedded null"):
         load(source)
+
+
+def test_several_files_are_one_dataset(dataset, tmp_path):
+    one, two = tmp_path / "a.hdf5", tmp_path / "b.hdf5"
+    save_d4rl(dataset, one)
+    save_d4rl(replace(dataset, episodes=dataset.episodes[::-1]), two)
+    both = load([one, str(two), dataset])
+    assert_same(both, replace(dataset, episodes=dataset.episodes + dataset.episodes[::-1] + dataset.episodes))
+    assert both.name == "a and 2 more"
+    with pytest.raises(DataError, match="a and dataset differ in their env_kwargs, "):
+        load([one, replace(dataset, name="dataset", env_kwargs={"a": 1})])
+    with pytest.raises(DataError, match="there is no such file"):
+        load([one, tmp_path / "c.hdf5"])
+
+
+def test_short_names_and_misspelt_ones():
+    short = {"obs": FLAT["observations"], "act": FLAT["actions"], "rew": FLAT["rewards"]}
+    flags = {key: FLAT[key] for key in ("terminals", "timeouts")}
+    assert_same(load(short | flags), load(FLAT))
+    with pytest.warns(DataWarning, match="there are no actions, and actoins is not read"):
+        assert not load({"obs": FLAT["observations"], "actoins": FLAT["actions"]} | flags).has_actions

@@ -1,3 +1,5 @@
+import re
+
 import gymnasium as gym
 import numpy as np
 import pictured
@@ -5,7 +7,7 @@ import pytest
 import toy
 
 from imitax.envs import Guard
-from imitax.envs.guard import name_of
+from imitax.envs.guard import close, name_of
 from imitax.errors import EnvError
 
 FIRST = (np.zeros(1, np.float32), {})
@@ -135,16 +137,34 @@ def test_older_interfaces_are_named():
         guard.step(ACTION)
 
 
-def test_a_failed_check_of_the_environment_is_no_older_interface():
-    class Strict(toy.Counter):
+@pytest.mark.parametrize("wrapped", [False, True])
+@pytest.mark.parametrize("fault", [AssertionError("too large"), ValueError("shapes (3,) (4,)"), TypeError("not a str")])
+def test_a_fault_of_the_environment_is_no_older_interface(fault, wrapped):
+    class Faulty(toy.Counter):
         def step(self, action):
-            assert abs(action) < 1, "too large"
-            return super().step(action)
+            raise fault
 
-    guard = Guard(Strict())
+    guard = Guard(gym.wrappers.TimeLimit(Faulty(), 9) if wrapped else Faulty())
     guard.reset(seed=0)
-    with pytest.raises(EnvError, match=r"AssertionError: too large.*; this is a check of the environment's own"):
-        guard.step(np.ones(1, np.float32))
+    name = re.escape(f"{type(fault).__name__}: {fault}")
+    with pytest.raises(EnvError, match=rf"{name}; raised by the environment's own code, .*test_guard.py, line \d+$"):
+        guard.step(ACTION)
+
+
+def test_an_old_interface_within_a_wrapper_of_the_users():
+    class Old(toy.Counter):
+        def step(self, action):
+            return ONE, 0.0, False, {}
+
+    class Wrapper(gym.Wrapper):
+        def step(self, action):
+            obs, reward, terminated, truncated, info = self.env.step(action)
+            return obs, reward, terminated, truncated, info
+
+    guard = Guard(Wrapper(Old()))
+    guard.reset(seed=0)
+    with pytest.raises(EnvError, match=r"to unpack.*; step must return obs, reward, terminated, truncated, info"):
+        guard.step(ACTION)
 
 
 def test_errors_of_the_environment_are_its_own_after_its_first_step():
@@ -195,3 +215,7 @@ def test_wrong_parts_of_an_observation_are_named(change, words):
 
     with pytest.raises(EnvError, match=f"^Env, reset of episode 1: {words}"):
         Guard(Env()).reset(seed=0)
+
+
+def test_an_environment_without_close():
+    close(object())

@@ -104,3 +104,8 @@ def test_what_is_no_environment():
         Task.create(lambda: gym.make_vec(toy.ENV, 2))
     with pytest.raises(ConfigError, match="got dict"):
         Task.create(dict)
+
+
+def test_an_id_without_a_version_gets_one():
+    with pytest.warns(UserWarning, match="latest versioned environment"):
+        assert Task.create("CartPole").env_id == "CartPole-v1"

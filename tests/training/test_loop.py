@@ -2,6 +2,7 @@
 
 import multiprocessing
 import os
+import signal
 
 import numpy as np
 import pytest
@@ -30,6 +31,21 @@ def test_a_callback_ends_the_run(answer, tmp_path, demos, monkeypatch):
     run = imitax.train(toy.shrink(bc.Config()), demos=demos, out="run", steps=60, callbacks=callback, **options)
     assert (run.folder, run.summary["steps"]) == (tmp_path / "run", 20)
     assert len(run.metrics()) > 2
+
+
+@pytest.mark.usefixtures("no_figures")
+@pytest.mark.parametrize("step", [10, 20])
+def test_a_signal_ends_the_program_even_in_the_last_evaluation(step, tmp_path, demos, capsys):
+    def callback(event):
+        if event.step == step:
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    with pytest.raises(SystemExit, match="143"):
+        imitax.train(toy.shrink(bc.Config()), demos=demos, out=tmp_path / "run", callbacks=callback, **OPTIONS)
+    assert (tmp_path / "run" / "summary.json").exists() == (step == 20)
+    where = "when the run had finished" if step == 20 else "at step 10, after a checkpoint"
+    assert f"interrupted {where}" in capsys.readouterr().err
+    assert imitax.resume(tmp_path / "run", demos=demos).summary["steps"] == 20
 
 
 @pytest.mark.parametrize("wrong", [3, "save", [print, "save"]])

@@ -16,6 +16,7 @@ from interrupted import Interrupted, assert_equal_runs, stop_at
 import imitax
 from imitax.algorithms import adversarial, bc, sac
 from imitax.checkpoint import checkpoints
+from imitax.datasets import save_d4rl
 from imitax.errors import CheckpointError, ConfigError, DataError
 
 pytestmark = pytest.mark.usefixtures("no_figures")
@@ -228,3 +229,15 @@ def test_an_adversarial_run_that_was_interrupted(tmp_path, demos):
     assert_equal_runs(tmp_path / "whole", tmp_path / "part")
     rewards = [(tmp_path / name / "reward.safetensors").read_bytes() for name in ("whole", "part")]
     assert rewards[0] == rewards[1]
+
+
+def test_a_relative_path_is_seen_from_where_one_stands(tmp_path, monkeypatch, demos):
+    (tmp_path / "here").mkdir()
+    (tmp_path / "there").mkdir()
+    save_d4rl(imitax.load(demos), tmp_path / "here" / "demos.hdf5")
+    monkeypatch.chdir(tmp_path / "here")
+    imitax.train(BC, demos="demos.hdf5", out=tmp_path / "run", **OFFLINE)
+    monkeypatch.chdir(tmp_path / "there")
+    with pytest.raises(DataError, match=r"are not at demos\.hdf5, seen from the current folder, any more"):
+        imitax.resume(tmp_path / "run", steps=40)
+    assert imitax.resume(tmp_path / "run", steps=40, demos="../here/demos.hdf5").summary["steps"] == 40
