@@ -107,7 +107,7 @@ def trained(module, cfg, updates, batch_size=128):
 def test_two_modes_and_a_jump():
     rate = OptimizerConfig(lr=3e-3)
     small = ibc.Config(
-        energy=EnergyConfig((64, 64)),
+        energy=EnergyConfig((64, 64), residual=True),
         policy=PolicyConfig((32, 32)),
         energy_optimizer=rate,
         policy_optimizer=rate,
