@@ -57,11 +57,9 @@ class BoxActions:
         """
         low, high = (tuple(float(x) for x in side) for side in (low, high))
         if any(not a < b for a, b in zip(low, high, strict=True)):
-            odd = ", ".join(str(i) for i, (a, b) in enumerate(zip(low, high, strict=True)) if not a < b)
-            raise ConfigError(
-                f"action bounds must be low < high, got {_in_words((low, high))}: leave dimension {odd} out of actions "
-                "if it never changes"
-            )
+            same = ", ".join(str(i) for i, (a, b) in enumerate(zip(low, high, strict=True)) if a == b)
+            do = f": dimension {same} never changes, leave it out of actions" if same else ""
+            raise ConfigError(f"action bounds must be low < high, got {_in_words((low, high))}{do}")
         open_low, open_high = (tuple(not abs(x) < LARGEST_BOUND for x in side) for side in (low, high))
         ranges = list(map(_guess, low, high, open_low, open_high))
         return cls(tuple(a for a, _ in ranges), tuple(b for _, b in ranges), open_low, open_high)

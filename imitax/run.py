@@ -32,7 +32,7 @@ from imitax.notebooks import html_table
 from imitax.observation_spaces import as_batch
 from imitax.observations import Misfit, count
 from imitax.record import seed_folder
-from imitax.run_config import facts, read_config, read_summary, same_env, task_of
+from imitax.run_config import facts, read_config, read_summary, same_env, same_id, task_of
 from imitax.seeding import Purpose
 from imitax.selection import PolicyChoice, kept
 from imitax.selection.choice import EPISODES, Candidates, select
@@ -110,7 +110,7 @@ class Run:
             return self._task
         env_id, kwargs = self.config["env"]["id"], self.config["env"]["kwargs"]
         if self._env is not None:
-            return Task.create(self._env, kwargs if self._env == env_id else None)
+            return Task.create(self._env, kwargs if same_id(self._env, env_id) else None)
         if env_id is None:
             return task_of(self.config["env"])
         if not self.config["training"]["env"]:

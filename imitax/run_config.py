@@ -1,5 +1,6 @@
 """The config of a run's folder: read, checked, and what is worth knowing of the run at a glance."""
 
+import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -55,8 +56,15 @@ def task_of(env: Mapping[str, Any]) -> Task:
 
 def same_env(env_id: Any, kwargs: Any, task: Task) -> bool:
     """Whether a task is the environment of this id and these arguments, as a file says them; modules do not count."""
-    ids = [str(name or "").rpartition(":")[2] for name in (env_id, task.env_id)]
-    return ids[0] == ids[1] and plain(kwargs or {}, exact=True) == plain(task.env_kwargs, exact=True)
+    return same_id(env_id, task.env_id) and plain(kwargs or {}, exact=True) == plain(task.env_kwargs, exact=True)
+
+
+def same_id(one: Any, other: Any) -> bool:
+    """Whether two ids name one environment: modules do not count, nor versions where one of them has none."""
+    ids = [str(name or "").rpartition(":")[2] for name in (one, other)]
+    names = [re.sub(r"-v\d+$", "", name) for name in ids]
+    without = [name for id, name in zip(ids, names, strict=True) if id == name]
+    return ids[0] == ids[1] or (names[0] == names[1] and bool(without))
 
 
 @contextmanager

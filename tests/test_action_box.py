@@ -54,5 +54,5 @@ def test_the_caller_gets_an_array_of_its_own():
 
 
 def test_a_dimension_that_never_changes():
-    with pytest.raises(ConfigError, match=r"must be low < high, .*leave dimension 1 out of actions"):
+    with pytest.raises(ConfigError, match=r"must be low < high, .*: dimension 1 never changes, leave it out"):
         BoxActions.of((-1.0, 2.0), (1.0, 2.0))

@@ -144,6 +144,8 @@ def test_another_environment_has_no_share_of_the_demonstrations(learned, monkeyp
 def test_an_environment_is_told_by_its_id_and_arguments():
     task = dataclasses.replace(Task.create(toy.ENV), env_id="A-v0", env_kwargs={"limit": (0.5, np.inf)})
     assert same_env("module:A-v0", {"limit": [0.5, float("inf")]}, task)
+    assert same_env("A", {"limit": [0.5, float("inf")]}, task)
+    assert not same_env("A-v1", {"limit": [0.5, float("inf")]}, task)
     assert not same_env("B-v0", {"limit": [0.5, float("inf")]}, task)
     assert not same_env("A-v0", {"limit": [0.5, 1.0]}, task)
     assert not same_env("A-v0", None, task)

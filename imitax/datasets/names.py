@@ -27,5 +27,5 @@ EPISODES = ("episode", "episodes", "episode_id", "episode_ids", "episode_index",
 def warn_unread(key: str, given: Iterable[object]) -> None:
     """Say that an array is missing where another has nearly its name."""
     known = {name for names in NAMES.values() for name in names}
-    for near in get_close_matches(key, [str(name) for name in given if name not in known]):
-        warnings.warn(DataWarning(f"there are no {key}, and {near} is not read: rename it if it is them"), stacklevel=2)
+    for near in get_close_matches(key, [str(name) for name in given if name not in known], cutoff=0.82):
+        warnings.warn(DataWarning(f"there are no {key}: if {near} holds them, call it {key}"), stacklevel=2)

@@ -10,7 +10,7 @@ import gymnasium as gym
 import jax
 import numpy as np
 
-from imitax.envs.faults import own_place
+from imitax.envs.faults import advice
 from imitax.errors import EnvError
 from imitax.observation_spaces import checked, of_space, parts
 from imitax.observations import Misfit, kind_of
@@ -153,10 +153,7 @@ class Guard:
         except FIRST_USE as e:
             self.episodes = max(self.episodes, 1)
             what = f"{type(e).__name__}: {' '.join(str(e).split())}"
-            place = own_place(e)
-            if place is not None and "to unpack" not in what:
-                wanted = f"raised by the environment's own code, {place}"
-            raise self.problem(what, wanted) from e
+            raise self.problem(what, advice(e, wanted)) from e
 
     def _observation(self, obs: Any) -> Any:
         """The observation as float32; the type of an array is looked at in a reset and a first step."""

@@ -1,5 +1,5 @@
 """The implicit policy: a function f(s, a) that is high for the expert's actions (minus the energy of Florence et al.
-2021), its search for the highest, and the amortised policy that was trained to follow it.
+2021), its search for the highest, and the amortised policy beside it.
 
 Actions enter f in unit coordinates, [-1, 1] over the range that is searched.
 """
@@ -137,8 +137,8 @@ def f_of(energy: Energy, actor: TanhGaussian, obs: Obs, searched: ActionRange) -
 class EnergyActor(eqx.Module):
     """The implicit policy and its amortised companion, with the interface of `TanhGaussian`.
 
-    The mode is a search with a fixed key, the same for every state: it depends on the state alone. A sample is the
-    same search under the caller's key, ending with a draw by exp f in place of the best.
+    The mode is a search with a fixed key, the same for every state: it depends on the state alone. A sample is a
+    search under the caller's key, ending with a draw by exp f in place of the best.
     """
 
     energy: Energy
@@ -185,7 +185,8 @@ class EnergyActor(eqx.Module):
         def actor(key: PRNGKeyArray) -> Float[Array, "N A"]:
             one = jax.tree.map(lambda x: x[None], obs)
             a = draw_actions(self.amortised, one, self.inference.actor_samples, key)[0]
-            a = a.at[0].set(self.amortised.mode(one)[0]) if greedy else a
+            if greedy or len(a) > 1:
+                a = a.at[0].set(self.amortised.mode(one)[0])
             return jnp.clip(self.range.unit(a), -1, 1)
 
         unit = self.inference.search(self.at_one(obs), actor, self.spec.action_dim, key, greedy=greedy)

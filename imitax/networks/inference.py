@@ -63,11 +63,12 @@ class Inference:
     samples: Count = 256
     """N, uniform actions that dfo and langevin start from."""
     actor_samples: Count = 32
-    """Actions of the amortised policy that actor_polish starts from; for the deterministic action its mode is one."""
+    """Actions of the amortised policy that actor_polish starts from, its mode one of them. A sampled action starts
+    from a sample where there is but one."""
     actor_steps: CountOrZero = 0
     """Steps of actor_polish's chain; 0 takes the best of the amortised policy's actions as they are."""
-    actor_first: float = 0.5
-    """Step size of the first of them."""
+    actor_first: float | None = None
+    """Step size of the first of them; None is that of `langevin`."""
     iterations: CountOrZero = 3
     """Rounds of dfo: resample in proportion to exp f, add noise, clip."""
     noise: float = 0.33
@@ -75,7 +76,7 @@ class Inference:
     shrink: float = 0.5
     """Factor of that noise from one round to the next."""
     langevin: Langevin = field(default_factory=Langevin)
-    """The chain of langevin, and of actor_polish but for its number of steps and its first step size."""
+    """The chain of langevin, and of actor_polish but for their number and the first step size."""
     polish: float = 1e-5
     """Step size at which langevin's second chain starts; it ends at `langevin.last`."""
 
@@ -104,7 +105,8 @@ class Inference:
         """
         k_start, k_search, k_polish, k_draw = jr.split(key, 4)
         if self.kind == "actor_polish":
-            chain = replace(self.langevin, iterations=self.actor_steps, first=self.actor_first)
+            first = self.langevin.first if self.actor_first is None else self.actor_first
+            chain = replace(self.langevin, iterations=self.actor_steps, first=first)
             a = chain(f, actor(k_start), k_search)
         else:
             a = jr.uniform(k_start, (self.samples, dims), minval=-1, maxval=1)

@@ -201,14 +201,14 @@ def describe_run(setup: Setup, preset: str) -> dict[str, Any]:
 
 def finish(setup: Setup, checkpoint: Checkpoint | None, callbacks: Sequence[Callback]) -> Run:
     """Run the loop, then write what comes of it: summary, figures, result lines, a selected policy."""
-    summary = setup.folder / SUMMARY
+    summary, signals = setup.folder / SUMMARY, Signals()
     if not (summary.exists() and read_json(summary)["steps"] == setup.training.steps):
         if not setup.training.quiet:
             print(f"run: {from_here(setup.folder)}", file=sys.stderr)
-        with locked(setup.folder), Signals() as signals:
+        with locked(setup.folder), signals:
             summarise_run(setup, train_loop(setup, checkpoint, callbacks, signals))
-        if signals.caught:
-            signals.end(setup.folder, None)
     task = setup.task.single or setup.task
     select_policy(setup.folder, setup.training.select, task, setup.data.demos)
+    if signals.caught:
+        signals.end(setup.folder, None)
     return Run(setup.folder, task=task, measured=setup.measured)

@@ -36,7 +36,7 @@ class Signals:
     def note(self, number: int, frame: FrameType | None) -> None:
         """Note a signal."""
         self.caught = number
-        print("imitax: a checkpoint is written after these updates; again to end at once", file=sys.stderr, flush=True)
+        print("imitax: a checkpoint or the results come first; again to end at once", file=sys.stderr, flush=True)
         self.__exit__()
 
     def end(self, folder: Path, step: int | None) -> NoReturn:

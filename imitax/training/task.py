@@ -77,7 +77,8 @@ def registered_task(env: str, options: Training, data: list[Dataset]) -> tuple[T
         if not kwargs and one.env_kwargs and bare(one.env_id) == bare(env):
             kwargs = from_file(bare(env), one.env_kwargs, one.name)[1]
             say(options, f"{env} is made with {kwargs_json(kwargs)}, as {one.name} says")
-    return Task.create(env, kwargs), replace(options, env=env, env_kwargs=kwargs)
+    task = Task.create(env, kwargs)
+    return task, replace(options, env=task.env_id, env_kwargs=kwargs)
 
 
 def naming(data: list[Dataset]) -> Dataset | None:

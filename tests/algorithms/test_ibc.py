@@ -17,12 +17,14 @@ from imitax import cli
 from imitax.agents.start import Start
 from imitax.algorithms import bc, ibc
 from imitax.choices.gradient_penalty import GradientPenalty
+from imitax.choices.negatives import Negatives
 from imitax.errors import ConfigError
 from imitax.learner import OptimizerConfig
 from imitax.networks import (
     Energy,
     EnergyConfig,
     Inference,
+    Langevin,
     Normalizer,
     PolicyConfig,
 )
@@ -72,6 +74,35 @@ def test_a_residual_is_the_ratio_to_the_amortised_policy():
     np.testing.assert_allclose(loss, ibc.info_nce(network[:, 0], network[:, 1:]).mean(), rtol=1e-4)
     logp = state.actor.net.log_prob(obs, action)
     np.testing.assert_allclose(metrics["f_expert"], (network[:, 0] + logp).mean(), rtol=1e-3)
+
+
+def without_network(head, **cfg):
+    """A state of which f is the amortised policy's log-density alone."""
+    cfg = ibc.Config(energy=EnergyConfig((8,), residual=True), policy=head, **cfg)
+    state = ibc.init(cfg, Start(SPEC, Normalizer.identity(3), jr.key(0)))
+    zero = jax.tree.map(lambda x: jnp.zeros_like(x) if eqx.is_array(x) else x, state.energy.net)
+    return cfg, eqx.tree_at(lambda s: (s.energy.net, s.ema_energy), state, (zero, zero))
+
+
+def test_a_chain_of_counter_examples_climbs_the_whole_of_f():
+    """Of the network alone, which is 0 here, it would stay uniform."""
+    chain = Langevin(iterations=60, first=1e-3, last=2e-4, noise=0.0)
+    negatives = Negatives("langevin", count=4, langevin=chain)
+    cfg, state = without_network(PolicyConfig((8,), log_std_max=-2.0), negatives=negatives)
+    obs = jr.normal(jr.key(1), (6, 3))
+    mode = state.searched.unit(state.actor.net.mode(obs))
+    shown = ibc.candidates(state, state.actor.net, obs, jnp.zeros((6, 2)), cfg, jr.key(2))
+    assert float(jnp.abs(shown.unit[:, 1:] - mode[:, None]).mean()) < 0.1
+
+
+def test_the_default_search_stays_at_the_mode_and_a_sample_does_not():
+    _, state = without_network(PolicyConfig((8,), log_std_min=-1.0))
+    obs = jr.normal(jr.key(1), (40, 3))
+    policy = ibc.policy(state)
+    mode = state.actor.net.mode(obs)
+    np.testing.assert_allclose(policy.act(obs, jr.key(0), "mode"), mode, atol=0.01)  # of the tanh's density
+    spread = np.asarray(policy.act(obs, jr.key(0), "sample")) - np.asarray(mode)
+    assert spread.std() > 0.1
 
 
 def two_modes(count, rng):

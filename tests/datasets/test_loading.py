@@ -80,5 +80,5 @@ def test_short_names_and_misspelt_ones():
     short = {"obs": FLAT["observations"], "act": FLAT["actions"], "rew": FLAT["rewards"]}
     flags = {key: FLAT[key] for key in ("terminals", "timeouts")}
     assert_same(load(short | flags), load(FLAT))
-    with pytest.warns(DataWarning, match="there are no actions, and actoins is not read"):
+    with pytest.warns(DataWarning, match="there are no actions: if actoins holds them, call it actions"):
         assert not load({"obs": FLAT["observations"], "actoins": FLAT["actions"]} | flags).has_actions

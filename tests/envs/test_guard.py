@@ -163,7 +163,31 @@ def test_an_old_interface_within_a_wrapper_of_the_users():
 
     guard = Guard(Wrapper(Old()))
     guard.reset(seed=0)
-    with pytest.raises(EnvError, match=r"to unpack.*; step must return obs, reward, terminated, truncated, info"):
+    with pytest.raises(EnvError, match=r"to unpack.*; step must return obs, .*; raised at .*test_guard.py, line"):
+        guard.step(ACTION)
+
+
+def test_an_old_reset_within_a_wrapper_of_the_users():
+    class Old(toy.Counter):
+        def reset(self):
+            return ONE
+
+    class Wrapper(gym.Wrapper):
+        def reset(self, **options):
+            return self.env.reset(**options)
+
+    with pytest.raises(EnvError, match=r"'seed'; reset must take a seed: .*; raised at .*test_guard.py, line \d+$"):
+        Guard(Wrapper(Old())).reset(seed=0)
+
+
+def test_a_fault_deep_in_a_library_is_told_by_the_users_line():
+    class Faulty(toy.Counter):
+        def step(self, action):
+            np.linalg.solve(np.zeros((2, 2)), np.zeros(3))
+
+    guard = Guard(Faulty())
+    guard.reset(seed=0)
+    with pytest.raises(EnvError, match=r"own code, .*test_guard.py, line \d+$"):
         guard.step(ACTION)
 
 

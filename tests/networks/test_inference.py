@@ -46,6 +46,15 @@ def test_polishing_starts_at_the_actor():
     assert min(abs(found - starts[3]), abs(found - starts[4])) < 1e-6  # -0.54 or -0.46
 
 
+def test_polishing_has_a_first_step_of_its_own():
+    """One step of eta / 2 times a slope of 1; without `actor_first` it is that of the chain."""
+    search = Inference("actor_polish", actor_steps=1, langevin=Langevin(first=0.2, last=0.0, noise=0.0))
+    for first, moved in ((None, 0.1), (0.05, 0.025)):
+        one = replace(search, actor_first=first)
+        found = one.search(lambda a: a.sum(-1), lambda _: jnp.zeros((1, 1)), 1, jr.key(0), greedy=True)
+        np.testing.assert_allclose(found, [moved], rtol=1e-5)
+
+
 def test_langevin_steps_by_hand():
     """eta = (0.5, 0.125 + ..., last), a slope of 1, moves cut at `move` and positions at the box's edge."""
     chain = Langevin(iterations=3, first=0.5, last=0.1, power=2.0, noise=0.0, move=0.2)

@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import gymnasium as gym
@@ -14,10 +15,12 @@ import toy
 from interrupted import Interrupted, assert_equal_runs, stop_at
 
 import imitax
-from imitax.algorithms import adversarial, bc, sac
+from imitax.algorithms import adversarial, bc, ibc, sac
 from imitax.checkpoint import checkpoints
 from imitax.datasets import save_d4rl
 from imitax.errors import CheckpointError, ConfigError, DataError
+from imitax.files import read_json, write_json
+from imitax.networks import EnergyConfig, Inference
 
 pytestmark = pytest.mark.usefixtures("no_figures")
 
@@ -241,3 +244,30 @@ def test_a_relative_path_is_seen_from_where_one_stands(tmp_path, monkeypatch, de
     with pytest.raises(DataError, match=r"are not at demos\.hdf5, seen from the current folder, any more"):
         imitax.resume(tmp_path / "run", steps=40)
     assert imitax.resume(tmp_path / "run", steps=40, demos="../here/demos.hdf5").summary["steps"] == 40
+
+
+def test_an_ibc_run_of_an_older_version_goes_on_as_it_was(tmp_path, demos):
+    """Its config lacks what its amortised policy is trained by, and where its energy and its search differ."""
+    head = toy.shrink(ibc.PRESETS["cleanil"]).policy
+    cfg = ibc.Config(
+        energy=EnergyConfig((8,)), amortised="energy", inference=Inference("actor_polish", actor_samples=4)
+    )
+    cfg = replace(toy.shrink(cfg), policy=head)
+    length = COMMON | {"steps": 20, "eval_every": 10, "checkpoint_every": 10}
+    imitax.train(cfg, demos=demos, out=tmp_path / "whole", **length)
+    with pytest.raises(Interrupted):
+        imitax.train(cfg, demos=demos, out=tmp_path / "cut", callbacks=[stop_at(20)], **length)
+    config = read_json(tmp_path / "cut" / "config.json")
+    del config["config"]["amortised"], config["config"]["energy"]["residual"]
+    del config["config"]["inference"]["actor_first"]
+    write_json(tmp_path / "cut" / "config.json", config)
+    imitax.resume(tmp_path / "cut", demos=demos)
+    assert_equal_runs(tmp_path / "whole", tmp_path / "cut")
+
+
+def test_an_environment_keeps_the_version_that_it_began_with(tmp_path, demos, monkeypatch):
+    run = imitax.train(BC, demos=demos, out=tmp_path / "run", **OFFLINE | {"env": toy.ENV})
+    assert run.config["training"]["env"] == toy.ENV
+    with pytest.warns(UserWarning, match="latest versioned environment"):
+        run = imitax.train(BC, demos=demos, out=tmp_path / "bare", **OFFLINE | {"env": toy.ENV.removesuffix("-v0")})
+    assert run.config["training"]["env"] == run.config["env"]["id"] == toy.ENV

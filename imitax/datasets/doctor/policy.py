@@ -63,7 +63,7 @@ def several_ways(rows: Rows) -> Finding:
     text = f"at {share:.0%} of the states, like states have two kinds of actions"
     if share < 0.1:
         return Finding("several ways", "good", text, {"share": share})
-    text += ": a Gaussian policy takes their mean, which nobody did; try ibc"
+    text += ": a Gaussian policy takes their mean, which nobody did; try ibc with --inference.kind dfo"
     return Finding("several ways", "look", text, {"share": share})
 
 
