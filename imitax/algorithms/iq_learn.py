@@ -56,7 +56,7 @@ from imitax.choices.terminal import Terminal, require_implied_rewards
 from imitax.errors import ConfigError
 from imitax.learner import OptimizerConfig
 from imitax.networks import Critic, CriticConfig, PolicyConfig
-from imitax.settings import INLINE, Count, settings
+from imitax.settings import INLINE, Count, ShareAboveZero, settings
 from imitax.types import Batch, Metrics, Transition, concat
 
 _AGENT = SoftActorCritic(
@@ -83,6 +83,9 @@ class Config:
     """Of the critics, between expert and replay transitions."""
     held_out_penalty: HeldOutPenalty = HeldOutPenalty()
     """Of the critics, where they overfit."""
+    horizon_share: ShareAboveZero | None = 0.2
+    """Where the environment's time limit is within the horizon 1 / (1 - gamma) and no demonstration terminates, the
+    horizon becomes this share of the limit, or 10 steps if that is more. None leaves gamma as it is."""
     regime: Literal["online", "offline"] = "online"
     """online: with an environment, whose transitions are the replay. offline: demonstrations alone."""
     divergence: Divergence = Divergence("chi2", scale=0.5)
@@ -130,6 +133,7 @@ _PAPER = Config(
     replay=Replay(warmup_steps=0),
     normalize_obs=False,
     held_out_penalty=OFF,
+    horizon_share=None,
     batch_size=256,
 )
 
@@ -144,6 +148,7 @@ _CLONE = replace(
 _OFFLINE = Config(
     agent=_CLONE,
     held_out_penalty=OFF,
+    horizon_share=None,
     regime="offline",
     on="expert",
     value_term="value_expert",
@@ -165,6 +170,7 @@ PRESETS = {
         value_term="value_expert",
         value_entropy=False,
         held_out_penalty=OFF,
+        horizon_share=None,
         divergence=Divergence("chi2", scale=0.25),
         batch_size=256,
         gradient_penalty=GradientPenalty("hinge", weight=20.0, margin=1.0, norm="linf"),
@@ -185,6 +191,7 @@ def needs(cfg: Config) -> Needs:
         expert=True,
         actions=not cfg.inferred.infer_actions,
         held_out=cfg.held_out_penalty.held_out(cfg.inferred) if cfg.regime == "online" else "",
+        horizon_share=cfg.horizon_share,
         without_actions=CRITIC_NEEDS_ACTIONS if cfg.regime == "online" else alone,
         initial=cfg.value_term == "v0",
         env=cfg.regime == "online",

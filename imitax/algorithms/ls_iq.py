@@ -43,7 +43,7 @@ from imitax.choices.terminal import Terminal, require_implied_rewards
 from imitax.errors import ConfigError
 from imitax.learner import OptimizerConfig
 from imitax.networks import Critic, CriticConfig
-from imitax.settings import INLINE, Count, settings
+from imitax.settings import INLINE, Count, ShareAboveZero, settings
 from imitax.types import Batch, Metrics, Transition, concat
 
 
@@ -68,6 +68,9 @@ class Config:
     """Of the critics, between expert and replay transitions."""
     held_out_penalty: HeldOutPenalty = HeldOutPenalty()
     """Of the critics, where they overfit."""
+    horizon_share: ShareAboveZero | None = 0.2
+    """Where the environment's time limit is within the horizon 1 / (1 - gamma) and no demonstration terminates, the
+    horizon becomes this share of the limit, or 10 steps if that is more. None leaves gamma as it is."""
     reward_expert: float = 2.0
     """r_E, reward of demonstrated steps: 1 / c, with the paper's c = 0.5."""
     reward_learner: float = -2.0
@@ -112,6 +115,7 @@ PRESETS = {
         expert_term="fix",
         learner_term="value",
         held_out_penalty=OFF,
+        horizon_share=None,
         normalize_obs=False,
         batch_size=256,
     ),
@@ -121,6 +125,7 @@ PRESETS = {
         reward_learner=0.0,
         clip=False,
         held_out_penalty=OFF,
+        horizon_share=None,
         normalize_obs=False,
     ),
 }
@@ -136,6 +141,7 @@ def needs(cfg: Config) -> Needs:
         expert=True,
         actions=not cfg.inferred.infer_actions,
         held_out=cfg.held_out_penalty.held_out(cfg.inferred),
+        horizon_share=cfg.horizon_share,
         without_actions=CRITIC_NEEDS_ACTIONS,
         env=True,
         absorbing=cfg.agent.terminal.samples_absorbing,

@@ -43,7 +43,7 @@ from imitax.choices.temperature import Temperature
 from imitax.choices.terminal import Terminal, require_implied_rewards
 from imitax.learner import OptimizerConfig
 from imitax.networks import CriticConfig
-from imitax.settings import INLINE, Count, settings
+from imitax.settings import INLINE, Count, ShareAboveZero, settings
 from imitax.types import Batch, Metrics, concat
 
 
@@ -70,6 +70,9 @@ class Config:
     """Of the critics, between demonstrated transitions and the replay's states with the policy's actions."""
     held_out_penalty: HeldOutPenalty = HeldOutPenalty()
     """Of the critics, where they overfit."""
+    horizon_share: ShareAboveZero | None = 0.2
+    """Where the environment's time limit is within the horizon 1 / (1 - gamma) and no demonstration terminates, the
+    horizon becomes this share of the limit, or 10 steps if that is more. None leaves gamma as it is."""
 
     def __post_init__(self):
         require_implied_rewards(self.agent.terminal)
@@ -88,6 +91,7 @@ PRESETS = {
         ),
         contrast=Contrast(),
         held_out_penalty=OFF,
+        horizon_share=None,
         gradient_penalty=GradientPenalty("hinge", weight=10.0, margin=200.0, at="both", norm="linf"),
     ),
 }
@@ -102,6 +106,7 @@ def needs(cfg: Config) -> Needs:
         expert=True,
         actions=not cfg.inferred.infer_actions,
         held_out=cfg.held_out_penalty.held_out(cfg.inferred),
+        horizon_share=cfg.horizon_share,
         without_actions=CRITIC_NEEDS_ACTIONS,
         env=True,
         absorbing=cfg.agent.terminal.samples_absorbing,

@@ -11,7 +11,20 @@ import toy
 
 import imitax
 from imitax import cli
-from imitax.algorithms import adversarial, bc, mopo, omlirl, rambo, recoil, rmirl, rmirl_implicit, sac
+from imitax.algorithms import (
+    adversarial,
+    bc,
+    iq_learn,
+    ls_iq,
+    mopo,
+    omlirl,
+    rambo,
+    recoil,
+    recoil_online,
+    rmirl,
+    rmirl_implicit,
+    sac,
+)
 from imitax.config import Training, override
 from imitax.datasets import Dataset, Episode, save_d4rl
 from imitax.envs import Recorded, recorded_task
@@ -299,6 +312,14 @@ def test_values_end_about_where_a_time_limit_does(steps, terminated, gamma, foun
     assert lowered.agent.gamma == pytest.approx(found)
     assert decided == ({"gamma": gamma} if found != gamma else {})
     assert with_horizon(lowered, *given) == (lowered, {})
+
+
+@pytest.mark.parametrize("module", [iq_learn, ls_iq, recoil_online])
+def test_implicit_rewards_have_the_rule_in_our_presets_alone(module):
+    short = limited(100), episodes(False), Training(quiet=True)
+    found = {name: with_horizon(cfg, module.needs(cfg), *short)[0].agent.gamma for name, cfg in module.PRESETS.items()}
+    assert found.pop("default") == found.pop("observations") == pytest.approx(0.95)
+    assert set(found.values()) == {0.99}
 
 
 def limited(steps):
