@@ -58,7 +58,3 @@ class DataWarning(UserWarning):
 
     def __init__(self, *args: object):
         super().__init__(*(printable(a, keep="\n") if isinstance(a, str) else a for a in args))
-
-
-NO_ARRAY = (TypeError, ValueError, OverflowError, RuntimeError)
-"""What NumPy raises for what is no array. RuntimeError is PyTorch's, for tensors that have a gradient."""

@@ -15,6 +15,8 @@ from imitax.spaces import IMAGE_DIMENSIONS, ObservationSpace
 
 INDEX = "_index_"
 """What Minari's files put in front of the position in a tuple."""
+NO_ARRAY = (TypeError, ValueError, OverflowError, RuntimeError)
+"""What NumPy raises for what is no array. RuntimeError is PyTorch's, for tensors that have a gradient."""
 
 
 class Misfit(ValueError):
@@ -145,7 +147,7 @@ def stored(value: Any, name: str = "observation") -> Any:
             kept = np.int32 if array.ndim == 1 and array.dtype.kind in "iu" else np.float32
         with np.errstate(over="ignore"):  # what float32 cannot hold becomes infinity, and validation reports that
             array = np.array(array, kept, order="C")
-    except (TypeError, ValueError, RuntimeError) as error:  # RuntimeError: PyTorch's, for tensors with a gradient
+    except NO_ARRAY as error:
         do = "leave them out, or encode them as numbers"
         raise Misfit(name, f"are not an array of numbers: {error}; {do}") from error
     array.setflags(write=False)
@@ -169,7 +171,7 @@ def by_leaf(rows: list[Any], name: str) -> Any:
         return tuple(by_leaf([row[i] for row in rows], f"{name}.{i}") for i in range(len(first)))
     try:
         return np.asarray(rows)
-    except (TypeError, ValueError, RuntimeError) as error:
+    except NO_ARRAY as error:
         raise Misfit(name, f"are not an array of numbers: {error}") from error
 
 

@@ -10,8 +10,8 @@ from imitax.datasets.faults import Mend
 from imitax.datasets.flags import flags, numbers
 from imitax.datasets.leaves import as_observations, check_alike, check_final, grouped, is_pytree, same_rows
 from imitax.datasets.names import EPISODES, NAMES, OBSERVED, warn_unread
-from imitax.errors import NO_ARRAY, DataError
-from imitax.observations import count, joined, rows
+from imitax.errors import DataError
+from imitax.observations import NO_ARRAY, count, joined, rows
 
 
 def split(

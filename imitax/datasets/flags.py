@@ -5,7 +5,8 @@ from typing import Any
 
 import numpy as np
 
-from imitax.errors import NO_ARRAY, DataError
+from imitax.errors import DataError
+from imitax.observations import NO_ARRAY
 
 WORDS = {
     **dict.fromkeys(("true", "t", "yes", "y", "1", "1.0"), True),

@@ -4,7 +4,8 @@ from typing import Any
 
 import numpy as np
 
-from imitax.errors import NO_ARRAY, DataError
+from imitax.errors import DataError
+from imitax.observations import NO_ARRAY
 
 
 def as_rows(value: Any, name: str, ndim: int) -> np.ndarray:

@@ -36,7 +36,7 @@ def test_the_implicit_density_integrates_to_one(residual):
     action = jnp.linspace(-0.1, 1.0, 2001)
     logp = model.log_prob(jnp.full((2001, 1), 0.7), action[:, None])
     assert float(logp.max() - logp.min()) > 0.5
-    assert np.trapezoid(np.exp(logp), action) == pytest.approx(1.0, abs=0.1)  # 2,048 samples
+    assert np.trapezoid(np.exp(logp), action) == pytest.approx(1.0, abs=0.1 if residual else 0.05)
 
 
 def test_a_residual_adds_to_the_amortised_log_density():

@@ -265,7 +265,7 @@ def test_an_ibc_run_of_an_older_version_goes_on_as_it_was(tmp_path, demos):
     assert_equal_runs(tmp_path / "whole", tmp_path / "cut")
 
 
-def test_an_environment_keeps_the_version_that_it_began_with(tmp_path, demos, monkeypatch):
+def test_an_environment_keeps_the_version_that_it_began_with(tmp_path, demos):
     run = imitax.train(BC, demos=demos, out=tmp_path / "run", **OFFLINE | {"env": toy.ENV})
     assert run.config["training"]["env"] == toy.ENV
     with pytest.warns(UserWarning, match="latest versioned environment"):
