@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import jax.random as jr
 from jaxtyping import Array, Float, PRNGKeyArray
 
-from imitax.agents.actor_critic import ActorCritic, SoftActorCritic, follow, improve
+from imitax.agents.actor_critic import ActorCritic, SoftActorCritic, actor_loss, follow, masked_mean
 from imitax.networks import Critic, PolicyHead
 from imitax.settings import Count, NonNegative, Positive, Share, settings
 from imitax.types import Metrics, Transition
@@ -35,6 +35,9 @@ class PolicyUpdate:
     cloned (CleanIL: 0.1)."""
     noise_share: Share = 0.5
     """Share of the batch, its last transitions, whose actions get noise; demonstrations stand first."""
+    cloning: NonNegative = 0.0
+    """sac: weight of `-log pi(a|s)` of demonstrated actions, which is added to its loss (Nair et al. 2018,
+    arXiv:1709.10089, without their filter). awr and bc clone them already, and have no use for it."""
 
     @property
     def box_only(self) -> str:
@@ -100,25 +103,54 @@ def cloning_loss(
     }
 
 
+def climbing_loss(
+    actor: PolicyHead,
+    agent: ActorCritic,
+    t: Transition,
+    demonstrated: int,
+    cfg: PolicyUpdate,
+    key: PRNGKeyArray,
+) -> tuple[Float[Array, ""], Metrics]:
+    """Soft actor-critic's loss of the policy, and the cloning of demonstrated actions beside it.
+
+    Args:
+        actor: the network that the gradient is for.
+        agent: gives the critic and the temperature.
+        t: transitions with normalised observations; absorbing ones do not count.
+        demonstrated: how many of them, the first ones, are demonstrated.
+        cfg: gives the weight of cloning.
+        key: of the policy's actions.
+    """
+    mask = 1.0 - t.absorbing  # [B]
+    loss, metrics = actor_loss(actor, agent.critic.net, t.obs, mask, agent.temperature.net(), key)
+    if not cfg.cloning:
+        return loss, metrics
+    nll = -actor.log_prob(t.obs, t.action)  # [B]
+    cloning = masked_mean(nll, mask * (jnp.arange(len(t)) < demonstrated))
+    return loss + cfg.cloning * cloning, metrics | {"nll": jnp.broadcast_to(cloning, nll.shape)}
+
+
 def extract(
     agent: ActorCritic,
     t: Transition,
-    cfg: SoftActorCritic,
-    update: PolicyUpdate,
+    demonstrated: int,
+    cfg: tuple[SoftActorCritic, PolicyUpdate],
     key: PRNGKeyArray,
     baseline: Float[Array, "B"] | None = None,
 ) -> tuple[ActorCritic, Metrics]:
-    """The rest of an update after the critic's own step, the policy by the loss of `update`.
+    """The rest of an update after the critic's own step: policy, temperature, moving average, target critic.
 
     Args:
         agent: after the critic's step.
         t: transitions with normalised observations.
-        cfg: of the agent.
-        update: the policy's loss.
+        demonstrated: how many of them, the first ones, are demonstrated.
+        cfg: of the agent and of the policy's loss.
         key: of the policy's loss.
         baseline: as of `cloning_loss`.
     """
+    soft, update = cfg
     if update.kind == "sac":
-        return improve(agent, t, cfg, key)
-    actor, metrics = agent.actor.descend(cloning_loss, agent.critic.net, t, update, key, baseline)
-    return follow(agent, actor, metrics, 1.0 - t.absorbing, cfg)
+        actor, metrics = agent.actor.descend(climbing_loss, agent, t, demonstrated, update, key)
+    else:
+        actor, metrics = agent.actor.descend(cloning_loss, agent.critic.net, t, update, key, baseline)
+    return follow(agent, actor, metrics, 1.0 - t.absorbing, soft)

@@ -2,16 +2,16 @@
 
     critic  min_Q  -E_E[phi(r)] + E_D[V(s) - gamma V(s')],   r = Q(s, a) - gamma V(s'),  V(s) = Q(s, a') - alpha log pi
             phi(r) = -f*(-r); chi2: r - r^2 / (4 a)
-    policy  max_pi E[V(s)]
+    policy  max_pi E[V(s)] + c E_E[log pi(a|s)]
 
 E_D[V(s) - gamma V(s')] is (1 - gamma) E[V(s_0)] on any data D from the same initial states: the learner's mean reward
 and entropy bonus. Solved for Q, the loss is -D_f(learner || expert) + alpha H, and the policy maximises it. `on: both`
 takes chi2's penalty r^2 / (4 a) on expert and replay instead of the expert alone, and r lies within +-4 a.
 
 Order of one update: critic, then policy, temperature and target; between chunks comparisons with held-out
-demonstrations. With an environment the policy is soft actor-critic's, on expert and replay states. Offline there are
-the demonstrations alone: both expectations are theirs, and the policy is cloned from them with weights of its
-advantages, or again climbs the critic.
+demonstrations. With an environment the policy is soft actor-critic's, on expert and replay states, and clones the
+expert's actions beside. Offline there are the demonstrations alone: both expectations are theirs, and the policy is
+cloned from them with weights of its advantages, or again climbs the critic.
 
 Differs from the paper: V(s) is each critic's own and the bootstrapped V(s') the minimum of all, where the official code
 takes the minimum for both (with its single critic they are the same). `on: both` has the actions of the replay, the
@@ -20,14 +20,14 @@ demonstrations start from, as the paper does; the official code averages over al
 treatments beside the paper's mask: `absorbing`, and `closed_form` as in `agents/implied_reward.py`. The paper has no
 offline experiment with continuous actions: cloning by advantage and the gradient penalty between demonstrated and the
 policy's actions are CleanIL's. The penalty that follows held-out demonstrations is ours (`agents/held_out_penalty.py`,
-a last term of the critic's loss, online); `default` alone has it. The presets `paper` differ from the official defaults
-in two things: updates begin with the first chunk of steps (there after 1,280, like here the policy's own), and weights
-start uniform (there orthogonal, biases zero).
+a last term of the critic's loss, online), and so is c, 0 in the paper; `default` alone has both. The presets `paper`
+differ from the official defaults in two things: updates begin with the first chunk of steps (there after 1,280, like
+here the policy's own), and weights start uniform (there orthogonal, biases zero).
 """
 
 # Over 250 lines: two losses, online and offline.
 
-from dataclasses import field, replace
+from dataclasses import replace
 from typing import Annotated, Literal
 
 import jax.numpy as jnp
@@ -61,6 +61,7 @@ from imitax.types import Batch, Metrics, Transition, concat
 
 _AGENT = SoftActorCritic(
     ema=0.999,
+    policy=PolicyConfig(action_clip=0.01),
     critic=CriticConfig(layer_norm=True),
     critic_optimizer=OptimizerConfig(),
     terminal=Terminal("absorbing"),
@@ -99,7 +100,7 @@ class Config:
     """V(s') is the critic's own and its gradient counts; otherwise it is the target network's."""
     value_entropy: bool = True
     """V(s) has the entropy bonus, as V(s') always has; CleanIL leaves it out."""
-    policy_update: PolicyUpdate = field(default_factory=PolicyUpdate)
+    policy_update: PolicyUpdate = PolicyUpdate(cloning=0.1)
     """How the policy follows the critic."""
 
     def __post_init__(self):
@@ -135,6 +136,7 @@ _PAPER = Config(
     held_out_penalty=OFF,
     horizon_share=None,
     batch_size=256,
+    policy_update=PolicyUpdate(),
 )
 
 _CLONE = replace(
@@ -158,7 +160,9 @@ _OFFLINE = Config(
 
 PRESETS = {
     "default": Config(),
-    "observations": Config(inferred=InferredActions(infer_actions=True), held_out_penalty=OFF),
+    "observations": Config(
+        inferred=InferredActions(infer_actions=True), held_out_penalty=OFF, policy_update=PolicyUpdate()
+    ),
     "paper": _PAPER,
     "paper-v0": replace(_PAPER, value_term="v0"),
     "offline": _OFFLINE,
@@ -306,7 +310,7 @@ def update(state: State, batch: Batch, cfg: Config, key: PRNGKeyArray) -> tuple[
     assert data.expert is not None
     critic, mc = state.agent.critic.descend(online_loss, state.agent, data, cfg, kc, state.held_out)
     agent, states = replace(state.agent, critic=critic), concat(data.expert, data.replay)
-    agent, ma = extract(agent, states, cfg.agent, cfg.policy_update, ka)
+    agent, ma = extract(agent, states, len(data.expert), (cfg.agent, cfg.policy_update), ka)
     return replace(state, agent=agent, inverse=inverse), mi | mc | ma
 
 
@@ -315,5 +319,5 @@ def offline_update(state: State, data: Batch, cfg: Config, kc: PRNGKeyArray, ka:
     assert data.expert is not None
     critic, mc = state.agent.critic.descend(offline_loss, state.agent, data, cfg, kc)
     agent = replace(state.agent, critic=critic)
-    agent, ma = extract(agent, data.expert, cfg.agent, cfg.policy_update, ka)
+    agent, ma = extract(agent, data.expert, len(data.expert), (cfg.agent, cfg.policy_update), ka)
     return replace(state, agent=agent), mc | ma

@@ -4,7 +4,7 @@ for Inverse Reinforcement Learning", arXiv:2303.00599), and SQIL (Reddy et al. 2
     expert  min_Q  E_E[(Q(s, a) - r_E - gamma V(s'))^2]        bootstrap
                    E_E[(Q(s, a) - r_E / (1 - gamma))^2]        fix
     replay  min_Q  E_B[(Q(s, a) - r_B - gamma V(s'))^2]
-    policy  max_pi E[V(s)]
+    policy  max_pi E[V(s)] + c E_E[log pi(a|s)]
 
 r_E = 1 / c and r_B = -1 / c. With both parts bootstrapped the implied reward is the mean of the two, weighted by the
 occupancies of expert and replay: within +-1 / c, and Q within +-1 / (c (1 - gamma)), to which V(s') is clipped. SQIL is
@@ -15,10 +15,10 @@ Order of one update: critic, then policy, temperature and target by soft actor-c
 between chunks comparisons with held-out demonstrations.
 
 Differs from the paper: the separate entropy critic of LS-IQ-H is left out. The penalty that follows held-out
-demonstrations is ours (`agents/held_out_penalty.py`, a last term of the critic's loss); `default` alone has it. In
-`learner_term: value` a transition of the expert into the end has the target r_B / (1 - gamma) too, where the official
-code has r_B. The preset `paper` begins with 10,000 random steps; the official code lets the untrained policy act, and
-trains the policy from step 15,000 on.
+demonstrations is ours (`agents/held_out_penalty.py`, a last term of the critic's loss), and so is cloning beside the
+critic, c; `default` alone has both. In `learner_term: value` a transition of the expert into the end has the target r_B
+/ (1 - gamma) too, where the official code has r_B. The preset `paper` begins with 10,000 random steps; the official
+code lets the untrained policy act, and trains the policy from step 15,000 on.
 """
 
 from dataclasses import replace
@@ -29,11 +29,12 @@ import jax.random as jr
 from jaxtyping import Array, Float, PRNGKeyArray
 
 from imitax.agents import critic_imitation
-from imitax.agents.actor_critic import ActorCritic, SoftActorCritic, critic_mask, improve, next_value
+from imitax.agents.actor_critic import ActorCritic, SoftActorCritic, critic_mask, next_value
 from imitax.agents.critic_imitation import State, compare
 from imitax.agents.held_out_penalty import OFF, HeldOutPenalty, HeldOutWeight, held_out_term
 from imitax.agents.implied_reward import half_means, policy_choices, step_share
 from imitax.agents.inferred_actions import CRITIC_NEEDS_ACTIONS, InferredActions, infer
+from imitax.agents.policy_extraction import PolicyUpdate, extract
 from imitax.agents.replay import Replay
 from imitax.algorithm import Needs, Schedule
 from imitax.choices.critic_penalty import critic_penalty
@@ -42,7 +43,7 @@ from imitax.choices.temperature import Temperature
 from imitax.choices.terminal import Terminal, require_implied_rewards
 from imitax.errors import ConfigError
 from imitax.learner import OptimizerConfig
-from imitax.networks import Critic, CriticConfig
+from imitax.networks import Critic, CriticConfig, PolicyConfig
 from imitax.settings import INLINE, Count, ShareAboveZero, settings
 from imitax.types import Batch, Metrics, Transition, concat
 
@@ -53,6 +54,7 @@ class Config:
 
     agent: Annotated[SoftActorCritic, INLINE] = SoftActorCritic(
         ema=0.999,
+        policy=PolicyConfig(action_clip=0.01),
         critic=CriticConfig(layer_norm=True),
         critic_optimizer=OptimizerConfig(),
         terminal=Terminal("closed_form"),
@@ -71,6 +73,8 @@ class Config:
     horizon_share: ShareAboveZero | None = 0.2
     """Where the environment's time limit is within the horizon 1 / (1 - gamma) and no demonstration terminates, the
     horizon becomes this share of the limit, or 10 steps if that is more. None leaves gamma as it is."""
+    policy_update: PolicyUpdate = PolicyUpdate(cloning=0.1)
+    """How the policy follows the critic."""
     reward_expert: float = 2.0
     """r_E, reward of demonstrated steps: 1 / c, with the paper's c = 0.5."""
     reward_learner: float = -2.0
@@ -102,7 +106,9 @@ class Config:
 
 PRESETS = {
     "default": Config(),
-    "observations": Config(inferred=InferredActions(infer_actions=True), held_out_penalty=OFF),
+    "observations": Config(
+        inferred=InferredActions(infer_actions=True), held_out_penalty=OFF, policy_update=PolicyUpdate()
+    ),
     "paper": Config(
         agent=SoftActorCritic(
             critic=CriticConfig(members=1),
@@ -115,6 +121,7 @@ PRESETS = {
         expert_term="fix",
         learner_term="value",
         held_out_penalty=OFF,
+        policy_update=PolicyUpdate(),
         horizon_share=None,
         normalize_obs=False,
         batch_size=256,
@@ -125,6 +132,7 @@ PRESETS = {
         reward_learner=0.0,
         clip=False,
         held_out_penalty=OFF,
+        policy_update=PolicyUpdate(),
         horizon_share=None,
         normalize_obs=False,
     ),
@@ -137,7 +145,7 @@ learner_term q and temperature 0.1. sqil: rewards 1 and 0."""
 def needs(cfg: Config) -> Needs:
     """Demonstrations with actions, and an environment."""
     return Needs(
-        box_only="",
+        box_only=cfg.policy_update.box_only,
         expert=True,
         actions=not cfg.inferred.infer_actions,
         held_out=cfg.held_out_penalty.held_out(cfg.inferred),
@@ -218,5 +226,6 @@ def update(state: State, batch: Batch, cfg: Config, key: PRNGKeyArray) -> tuple[
     kc, ka = jr.split(key)
     pair = (data.expert, data.replay)
     critic, mc = state.agent.critic.descend(critic_loss, state.agent, pair, cfg, kc, state.held_out)
-    agent, ma = improve(replace(state.agent, critic=critic), concat(data.expert, data.replay), cfg.agent, ka)
+    agent, states = replace(state.agent, critic=critic), concat(data.expert, data.replay)
+    agent, ma = extract(agent, states, len(data.expert), (cfg.agent, cfg.policy_update), ka)
     return replace(state, agent=agent, inverse=inverse), mi | mc | ma

@@ -216,7 +216,7 @@ def update(state: State, batch: Batch, cfg: Config, key: PRNGKeyArray) -> tuple[
     if cfg.policy_data == "expert":
         mix, baseline = data.expert, baseline[: len(data.expert)]
     agent = replace(state.agent, critic=critic)
-    agent, ma = extract(agent, mix, cfg.agent, cfg.policy_update, ka, baseline)
+    agent, ma = extract(agent, mix, len(data.expert), (cfg.agent, cfg.policy_update), ka, baseline)
     return State(agent, value, state.normalizer, inverse), mi | mv | mc | ma
 
 
@@ -228,7 +228,8 @@ def update_q(state: State, data: Batch, cfg: Config, kc: PRNGKeyArray, ka: PRNGK
         contrast_loss, state.agent, (data.expert, data.offline), (cfg.agent, cfg.contrast, cfg.gradient_penalty), kc
     )
     mix = data.expert if cfg.policy_data == "expert" else concat(data.expert, data.offline)
-    agent, ma = extract(replace(state.agent, critic=critic), mix, cfg.agent, cfg.policy_update, ka)
+    agent = replace(state.agent, critic=critic)
+    agent, ma = extract(agent, mix, len(data.expert), (cfg.agent, cfg.policy_update), ka)
     return replace(state, agent=agent), mc | ma
 
 

@@ -3,7 +3,7 @@ arXiv:2302.08560) with a replay in the place of its offline data, as CleanIL has
 
     critic  min_Q  (1 - w) (m E_E[Q(s, pi) - Q(s, a)] + (1 - m) (E_B[Q(s, pi)] - E_E[Q(s, a)]))
                    + w E_{(E + B) / 2}[(Q(s, a) - gamma V(s'))^2]  + gradient penalty + held-out penalty + anchors
-    policy  max_pi E[Q(s, pi) - alpha log pi]
+    policy  max_pi E[Q(s, pi) - alpha log pi] + c E_E[log pi(a|s)]
 
 The sum of these terms stands in `agents/contrast.py`, which ReCOIL's offline form q shares. Demonstrated actions are
 ranked above the policy's while all implied rewards are drawn to zero; gradient penalties bound how steeply Q falls off
@@ -16,11 +16,11 @@ Differs from the paper: the paper is offline, and its code fits V by implicit ma
 chooses the actions. Differs from CleanIL: the absorbing state has a transition to itself in the data, so that its value
 is learned from temporal differences; it is flagged in the next state alone, not in the one before it; values are
 bounded where they are bootstrapped, not where they are learned (a clipped output has no gradient). The penalty that
-follows held-out demonstrations is ours (`agents/held_out_penalty.py`); `default` alone has it. `closed_form` as in
-`agents/implied_reward.py` concerns the squared term; the contrast is left as it is. CleanIL ranks demonstrated actions
-above the policy's in the expert's states with a weight of a tenth (m = 0.1), and has w = 0.5 or 0.2 and a gradient
-penalty from a slope of 200 on, off here by default; with m = 1/2 and w = 1/3, close to which the default is, the
-gradient is that of IQ-Learn's default.
+follows held-out demonstrations is ours (`agents/held_out_penalty.py`), and so is cloning beside the critic, c;
+`default` alone has both. `closed_form` as in `agents/implied_reward.py` concerns the squared term; the contrast is left
+as it is. CleanIL ranks demonstrated actions above the policy's in the expert's states with a weight of a tenth (m =
+0.1), and has w = 0.5 or 0.2 and a gradient penalty from a slope of 200 on, off here by default; with m = 1/2 and w =
+1/3, close to which the default is, the gradient is that of IQ-Learn's default.
 """
 
 from dataclasses import replace
@@ -30,11 +30,12 @@ import jax.random as jr
 from jaxtyping import PRNGKeyArray
 
 from imitax.agents import critic_imitation
-from imitax.agents.actor_critic import CLEANIL, SoftActorCritic, improve
+from imitax.agents.actor_critic import CLEANIL, SoftActorCritic
 from imitax.agents.contrast import Contrast, contrast_loss
 from imitax.agents.critic_imitation import State, compare
 from imitax.agents.held_out_penalty import OFF, HeldOutPenalty
 from imitax.agents.inferred_actions import CRITIC_NEEDS_ACTIONS, InferredActions, infer
+from imitax.agents.policy_extraction import PolicyUpdate, extract
 from imitax.agents.replay import Replay
 from imitax.algorithm import Needs, Schedule
 from imitax.choices.gradient_penalty import GradientPenalty
@@ -42,7 +43,7 @@ from imitax.choices.td_loss import TdLoss
 from imitax.choices.temperature import Temperature
 from imitax.choices.terminal import Terminal, require_implied_rewards
 from imitax.learner import OptimizerConfig
-from imitax.networks import CriticConfig
+from imitax.networks import CriticConfig, PolicyConfig
 from imitax.settings import INLINE, Count, ShareAboveZero, settings
 from imitax.types import Batch, Metrics, concat
 
@@ -53,6 +54,7 @@ class Config:
 
     agent: Annotated[SoftActorCritic, INLINE] = SoftActorCritic(
         ema=0.999,
+        policy=PolicyConfig(action_clip=0.01),
         critic=CriticConfig(layer_norm=True, zero_head=True),
         critic_optimizer=OptimizerConfig(),
         td_loss=TdLoss(value_clip=1000.0),
@@ -73,6 +75,8 @@ class Config:
     horizon_share: ShareAboveZero | None = 0.2
     """Where the environment's time limit is within the horizon 1 / (1 - gamma) and no demonstration terminates, the
     horizon becomes this share of the limit, or 10 steps if that is more. None leaves gamma as it is."""
+    policy_update: PolicyUpdate = PolicyUpdate(cloning=0.1)
+    """How the policy follows the critic."""
 
     def __post_init__(self):
         require_implied_rewards(self.agent.terminal)
@@ -80,7 +84,9 @@ class Config:
 
 PRESETS = {
     "default": Config(),
-    "observations": Config(inferred=InferredActions(infer_actions=True), held_out_penalty=OFF),
+    "observations": Config(
+        inferred=InferredActions(infer_actions=True), held_out_penalty=OFF, policy_update=PolicyUpdate()
+    ),
     "cleanil": Config(
         agent=replace(
             CLEANIL,
@@ -91,6 +97,7 @@ PRESETS = {
         ),
         contrast=Contrast(),
         held_out_penalty=OFF,
+        policy_update=PolicyUpdate(),
         horizon_share=None,
         gradient_penalty=GradientPenalty("hinge", weight=10.0, margin=200.0, at="both", norm="linf"),
     ),
@@ -102,7 +109,7 @@ for Hopper. There is no preset `paper`: the paper has no online form."""
 def needs(cfg: Config) -> Needs:
     """Demonstrations with actions, and an environment."""
     return Needs(
-        box_only="",
+        box_only=cfg.policy_update.box_only,
         expert=True,
         actions=not cfg.inferred.infer_actions,
         held_out=cfg.held_out_penalty.held_out(cfg.inferred),
@@ -132,5 +139,6 @@ def update(state: State, batch: Batch, cfg: Config, key: PRNGKeyArray) -> tuple[
     parts = (cfg.agent, cfg.contrast, cfg.gradient_penalty)
     pair = (data.expert, data.replay)
     critic, mc = state.agent.critic.descend(contrast_loss, state.agent, pair, parts, kc, state.held_out)
-    agent, ma = improve(replace(state.agent, critic=critic), concat(data.expert, data.replay), cfg.agent, ka)
+    agent, states = replace(state.agent, critic=critic), concat(data.expert, data.replay)
+    agent, ma = extract(agent, states, len(data.expert), (cfg.agent, cfg.policy_update), ka)
     return replace(state, agent=agent, inverse=inverse), mi | mc | ma

@@ -31,7 +31,7 @@ from imitax.training.given import REWARD_END, digest
 from imitax.training.loop import Callbacks, several
 from imitax.training.setup import Setup, prepare
 
-LACKED = {"horizon_share": None, "amortised": "energy"}
+LACKED = {"horizon_share": None, "amortised": "energy", "policy_update": {}}
 """Settings whose defaults would change runs of versions that did not have them, and what those runs did."""
 
 

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import equinox as eqx
 import jax
 import jax.numpy as jnp
@@ -6,8 +8,8 @@ import numpy as np
 import pytest
 from implied import SPEC, constant, transitions
 
-from imitax.agents.actor_critic import SoftActorCritic, create, improve
-from imitax.agents.policy_extraction import PolicyUpdate, cloning_loss, extract
+from imitax.agents.actor_critic import SoftActorCritic, actor_loss, create, improve
+from imitax.agents.policy_extraction import PolicyUpdate, climbing_loss, cloning_loss, extract
 from imitax.agents.start import Start
 from imitax.errors import ConfigError
 from imitax.networks import Critic, CriticConfig, Normalizer, PolicyConfig, TanhGaussian
@@ -90,17 +92,39 @@ def agent():
 
 def test_sac_is_the_step_of_soft_actor_critic():
     t = transitions(4, terminated=True, absorbing=2)
-    ours, metrics = extract(agent(), t, AGENT, PolicyUpdate(), jr.key(2))
+    ours, metrics = extract(agent(), t, 3, (AGENT, PolicyUpdate()), jr.key(2))
     expected, same = improve(agent(), t, AGENT, jr.key(2))
     assert eqx.tree_equal(ours, expected)
     assert metrics == same
+
+
+def test_cloning_beside_the_critic_by_hand():
+    """Three of six transitions are demonstrated, and the third of them is absorbing: two are cloned."""
+    t, state, update = transitions(5, terminated=True, absorbing=1), agent(), PolicyUpdate(cloning=0.5)
+    t = replace(t, absorbing=jnp.arange(6) == 2)
+    mask, alpha = 1.0 - t.absorbing, state.temperature.net()
+    climb, _ = actor_loss(state.actor.net, state.critic.net, t.obs, mask, alpha, jr.key(2))
+    loss, metrics = climbing_loss(state.actor.net, state, t, 3, update, jr.key(2))
+    nll = -np.asarray(state.actor.net.log_prob(t.obs, t.action))[:2].mean()
+    assert float(loss) == pytest.approx(float(climb) + 0.5 * nll, rel=1e-5)
+    np.testing.assert_allclose(metrics["nll"], nll, rtol=1e-5)
+
+
+def test_no_gradient_of_cloning_reaches_what_nobody_demonstrated():
+    """The actions of the others may be anything: the step is the same."""
+    t, update = transitions(6), PolicyUpdate(cloning=0.5)
+    other = replace(t, action=t.action.at[4:].set(0.3))
+    first, second = (extract(agent(), x, 4, (AGENT, update), jr.key(2))[0] for x in (t, other))
+    assert eqx.tree_equal(first, second)
+    third = extract(agent(), replace(t, action=t.action.at[3:].set(0.3)), 4, (AGENT, update), jr.key(2))[0]
+    assert not eqx.tree_equal(first.actor, third.actor)
 
 
 @pytest.mark.parametrize("kind", ["awr", "bc"])
 def test_cloning_takes_its_step_and_all_that_follows(kind):
     """The actor descends the cloning loss; temperature, average and target follow as in soft actor-critic."""
     t, before = transitions(4, terminated=True, absorbing=2), agent()
-    after, metrics = extract(before, t, AGENT, PolicyUpdate(kind), jr.key(2))
+    after, metrics = extract(before, t, 3, (AGENT, PolicyUpdate(kind)), jr.key(2))
     actor, expected = before.actor.descend(cloning_loss, before.critic.net, t, PolicyUpdate(kind), jr.key(2))
     assert eqx.tree_equal(after.actor, actor)
     assert eqx.tree_equal(after.ema, actor.net)
@@ -116,6 +140,7 @@ def test_cloning_takes_its_step_and_all_that_follows(kind):
         ({"samples": 0}, "samples must be at least 1"),
         ({"noise": -0.1}, "noise must not be negative"),
         ({"noise_share": 1.5}, "noise_share must lie"),
+        ({"cloning": -0.1}, "cloning must not be negative"),
     ],
 )
 def test_bad_values_are_refused(change, message):

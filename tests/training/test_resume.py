@@ -15,8 +15,9 @@ import toy
 from interrupted import Interrupted, assert_equal_runs, stop_at
 
 import imitax
-from imitax.algorithms import adversarial, bc, ibc, sac
+from imitax.algorithms import adversarial, bc, ibc, ls_iq, sac
 from imitax.checkpoint import checkpoints
+from imitax.config import override
 from imitax.datasets import save_d4rl
 from imitax.errors import CheckpointError, ConfigError, DataError
 from imitax.files import read_json, write_json
@@ -260,6 +261,18 @@ def test_an_ibc_run_of_an_older_version_goes_on_as_it_was(tmp_path, demos):
     config = read_json(tmp_path / "cut" / "config.json")
     del config["config"]["amortised"], config["config"]["energy"]["residual"]
     del config["config"]["inference"]["actor_first"]
+    write_json(tmp_path / "cut" / "config.json", config)
+    imitax.resume(tmp_path / "cut", demos=demos)
+    assert_equal_runs(tmp_path / "whole", tmp_path / "cut")
+
+
+def test_a_run_of_a_version_without_cloning_goes_on_without(tmp_path, demos):
+    cfg = toy.shrink(override(ls_iq.Config(), **{"policy_update.cloning": 0.0}))
+    imitax.train(cfg, demos=demos, out=tmp_path / "whole", **ONLINE)
+    with pytest.raises(Interrupted):
+        imitax.train(cfg, demos=demos, out=tmp_path / "cut", callbacks=[stop_at(40)], **ONLINE)
+    config = read_json(tmp_path / "cut" / "config.json")
+    del config["config"]["policy_update"]
     write_json(tmp_path / "cut" / "config.json", config)
     imitax.resume(tmp_path / "cut", demos=demos)
     assert_equal_runs(tmp_path / "whole", tmp_path / "cut")
