@@ -64,6 +64,11 @@ def inverse_loss(net: PolicyHead, t: Transition) -> tuple[Float[Array, ""], Metr
     return nll, {"inverse_nll": nll}
 
 
+def cloned(inverse: Learner[PolicyHead] | None, expert: Transition) -> int:
+    """How many demonstrated transitions a policy may clone beside its critic: none whose actions are guesses."""
+    return len(expert) if inverse is None else 0
+
+
 def infer(
     inverse: Learner[PolicyHead] | None, batch: Batch, key: PRNGKeyArray
 ) -> tuple[Learner[PolicyHead] | None, Batch, Metrics]:

@@ -31,18 +31,20 @@ class PolicyUpdate:
     normalize: bool = False
     """Divide A by its standard deviation over the batch."""
     noise: NonNegative = 0.0
-    """Standard deviation, in half-widths of the action box, of noise on data actions before they are weighted and
-    cloned (CleanIL: 0.1)."""
+    """awr, bc: standard deviation, in half-widths of the action box, of noise on data actions before they are weighted
+    and cloned (CleanIL: 0.1)."""
     noise_share: Share = 0.5
     """Share of the batch, its last transitions, whose actions get noise; demonstrations stand first."""
     cloning: NonNegative = 0.0
-    """sac: weight of `-log pi(a|s)` of demonstrated actions, which is added to its loss (Nair et al. 2018,
-    arXiv:1709.10089, without their filter). awr and bc clone them already, and have no use for it."""
+    """sac: weight of `-log pi(a|s)` of demonstrated actions, which is added to its loss (after Nair et al. 2018,
+    arXiv:1709.10089, who add a squared error, and only where the critic agrees). awr and bc clone all data already, and
+    have no use for it."""
 
     @property
     def box_only(self) -> str:
         """Why actions must lie in a box (`Needs.box_only`)."""
-        return "policy_update.noise is added to its actions (set it to 0)" if self.noise else ""
+        noisy = self.noise and self.kind != "sac"
+        return "policy_update.noise is added to its actions (set it to 0)" if noisy else ""
 
     def weights(self, advantage: Float[Array, "B"], mask: Float[Array, "B"]) -> Float[Array, "B"]:
         """Weight of each cloned action."""
@@ -117,13 +119,13 @@ def climbing_loss(
         actor: the network that the gradient is for.
         agent: gives the critic and the temperature.
         t: transitions with normalised observations; absorbing ones do not count.
-        demonstrated: how many of them, the first ones, are demonstrated.
+        demonstrated: how many of them, the first ones, are demonstrated, with actions that are known.
         cfg: gives the weight of cloning.
         key: of the policy's actions.
     """
     mask = 1.0 - t.absorbing  # [B]
     loss, metrics = actor_loss(actor, agent.critic.net, t.obs, mask, agent.temperature.net(), key)
-    if not cfg.cloning:
+    if not (cfg.cloning and demonstrated):
         return loss, metrics
     nll = -actor.log_prob(t.obs, t.action)  # [B]
     cloning = masked_mean(nll, mask * (jnp.arange(len(t)) < demonstrated))
@@ -143,7 +145,7 @@ def extract(
     Args:
         agent: after the critic's step.
         t: transitions with normalised observations.
-        demonstrated: how many of them, the first ones, are demonstrated.
+        demonstrated: as of `climbing_loss`.
         cfg: of the agent and of the policy's loss.
         key: of the policy's loss.
         baseline: as of `cloning_loss`.

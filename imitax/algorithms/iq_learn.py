@@ -44,7 +44,7 @@ from imitax.agents.actor_critic import (
 from imitax.agents.critic_imitation import State, compare
 from imitax.agents.held_out_penalty import OFF, HeldOutPenalty, HeldOutWeight, held_out_term
 from imitax.agents.implied_reward import Implied, half_means, implied, policy_choices
-from imitax.agents.inferred_actions import CRITIC_NEEDS_ACTIONS, InferredActions, infer
+from imitax.agents.inferred_actions import CRITIC_NEEDS_ACTIONS, InferredActions, cloned, infer
 from imitax.agents.policy_extraction import PolicyUpdate, extract
 from imitax.agents.replay import Replay
 from imitax.algorithm import Needs, Schedule
@@ -310,7 +310,7 @@ def update(state: State, batch: Batch, cfg: Config, key: PRNGKeyArray) -> tuple[
     assert data.expert is not None
     critic, mc = state.agent.critic.descend(online_loss, state.agent, data, cfg, kc, state.held_out)
     agent, states = replace(state.agent, critic=critic), concat(data.expert, data.replay)
-    agent, ma = extract(agent, states, len(data.expert), (cfg.agent, cfg.policy_update), ka)
+    agent, ma = extract(agent, states, cloned(inverse, data.expert), (cfg.agent, cfg.policy_update), ka)
     return replace(state, agent=agent, inverse=inverse), mi | mc | ma
 
 

@@ -34,7 +34,7 @@ from imitax.agents.actor_critic import CLEANIL, SoftActorCritic
 from imitax.agents.contrast import Contrast, contrast_loss
 from imitax.agents.critic_imitation import State, compare
 from imitax.agents.held_out_penalty import OFF, HeldOutPenalty
-from imitax.agents.inferred_actions import CRITIC_NEEDS_ACTIONS, InferredActions, infer
+from imitax.agents.inferred_actions import CRITIC_NEEDS_ACTIONS, InferredActions, cloned, infer
 from imitax.agents.policy_extraction import PolicyUpdate, extract
 from imitax.agents.replay import Replay
 from imitax.algorithm import Needs, Schedule
@@ -140,5 +140,5 @@ def update(state: State, batch: Batch, cfg: Config, key: PRNGKeyArray) -> tuple[
     pair = (data.expert, data.replay)
     critic, mc = state.agent.critic.descend(contrast_loss, state.agent, pair, parts, kc, state.held_out)
     agent, states = replace(state.agent, critic=critic), concat(data.expert, data.replay)
-    agent, ma = extract(agent, states, len(data.expert), (cfg.agent, cfg.policy_update), ka)
+    agent, ma = extract(agent, states, cloned(inverse, data.expert), (cfg.agent, cfg.policy_update), ka)
     return replace(state, agent=agent, inverse=inverse), mi | mc | ma

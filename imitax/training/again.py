@@ -14,6 +14,7 @@ from imitax.run_config import dotted, read_summary, short
 from imitax.training.entry import describe_run, from_training, train
 from imitax.training.folder import CONFIG
 from imitax.training.loop import Callback
+from imitax.training.recorded import recorded_settings
 from imitax.training.resume import read_run, resume
 from imitax.training.setup import prepare
 
@@ -102,7 +103,7 @@ def refuse_other(cfg: Any, out: Path | str, *, env: str, preset: str = "default"
     there, wanted = read_run(folder), describe_run(setup, preset)
     there["training"] = from_flat(Training, there["training"])  # with defaults for options that it did not know yet
     if there["algorithm"] == wanted["algorithm"]:
-        there["config"] = flatten(from_flat(found.Config, there["config"]))
+        there["config"] = flatten(recorded_settings(found.Config, there))
     check_same(folder, there, wanted)
 
 

@@ -14,7 +14,7 @@ from imitax import trust
 from imitax.artifacts import DYNAMICS, POLICY, REWARD, load_policy
 from imitax.checkpoint import Checkpoint, checkpoints, load_checkpoint
 from imitax.compiled import guarded
-from imitax.config import Training, from_flat, setting_names
+from imitax.config import Training, from_flat
 from imitax.datasets.loading import expanded, named
 from imitax.envs import EnvLike, Spaces
 from imitax.envs.fitting import require_same
@@ -29,10 +29,8 @@ from imitax.training.entry import FORMAT, finish
 from imitax.training.folder import CONFIG
 from imitax.training.given import REWARD_END, digest
 from imitax.training.loop import Callbacks, several
+from imitax.training.recorded import recorded_settings
 from imitax.training.setup import Setup, prepare
-
-LACKED = {"horizon_share": None, "amortised": "energy", "policy_update": {}}
-"""Settings whose defaults would change runs of versions that did not have them, and what those runs did."""
 
 
 @guarded
@@ -78,8 +76,7 @@ def resume(
     if not (trust_env or trust.is_own(folder, config)):
         check_named(folder, config, env, given)
     algorithm = find(config["algorithm"])
-    known = set(setting_names(algorithm.Config))
-    cfg = from_flat(algorithm.Config, {k: v for k, v in LACKED.items() if k in known} | config["config"])
+    cfg = recorded_settings(algorithm.Config, config)
     options = from_flat(Training, config["training"])
     if steps is not None and steps < options.steps:
         raise ConfigError(f"--resume with --steps {steps}: the run has {options.steps} already; give a larger number")

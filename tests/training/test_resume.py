@@ -22,6 +22,7 @@ from imitax.datasets import save_d4rl
 from imitax.errors import CheckpointError, ConfigError, DataError
 from imitax.files import read_json, write_json
 from imitax.networks import EnergyConfig, Inference
+from imitax.training.recorded import recorded_settings
 
 pytestmark = pytest.mark.usefixtures("no_figures")
 
@@ -273,6 +274,7 @@ def test_a_run_of_a_version_without_cloning_goes_on_without(tmp_path, demos):
         imitax.train(cfg, demos=demos, out=tmp_path / "cut", callbacks=[stop_at(40)], **ONLINE)
     config = read_json(tmp_path / "cut" / "config.json")
     del config["config"]["policy_update"]
+    assert recorded_settings(ls_iq.Config, config).policy_update == cfg.policy_update
     write_json(tmp_path / "cut" / "config.json", config)
     imitax.resume(tmp_path / "cut", demos=demos)
     assert_equal_runs(tmp_path / "whole", tmp_path / "cut")
