@@ -24,10 +24,16 @@ from imitax.statistics import iqm
 
 ROOT = Path(__file__).resolve().parents[1]
 RESULTS = ROOT / "bench" / "results"
-TASKS = ("Hopper-v5", "HalfCheetah-v5", "Walker2d-v5")
+Line = dict[str, Any]
+TASKS: dict[str, dict[str, Any]] = {
+    "Hopper-v5": {},
+    "HalfCheetah-v5": {},
+    "Walker2d-v5": {},
+    "Ant-v5": {"include_cfrc_ext_in_observation": False},
+}
+"""The tasks of the tables, with the keyword arguments that their environments are made with."""
 PRESETS = ("default", "offline", "")
 """The presets that count: `offline` is IQ-Learn's default without an environment, random actions have none."""
-Line = dict[str, Any]
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -78,10 +84,11 @@ def choice_table(lines: Iterable[Line], sets: frozenset[str], root: Path) -> str
     cells = []
     for (given, algorithm, preset, data), by_task in sorted(rows.items()):
         name = f"`{algorithm}`" + f" {preset}".removesuffix(" default").rstrip()
-        first = _first(by_task.get(TASKS[0]), experts[TASKS[0]], root)
+        first = _first(by_task.get("Hopper-v5"), experts["Hopper-v5"], root)
         fractions = [_fraction(by_task.get(task), experts[task]) for task in TASKS]
         cells.append([given[1:], name, data, _budget(by_task.values()), fractions[0], first, *fractions[1:]])
-    header = ["you have", "algorithm", "data", "length", "Hopper", "95 % after", "HalfCheetah", "Walker2d"]
+    names = [task.removesuffix("-v5") for task in TASKS]
+    header = ["you have", "algorithm", "data", "length", names[0], "95 % after", *names[1:]]
     return table(header, cells, left=4)
 
 
@@ -124,7 +131,7 @@ def counts(line: Line, sets: frozenset[str]) -> bool:
     offline = (line["offline_data"] or "").partition("@")[0]
     data = line["data"]
     known = (data is None or data.startswith("imitax/") or data in sets) and (not offline or offline in sets)
-    usual = line["env"] in TASKS and not line["env_kwargs"]
+    usual = TASKS.get(line["env"]) == line["env_kwargs"]
     return known and usual and line["preset"] in PRESETS and not line["variant"]
 
 

@@ -35,17 +35,18 @@ def rows(*lines):
 def test_a_cell_is_the_mean_over_seeds_with_their_number():
     table = rows({"seed": 0}, {"seed": 1, "return_mean": 2000.0}, {"seed": 1, "return_mean": 1000.0})
     assert table == [
-        ["*demonstrations*", "", "", "3,600", "-", "-"],
-        ["`bc`", "10 expert", "30k updates", "1,400 (2)", "-", "-"],
+        ["*demonstrations*", "", "", "3,600", "-", "-", "-"],
+        ["`bc`", "10 expert", "30k updates", "1,400 (2)", "-", "-", "-"],
     ]
 
 
 def test_tasks_stand_side_by_side_and_a_range_of_lengths_is_shown():
     walker = {"env": "Walker2d-v5", "data": "imitax/walker2d-expert", "data_hash": "bb", "steps": 50_000}
+    ant = {"env": "Ant-v5", "env_kwargs": scores.TASKS["Ant-v5"], "data": "imitax/ant-expert", "data_hash": "ee"}
     recorded = {"algorithm": "recoil", "offline_data": "hopper-medium-replay@cc"}
-    assert rows({}, walker, recorded)[1:] == [
-        ["`bc`", "10 expert", "30k to 50k updates", "1,800 (1)", "-", "1,800 (1)"],
-        ["`recoil`", "10 expert + medium-replay", "30k updates", "1,800 (1)", "-", "-"],
+    assert rows({}, walker, ant, recorded)[1:] == [
+        ["`bc`", "10 expert", "30k to 50k updates", "1,800 (1)", "-", "1,800 (1)", "1,800 (1)"],
+        ["`recoil`", "10 expert + medium-replay", "30k updates", "1,800 (1)", "-", "-", "-"],
     ]
 
 
@@ -73,8 +74,8 @@ def test_rewards_random_actions_and_divergence():
     sac = {"algorithm": "sac", "regime": "online", "data": None, "data_hash": None, "episodes": None}
     nothing = {"algorithm": "random", "preset": "", "episodes": 0, "steps": 0, "return_mean": 17.0}
     table = rows(sac | {"expert_fraction": None, "return_mean": None}, nothing | {"expert_fraction": 0.005})
-    assert table[1] == ["`random`", "", "", "17 (1)", "-", "-"]
-    assert table[2] == ["`sac`", "rewards", "30k steps", "not finite (1)", "-", "-"]
+    assert table[1] == ["`random`", "", "", "17 (1)", "-", "-", "-"]
+    assert table[2] == ["`sac`", "rewards", "30k steps", "not finite (1)", "-", "-", "-"]
 
 
 def curve(path, *points):
