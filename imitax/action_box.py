@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from itertools import repeat
 from typing import ClassVar
@@ -38,16 +38,24 @@ class BoxActions:
     """Which dimensions have no least value. Empty: all have one."""
     open_high: tuple[bool, ...] = ()
     """Which dimensions have no largest value. Empty: all have one."""
+    shape: tuple[int, ...] = (-1,)
+    """Of an action in the environment; (-1,) is that of a vector."""
+    dtype: str = field(default="float32", compare=False)
+    """Of an action that the environment is given."""
 
     def __post_init__(self):
         if not self.low:
             raise ConfigError("actions hold no numbers: there is nothing to decide")
+        if self.shape == (-1,):
+            object.__setattr__(self, "shape", (len(self.low),))
+        if math.prod(self.shape) != len(self.low):
+            raise ConfigError(f"an action of shape {self.shape} has no {len(self.low)} numbers")
         for name in ("open_low", "open_high"):
             if not any(getattr(self, name)):
                 object.__setattr__(self, name, ())
 
     @classmethod
-    def of(cls, low: Bound, high: Bound) -> "BoxActions":
+    def of(cls, low: Bound, high: Bound, shape: tuple[int, ...] = (-1,), dtype: str = "float32") -> "BoxActions":
         """The box with these bounds, of which infinite ones and those beyond `LARGEST_BOUND` are none.
 
         On an open side the range is a guess, at least 2 wide, until somebody knows better.
@@ -62,7 +70,7 @@ class BoxActions:
             raise ConfigError(f"action bounds must be low < high, got {_in_words((low, high))}{do}")
         open_low, open_high = (tuple(not abs(x) < LARGEST_BOUND for x in side) for side in (low, high))
         ranges = list(map(_guess, low, high, open_low, open_high))
-        return cls(tuple(a for a, _ in ranges), tuple(b for _, b in ranges), open_low, open_high)
+        return cls(tuple(a for a, _ in ranges), tuple(b for _, b in ranges), open_low, open_high, shape, dtype)
 
     def __str__(self) -> str:
         return f"Box({_in_words(self.limits)})"
@@ -82,7 +90,7 @@ class BoxActions:
     @property
     def closed(self) -> "BoxActions":
         """The range alone, as a box."""
-        return BoxActions(self.low, self.high)
+        return replace(self, open_low=(), open_high=())
 
     @property
     def size(self) -> int:
@@ -93,16 +101,6 @@ class BoxActions:
     def columns(self) -> int:
         """k, numbers in an action of the data."""
         return len(self.low)
-
-    @property
-    def shape(self) -> tuple[int, ...]:
-        """Of an action in the environment."""
-        return (len(self.low),)
-
-    @property
-    def dtype(self) -> str:
-        """Of an action that the environment is given."""
-        return "float32"
 
     def encode(self, columns: Shaped[np.ndarray, "*B k"]) -> Float32[np.ndarray, "*B A"]:
         """Actions of the data as imitax has them."""
@@ -115,20 +113,22 @@ class BoxActions:
     def env(self, columns: Shaped[np.ndarray, "*B k"]) -> np.ndarray:
         """Actions of the data as the environment takes them, [*B, *shape], in an array of their own.
 
-        Rounding brings none out of the box: a bound of float64 that float32 has only beyond it, such as 0.1, becomes
+        Rounding brings none out of the box: a bound that `dtype` has only beyond it, such as 0.1 in float32, becomes
         the number before.
         """
         least, most = self._within
-        return np.minimum(np.maximum(np.asarray(columns, self.dtype), least), most)
+        own = np.minimum(np.maximum(np.asarray(columns, self.dtype), least), most)
+        return own.reshape((*own.shape[:-1], *self.shape))
 
     @cached_property
     def _within(self) -> tuple[np.ndarray, np.ndarray]:
-        """The least and the largest float32 within the bounds; infinite where there are none."""
+        """The least and the largest numbers of `dtype` within the bounds; infinite where there are none."""
         low, high = (np.array(side, np.float64) for side in self.limits)
-        least, most = low.astype(np.float32), high.astype(np.float32)
+        least, most = low.astype(self.dtype), high.astype(self.dtype)
+        up, down = np.array([np.inf, -np.inf], self.dtype)
         return (
-            np.where(least < low, np.nextafter(least, np.float32(np.inf)), least),
-            np.where(most > high, np.nextafter(most, np.float32(-np.inf)), most),
+            np.where(least < low, np.nextafter(least, up), least),
+            np.where(most > high, np.nextafter(most, down), most),
         )
 
     def at(self, share: Float[np.ndarray, "*B A"]) -> Shaped[np.ndarray, "*B k"]:

@@ -156,7 +156,9 @@ def described(space: ActionSpace) -> dict[str, Any]:
     if isinstance(space, BoxActions):
         sides = {"action_open_low": space.open_low, "action_open_high": space.open_high}
         box = {"action_dim": space.size, "action_low": space.low, "action_high": space.high}
-        return box | (sides if space.is_open else {})
+        form = {"action_shape": space.shape} if len(space.shape) != 1 else {}
+        form |= {"action_dtype": space.dtype} if space.dtype != "float32" else {}
+        return box | (sides if space.is_open else {}) | form
     return {
         "action_dim": space.size,
         "action_sizes": space.sizes,
@@ -177,7 +179,10 @@ def from_described(about: dict[str, Any]) -> ActionSpace:
         sides = [tuple(map(bool, about.get(f"action_open_{name}", ()))) for name in ("low", "high")]
         if any(side and len(side) != len(low) for side in sides):
             raise ValueError("its open sides have another number of dimensions than its bounds")
-        return BoxActions(low, high, *sides)
+        shape, dtype = about.get("action_shape", (len(low),)), np.dtype(about.get("action_dtype", "float32"))
+        if dtype.kind != "f":
+            raise ValueError(f"a box of {dtype.name} is none of fractions")
+        return BoxActions(low, high, *sides, tuple(map(operator.index, shape)), dtype.name)
     sizes, starts, shape = (
         tuple(map(operator.index, about[f"action_{name}"])) for name in ("sizes", "starts", "shape")
     )

@@ -65,11 +65,20 @@ def test_distance_of_actions():
 
 
 OPEN = BoxActions.of((-np.inf, 0.0), (np.inf, 4.0))
+MATRIX = BoxActions((-1.0, 0.0), (1.0, 4.0), shape=(2, 1), dtype="float64")
 
 
-@pytest.mark.parametrize("space", [THREE, TWO, BOX, OPEN])
+@pytest.mark.parametrize("space", [THREE, TWO, BOX, OPEN, MATRIX, MATRIX.closed])
 def test_files_describe_a_space(space):
-    assert from_described(described(space)) == space
+    again = from_described(described(space))
+    assert (again, again.shape, again.dtype) == (space, space.shape, space.dtype)
+
+
+def test_a_box_has_as_many_numbers_as_its_shape():
+    with pytest.raises(ConfigError, match=r"shape \(3,\) has no 2 numbers"):
+        from_described(described(BOX) | {"action_shape": [3]})
+    with pytest.raises(ValueError, match="none of fractions"):
+        from_described(described(BOX) | {"action_dtype": "int64"})
 
 
 @pytest.mark.parametrize(

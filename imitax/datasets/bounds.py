@@ -4,6 +4,7 @@ Integers by type are choices, members of a finite set; floats are amounts, in a 
 """
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 import numpy as np
 from jaxtyping import Float, Int, Real
@@ -115,7 +116,7 @@ def ranged(space: ActionSpace, data: Sequence[Dataset]) -> ActionSpace:
     # actions beyond the bound of the other side are an error, of which others say more
     low = np.where(np.isinf(space.limits[0]) & (low >= high), high - 1, low)
     high = np.where(np.isinf(space.limits[1]) & (low >= high), low + 1, high)
-    return BoxActions(_tuple(low), _tuple(high), space.open_low, space.open_high)
+    return replace(space, low=_tuple(low), high=_tuple(high))
 
 
 def inferred(actions: Float[np.ndarray, "N A"]) -> Bounds:

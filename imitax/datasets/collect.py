@@ -10,7 +10,7 @@ import gymnasium as gym
 import jax
 import numpy as np
 
-from imitax.datasets.environment import bounds, finite, identity
+from imitax.datasets.environment import bounds, identity
 from imitax.datasets.episode import Dataset, Episode
 from imitax.envs import EPISODE_LIMIT, SoleVectorEnv, Task
 from imitax.envs.limits import time_limit, warn_of_cut
@@ -160,8 +160,8 @@ def _wave(
     policy: Policy, envs: SerialVectorEnv | SoleVectorEnv, seeds: list[int], steps: Iterator[int]
 ) -> list[Episode]:
     shape = (envs.num_envs, *(envs.envs[0].action_space.shape or ()))
-    known = finite(envs.envs[0].action_space)
-    dtype = np.float32 if known is None else known.dtype
+    own = np.dtype(envs.envs[0].action_space.dtype)
+    stored = np.float32 if own.kind == "f" else own
     envs.reset(dict(enumerate(seeds)))
     if isinstance(policy, Remembers):
         policy.reset()
@@ -173,7 +173,7 @@ def _wave(
     limit = time_limit(first.env) or EPISODE_LIMIT
     running = np.arange(envs.num_envs) < len(seeds)
     while running.any():
-        chosen = np.array(policy(_shown(envs, running), next(steps)), dtype)  # what is stored is what is executed
+        chosen = np.array(policy(_shown(envs, running), next(steps)), stored).astype(own)  # stored as it is executed
         if chosen.shape != shape:
             raise DataError(f"the policy must return actions of shape {shape}, got {chosen.shape}")
         reward, terminated, truncated = envs.step(chosen, running)

@@ -2,6 +2,7 @@
 
 import copy
 import json
+import math
 import re
 from collections.abc import Mapping
 from pathlib import Path
@@ -138,11 +139,11 @@ def wrappers(spec: EnvSpec | None) -> str:
     return ", ".join(f"{w.name}({', '.join(f'{k}={v!r}' for k, v in (w.kwargs or {}).items())})" for w in added)
 
 
-def box(space: gym.Space, what: str) -> gym.spaces.Box:
-    """The space, if it is one vector of numbers. Raises DataError, with what to do about it, when it is not."""
-    if isinstance(space, gym.spaces.Box) and len(space.shape) == 1:
+def box(space: gym.Space) -> gym.spaces.Box:
+    """The space of actions, if it is a box. Raises DataError, with what to do about it, when it is not."""
+    if isinstance(space, gym.spaces.Box):
         return space
-    raise no_box(str(space), what)
+    raise no_box(str(space), "action")
 
 
 def finite(space: gym.Space) -> FiniteActions | None:
@@ -158,21 +159,20 @@ def bounds(space: gym.Space) -> tuple[tuple[float, ...] | None, tuple[float, ...
     """Lower and upper bound of actions, None of a finite set. Raises DataError where imitax has no such actions."""
     if finite(space) is not None:
         return None, None
-    limits = box(space, "action")
-    return tuple(limits.low.tolist()), tuple(limits.high.tolist())
+    limits = box(space)
+    return tuple(limits.low.ravel().tolist()), tuple(limits.high.ravel().tolist())
 
 
 def columns(space: gym.Space) -> int:
     """Numbers in a row of recorded actions. Raises DataError where imitax has no such actions."""
     found = finite(space)
-    return box(space, "action").shape[0] if found is None else found.columns
+    return math.prod(box(space).shape) if found is None else found.columns
 
 
 def no_box(space: str, what: str) -> DataError:
     """The error of a space that is no vector of numbers."""
     if what == "action":
         return DataError(
-            f"the action space is {space}; imitax learns actions in a one-dimensional Box, Discrete, MultiDiscrete and "
-            "MultiBinary"
+            f"the action space is {space}; imitax learns actions in a Box, Discrete, MultiDiscrete and MultiBinary"
         )
     return DataError(f"the {what} space is {space}, not a one-dimensional Box")

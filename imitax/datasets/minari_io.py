@@ -40,7 +40,7 @@ FIELDS = ("observations", "actions", "rewards", "terminations", "truncations")
 def load_minari(source: Path | str, columns: Columns | None = None) -> Dataset:
     """Read a Minari dataset from a folder (Path), or from the local store by its id (str).
 
-    Observations are boxes, classes, and dicts and tuples of these; actions a one-dimensional Box. Numbers become
+    Observations are boxes, classes, and dicts and tuples of these; actions a Box or a finite set. Numbers become
     float32, images stay bytes. The environment's id and kwargs come from the dataset's env spec, the action bounds from
     its action space. Of a dict of observations, `columns={"observations": [...]}` joins those that it names into one
     vector. The attribute `wrappers` says through which wrappers
@@ -83,7 +83,7 @@ def _described(value: Any) -> str:
 
 
 def _bounds(metadata: dict[str, Any], what: str) -> tuple[np.ndarray, np.ndarray]:
-    """Lower and upper bound of a space that is a vector of numbers; empty for a finite set of actions."""
+    """Lower and upper bound of observations that are a vector, or of a box of actions; empty for a finite set."""
     key = f"{what}_space"
     if not isinstance(metadata.get(key), str):
         raise DataError(f"its metadata have no {key}")
@@ -91,7 +91,7 @@ def _bounds(metadata: dict[str, Any], what: str) -> tuple[np.ndarray, np.ndarray
     kind, shape = space.get("type"), space.get("shape")
     if what == "action" and kind in ("Discrete", "MultiDiscrete", "MultiBinary"):
         return np.zeros(0, np.float32), np.zeros(0, np.float32)
-    if kind != "Box" or not isinstance(shape, list) or len(shape) != 1:
+    if kind != "Box" or not isinstance(shape, list) or (len(shape) != 1 and what == "observation"):
         parts = space.get("subspaces")
         inner = f" of {', '.join(map(short, parts))}" if isinstance(parts, dict) else f" {shape or ''}".rstrip()
         raise no_box(f"{short(kind)}{inner}", what)
@@ -101,7 +101,7 @@ def _bounds(metadata: dict[str, Any], what: str) -> tuple[np.ndarray, np.ndarray
         raise DataError(f"{key} has no bounds") from error
     if low.shape != tuple(shape) or high.shape != tuple(shape):
         raise DataError(f"{key} has {low.size} and {high.size} bounds for {shape} dimensions")
-    return low, high
+    return low.ravel(), high.ravel()
 
 
 def _env_spec(text: Any) -> EnvSpec | None:

@@ -178,8 +178,8 @@ def _out_of_bounds(dataset: Dataset, action_space: gym.Space | None, tolerance: 
                 f"actions are not in the environment's set in {problem}; record the integers that the environment takes"
             )
         return
-    if isinstance(action_space, gym.spaces.Box) and action_space.shape == (dataset.action_dim,):
-        low, high = action_space.low, action_space.high
+    if isinstance(action_space, gym.spaces.Box) and action_space.low.size == dataset.action_dim:
+        low, high = action_space.low.ravel(), action_space.high.ravel()
     else:
         low, high = dataset.action_low, dataset.action_high
     if not dataset.has_actions or low is None or high is None:

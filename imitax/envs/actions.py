@@ -20,7 +20,7 @@ def action_space(space: gym.Space, name: str) -> ActionSpace:
         name: of the environment, for messages.
 
     Raises:
-        ConfigError: it is neither a flat Box with low < high nor Discrete, MultiDiscrete or MultiBinary.
+        ConfigError: it is neither a Box of floats with low < high nor Discrete, MultiDiscrete or MultiBinary.
     """
     spaces = gym.spaces
     if isinstance(space, spaces.Discrete):
@@ -31,14 +31,8 @@ def action_space(space: gym.Space, name: str) -> ActionSpace:
     if isinstance(space, spaces.MultiBinary):
         count = math.prod(space.shape)
         return FiniteActions((2,) * count, (0,) * count, tuple(space.shape), _dtype(space))
-    if isinstance(space, spaces.Box) and len(space.shape) != 1:
-        raise ConfigError(
-            f"{name}: actions are a Box of shape {space.shape}, and a policy's are flat: "
-            f"gymnasium.wrappers.TransformAction(env, lambda a: a.reshape({space.shape}), "
-            "gymnasium.spaces.Box(low.ravel(), high.ravel()))"
-        )
     if not isinstance(space, spaces.Box):
-        raise ConfigError(f"{name}: actions must be a flat Box, Discrete, MultiDiscrete or MultiBinary, got {space}")
+        raise ConfigError(f"{name}: actions must be a Box, Discrete, MultiDiscrete or MultiBinary, got {space}")
     if space.dtype is None or space.dtype.kind != "f":
         raise ConfigError(
             f"{name}: actions are a Box of {space.dtype}, and a policy's are fractions: make it Discrete or "
@@ -46,7 +40,8 @@ def action_space(space: gym.Space, name: str) -> ActionSpace:
             "lambda a: a.round().astype(int), gymnasium.spaces.Box(low, high))"
         )
     try:
-        return BoxActions.of(space.low, space.high)
+        shape = tuple(map(int, space.shape))
+        return BoxActions.of(space.low.ravel(), space.high.ravel(), shape, np.dtype(space.dtype).name)
     except ConfigError as e:
         raise ConfigError(f"{name}: {e}") from e
 
@@ -54,8 +49,9 @@ def action_space(space: gym.Space, name: str) -> ActionSpace:
 def gym_space(space: ActionSpace) -> gym.Space:
     """Gymnasium's space of actions; of a finite set with several factors, a MultiDiscrete."""
     if isinstance(space, BoxActions):
-        low, high = (np.asarray(side, np.float32) for side in space.limits)
-        return gym.spaces.Box(low, high)
+        dtype = np.dtype(space.dtype).type
+        low, high = (np.asarray(side, dtype).reshape(space.shape) for side in space.limits)
+        return gym.spaces.Box(low, high, dtype=dtype)
     dtype = np.dtype(space.dtype).type
     if space.shape == ():
         return gym.spaces.Discrete(space.sizes[0], start=space.starts[0], dtype=dtype)

@@ -110,13 +110,14 @@ class Guard:
         return self._observation(result[0]), dict(result[1] or {})
 
     def step(self, action: Any) -> tuple[Any, float, bool, bool, Any]:
-        """One step, as of Gymnasium, for an array or a NumPy scalar, which stays as it is.
+        """One step, as of Gymnasium, for an array or a NumPy scalar, which stays as it is; the only number of a box of
+        shape () becomes an array.
 
         Raises:
             EnvError: with what is wrong and what to do.
         """
         self.steps += 1
-        own = action.copy()
+        own = action.copy() if action.dtype.kind != "f" else np.array(action)
         try:
             result = self.env.step(own) if self.has_stepped else self._first_use(lambda: self.env.step(own), FIVE)
             self.has_stepped = True

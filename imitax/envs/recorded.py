@@ -39,18 +39,17 @@ class Spaces:
         """From the pair (observation space, action space).
 
         Raises:
-            ConfigError: it is no such pair, the observations are no flat Box, or the actions neither one nor finite.
+            ConfigError: it is no such pair, the observations are no flat Box, or the actions neither a Box nor finite.
         """
         pair = tuple(given) if isinstance(given, tuple | list) else ()
         if len(pair) != 2 or not all(isinstance(space, gym.Space) for space in pair):
             raise ConfigError("spaces must be the pair (observation_space, action_space) of Gymnasium's spaces")
         for space, what in zip(pair, ("observation", "action"), strict=True):
-            flat = isinstance(space, gym.spaces.Box) and len(space.shape) == 1
-            if not flat and (what == "observation" or not isinstance(space, FINITE)):
-                other = "" if what == "observation" else ", Discrete, MultiDiscrete or MultiBinary"
+            box = isinstance(space, gym.spaces.Box) and (what == "action" or len(space.shape) == 1)
+            if not box and (what == "observation" or not isinstance(space, FINITE)):
+                wanted = " of one dimension" if what == "observation" else ", Discrete, MultiDiscrete or MultiBinary"
                 raise ConfigError(
-                    f"spaces: the {what} space is {space}; without an environment it must be a Box of one dimension"
-                    f"{other}"
+                    f"spaces: the {what} space is {space}; without an environment it must be a Box{wanted}"
                 )
         return cls(*pair)
 

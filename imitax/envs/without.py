@@ -1,5 +1,7 @@
 """A task without an environment: its spaces are known, and nothing can be stepped."""
 
+from dataclasses import replace
+
 import gymnasium as gym
 import numpy as np
 
@@ -37,7 +39,7 @@ def _checked(box: BoxActions) -> BoxActions:
             "action_high out to have them inferred from the data, or rescale the actions"
         )
     low, high = (tuple(map(float, bound)) for bound in bounds)
-    return BoxActions(low, high, box.open_low, box.open_high)
+    return replace(box, low=low, high=high)
 
 
 def no_environment() -> gym.Env:

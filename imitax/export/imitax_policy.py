@@ -8,7 +8,7 @@
 `python imitax_policy.py policy.npz` says what the policy takes and gives, and how long a call lasts.
 
 Observations are what the environment gave in training, one or several: [...] or [B, ...], arrays, dicts or tuples.
-Actions are in the environment's units: float32 [A] or [B, A] of a box; whole numbers of a finite set. The action is the
+Actions are in the environment's units: float32 of a box, in its shape; whole numbers of a finite set. The action is the
 deterministic one. The file of data holds arrays and a description in JSON; nothing in it is run.
 
 A policy that sees the last K observations, or predicts H actions at once, remembers: give it one observation after the
@@ -181,7 +181,8 @@ class Memory:
         """Make room for a number of environments."""
         self.age, self.latest, self.planned = np.zeros(lanes, int), [], np.zeros((lanes, 0))
         if self.history:
-            length, size = self.history["length"], sum(self.policy.action.get("sizes", self.policy.action["shape"]))
+            length, action = self.history["length"], self.policy.action
+            size = sum(action["sizes"]) if action["kind"] == "finite" else int(np.prod(action["shape"]))
             self.frames = [np.zeros((lanes, length, *leaf.shape), leaf.dtype) for leaf in self.policy.leaves]
             self.actions = np.zeros((lanes, length - 1, size), np.float32)
 
