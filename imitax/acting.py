@@ -1,6 +1,6 @@
 """Actions of a saved policy for a user's observations, compiled once."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import equinox as eqx
@@ -13,7 +13,8 @@ from imitax.errors import ConfigError
 from imitax.execution import Memory
 from imitax.networks import Policy, predict
 from imitax.observation_spaces import as_batch
-from imitax.observations import Misfit, rows
+from imitax.observations import NO_ARRAY, Misfit, rows
+from imitax.settings import number
 from imitax.spaces import Spec
 from imitax.types import Obs
 
@@ -63,8 +64,9 @@ class Acting:
 
         Raises:
             ConfigError: the observations do not fit, or hold NaN or infinity, or are of more or fewer environments than
-                the policy remembers.
+                the policy remembers; or `sample` is no whole number.
         """
+        sample = noise_seed(sample)
         batch, alone = self.batch(obs)
         actions = self.act(batch, sample)
         return actions[0] if alone else actions
@@ -81,9 +83,12 @@ class Acting:
         try:
             if np.iscomplexobj(obs):
                 raise TypeError("complex numbers are none")
-            batch = np.asarray(obs, np.float32)
-        except (TypeError, ValueError) as e:
-            raise ConfigError(f"observations must be numbers, of shape [{size}] or [B, {size}]: {e}") from e
+            with np.errstate(over="ignore"):  # infinite numbers are refused below
+                batch = np.asarray(obs, np.float32)
+        except NO_ARRAY as e:
+            pair = isinstance(obs, tuple) and len(obs) == 2 and isinstance(obs[1], Mapping)
+            said = "this is the pair obs, info that reset returns, give its first part" if pair else e
+            raise ConfigError(f"observations must be numbers, of shape [{size}] or [B, {size}]: {said}") from e
         alone = batch.ndim == 1
         if alone:
             batch = batch[None]
@@ -119,6 +124,17 @@ class Acting:
         if 0 <= sample <= LARGEST_SEED:
             return self.seeded(self.arrays, batch, np.int32(sample))
         return self.sample(self.arrays, batch, jr.key(sample))
+
+
+def noise_seed(sample: Any) -> int | None:
+    """What decides the noise of a sampled action; None, and False, are the deterministic mode.
+
+    Raises:
+        ConfigError: it is no whole number.
+    """
+    if sample is True:
+        raise ConfigError("sample is a whole number that decides the noise: give another one at every step, not True")
+    return None if sample is False else number(sample, int, "sample")
 
 
 class RunPolicy:

@@ -42,7 +42,8 @@ def _leaves(space: gym.Space, name: str) -> Any:
     if isinstance(space, gym.spaces.Tuple):
         return tuple(_leaves(part, f"{name}.{i}") for i, part in enumerate(space.spaces))
     if isinstance(space, gym.spaces.Box):
-        return Leaf(tuple(space.shape), "image" if is_image(tuple(space.shape), space.dtype) else "vector")
+        shape = tuple(space.shape)
+        return Leaf(shape, "image", top=int(max(space.high.max(), 1))) if is_image(shape, space.dtype) else Leaf(shape)
     if isinstance(space, gym.spaces.Discrete):
         return Leaf((), "categories", (int(space.n),), (int(space.start),))
     if isinstance(space, gym.spaces.MultiDiscrete):

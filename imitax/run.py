@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar
 import numpy as np
 
 from imitax import seeding, trust
-from imitax.acting import Acting, Collector, RunPolicy
+from imitax.acting import Acting, Collector, RunPolicy, noise_seed
 from imitax.artifacts import load_policy, load_reward
 from imitax.choices.learned_reward import LearnedReward
 from imitax.compiled import guarded
@@ -201,6 +201,7 @@ class Run:
             sample: decides, with the step, the noise of sampled actions; None is the deterministic mode.
         """
         policies = stack([self.load_policy(seed, which)])
+        sample = noise_seed(sample)
         keys = seeding.keys((0 if sample is None else sample,), Purpose.COLLECTION)
         return Collector(policies, make_act(policies, keys, "mode" if sample is None else "sample"))
 

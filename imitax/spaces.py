@@ -1,6 +1,6 @@
 """What an observation and an action are."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 import equinox as eqx
@@ -46,12 +46,14 @@ class Leaf:
 
     shape: tuple[int, ...]
     kind: Literal["vector", "image", "categories", "binary"] = "vector"
-    """vector: numbers, which are standardised. image: bytes, which networks see divided by 255. categories: whole
+    """vector: numbers, which are standardised. image: bytes, which networks see divided by `top`. categories: whole
     numbers that name classes, which networks see as one-hot vectors. binary: zeros and ones, seen as they are."""
     categories: tuple[int, ...] = ()
     """Of categories, the number of classes of each number."""
     first: tuple[int, ...] = ()
     """Of categories, the lowest value of each number."""
+    top: int = field(default=255, compare=False)
+    """Of an image, the largest byte that its space allows."""
 
     @property
     def dtype(self) -> str:

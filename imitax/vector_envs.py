@@ -19,7 +19,7 @@ import numpy as np
 from gymnasium.vector.utils import CloudpickleWrapper
 from jaxtyping import Bool, Float, Shaped
 
-from imitax.envs import Guard, SoleVectorEnv, Task, check_sendable
+from imitax.envs import Guard, SoleVectorEnv, Task, check_alike, check_sendable
 from imitax.errors import ConfigError, EnvError
 from imitax.observations import host_zeros, put
 
@@ -47,6 +47,7 @@ class SerialVectorEnv:
     def __init__(self, make: Callable[[], gym.Env], num_envs: int):
         self.num_envs = num_envs
         self.envs = [Guard(make()) for _ in range(num_envs)]
+        check_alike(*self.envs)
         self.obs: Any = host_zeros(self.envs[0].space, num_envs)
         """Latest observation of each environment, [N, ...]."""
 

@@ -2,7 +2,7 @@ import jax.random as jr
 import numpy as np
 import pytest
 
-from imitax.acting import Acting
+from imitax.acting import Acting, noise_seed
 from imitax.errors import ConfigError
 from imitax.networks import Normalizer, Policy, PolicyConfig, TanhGaussian
 from imitax.spaces import Spec
@@ -27,7 +27,27 @@ def test_actions_are_those_of_the_policy(policy, acting):
         np.testing.assert_allclose(acting(obs, sample), policy.act(obs, jr.key(sample), "sample"), rtol=1e-5)
 
 
+def test_what_decides_the_noise(acting):
+    obs = np.zeros((1, 3), np.float32)
+    np.testing.assert_array_equal(acting(obs, False), acting(obs, None))
+    assert [noise_seed(sample) for sample in (None, False, 3, np.int64(3))] == [None, None, 3, 3]
+    for wrong in (True, 0.5, "a"):
+        with pytest.raises(ConfigError, match=r"^sample "):
+            noise_seed(wrong)
+
+
 def test_observations_that_no_policy_acts_on(acting):
+    with pytest.raises(ConfigError, match="the pair obs, info that reset returns, give its first part"):
+        acting((np.zeros(3), {}), None)
+    with pytest.raises(ConfigError, match="observation 0 is inf"):
+        acting([1e300, 0.0, 0.0], None)
+
+    class Tensor:
+        def __array__(self, dtype=None, copy=None):
+            raise RuntimeError("call detach() first")
+
+    with pytest.raises(ConfigError, match=r"must be numbers, .*call detach\(\) first"):
+        acting(Tensor(), None)
     with pytest.raises(ConfigError, match="observations have 2 dimensions, the policy takes 3"):
         acting(np.zeros(2), None)
     with pytest.raises(ConfigError, match="observation 1 is nan: a policy acts on finite numbers"):

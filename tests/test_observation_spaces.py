@@ -17,6 +17,7 @@ def test_the_kinds_of_spaces():
     nested = {"arm": (Leaf((2, 2)), Leaf((), "categories", (3,), (1,))), "eye": Leaf((8, 8, 3), "image")}
     assert ObservationSpace.of(nested) == SPACE
     assert [leaf.dtype for leaf in SPACE.leaves] == ["float32", "float32", "uint8"]
+    assert [of_space(S.Box(0, high, (4, 4), np.uint8)).leaves[0].top for high in (0, 2, 255)] == [1, 2, 255]
     assert [leaf.input_shape for leaf in SPACE.leaves] == [(2, 2), (3,), (8, 8, 3)]
     multi = of_space(S.Tuple([S.MultiDiscrete([2, 3]), S.MultiBinary(4), S.Box(0, 255, (5,), np.uint8)]))
     kinds = ["categories", "binary", "vector"]  # a vector of bytes is numbers

@@ -5,7 +5,7 @@ from typing import Any
 
 import jax
 import numpy as np
-from jaxtyping import Float, Shaped
+from jaxtyping import Float, Shaped, UInt8
 
 from imitax.datasets.episode import Dataset
 from imitax.errors import DataError, EnvWarning
@@ -19,6 +19,9 @@ its magnitude is larger."""
 NOISE_STD = 1e-7
 """A dimension that varies less than this, in the environment's units, counts as constant: zero but for rounding."""
 
+PICTURE = 16
+"""The largest byte of a picture is not below it."""
+
 STEPS = 32
 """Distinct values of 32-bit numbers that a standard deviation must span for a dimension to mean anything."""
 
@@ -26,7 +29,8 @@ STEPS = 32
 def normalization(data: Dataset | Transition) -> tuple[Any, Any]:
     """Mean and standard deviation of the observations that transitions start from, [O] or leaf by leaf.
 
-    Images are left alone: their mean is 0 and their deviation 255, which makes bytes numbers from 0 to 1.
+    Images are left alone: their mean is 0 and their deviation 255, which makes bytes numbers from 0 to 1. Where no byte
+    reaches `PICTURE` it is a map of small numbers, as of a board, and the largest of them takes the place of 255.
 
     Both are float32, computed in float64. A dimension that varies little for its own scale gets a deviation of 1:
     demonstrations say nothing about its scale, and dividing by a small number would turn the first deviation at test
@@ -39,13 +43,19 @@ def normalization(data: Dataset | Transition) -> tuple[Any, Any]:
     """
     obs = (data.transitions() if isinstance(data, Dataset) else data).obs
     moments = [
-        (np.zeros((1,) * (x.ndim - 1), np.float32), np.full((1,) * (x.ndim - 1), 255, np.float32))
+        _bytes(x)
         if x.dtype == np.uint8
         else _moments(x, "observation dimension" if name == "observation" else f"{name}, dimension")
         for name, x in named(obs)
     ]
     mean, std = (jax.tree.unflatten(jax.tree.structure(obs), list(x)) for x in zip(*moments, strict=True))
     return mean, std
+
+
+def _bytes(image: UInt8[np.ndarray, "N ..."]) -> tuple[Float[np.ndarray, "..."], Float[np.ndarray, "..."]]:
+    """0, and what bytes are divided by."""
+    top, one = int(image.max()), (1,) * (image.ndim - 1)
+    return np.zeros(one, np.float32), np.full(one, top if 0 < top < PICTURE else 255, np.float32)
 
 
 def _moments(leaf: Shaped[np.ndarray, "N ..."], name: str) -> tuple[Float[np.ndarray, "..."], Float[np.ndarray, "..."]]:

@@ -8,6 +8,7 @@ from imitax.envs.recorded import Origin, Recorded, Spaces
 from imitax.envs.registered import make_env
 from imitax.envs.remembering import with_history
 from imitax.envs.sole import Sole, SoleVectorEnv
+from imitax.envs.trial import check_alike
 from imitax.envs.without import recorded_task
 
 __all__ = [
@@ -20,6 +21,7 @@ __all__ = [
     "SoleVectorEnv",
     "Spaces",
     "Task",
+    "check_alike",
     "check_sendable",
     "make_env",
     "recorded_task",

@@ -11,6 +11,7 @@ import jax
 import numpy as np
 
 from imitax.envs.faults import advice
+from imitax.envs.limits import registration
 from imitax.errors import EnvError
 from imitax.observation_spaces import checked, of_space, parts
 from imitax.observations import Misfit, kind_of
@@ -28,7 +29,7 @@ _open: "WeakValueDictionary[int, Guard]" = WeakValueDictionary()
 
 def name_of(env: Any) -> str:
     """How messages call an environment: its id, or the name of its class."""
-    spec = getattr(env, "spec", None)
+    spec = registration(env)
     return type(getattr(env, "unwrapped", env)).__name__ if spec is None else spec.id
 
 
@@ -88,7 +89,7 @@ class Guard:
     @property
     def spec(self) -> Any:
         """As registered in Gymnasium; None when it is not."""
-        return getattr(self.env, "spec", None)
+        return registration(self.env)
 
     def reset(self, *, seed: int | None = None) -> tuple[Any, dict[str, Any]]:
         """Start an episode.
@@ -103,9 +104,10 @@ class Guard:
             result = self._first_use(lambda: self.env.reset(seed=seed), "reset must take a seed: reset(*, seed=None)")
         self.episodes += 1
         if not (isinstance(result, tuple | list) and len(result) == 2 and isinstance(result[1], Mapping | None)):
+            two = isinstance(result, tuple | list) and len(result) == 2
+            said = f"{kind_of(result)}, whose second is {kind_of(result[1])}," if two else kind_of(result)
             raise self.problem(
-                f"reset returned {kind_of(result)} in place of the two values obs, info of Gymnasium's interface",
-                "return obs, {}",
+                f"reset returned {said} in place of the two values obs, info of Gymnasium's interface", "return obs, {}"
             )
         return self._observation(result[0]), dict(result[1] or {})
 
@@ -136,6 +138,9 @@ class Guard:
                 raise
             what = "NaN" if np.isnan(action).any() else "infinite"
             raise self.problem(f"the policy's action is {what}", DIVERGED) from e
+        except Exception as e:
+            e.add_note(f"raised by {self.name} in step {self.steps} of episode {self.episodes}")
+            raise
 
     def close(self) -> None:
         """Close the environment, if it is owned."""

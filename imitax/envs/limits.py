@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import gymnasium as gym
+from gymnasium.envs.registration import EnvSpec
 
 from imitax.errors import EnvWarning
 
@@ -19,12 +20,18 @@ def layers(env: Any) -> Iterator[Any]:
         env = env.env if isinstance(env, gym.Wrapper) else None
 
 
+def registration(env: Any) -> EnvSpec | None:
+    """How Gymnasium has registered an environment; None where it has not, whatever the environment calls its spec."""
+    spec = getattr(env, "spec", None)
+    return spec if isinstance(spec, EnvSpec) else None
+
+
 def time_limit(env: Any) -> int | None:
     """The steps after which the environment cuts its episodes: those of its `TimeLimit`, or of its registration."""
     limits = [layer._max_episode_steps for layer in layers(env) if isinstance(layer, gym.wrappers.TimeLimit)]
     if limits:
         return min(limits)
-    spec = getattr(env, "spec", None)
+    spec = registration(env)
     return None if spec is None else spec.max_episode_steps
 
 

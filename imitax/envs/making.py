@@ -15,14 +15,15 @@ from gymnasium.vector.utils import CloudpickleWrapper
 from imitax.envs.actions import action_space
 from imitax.envs.copying import Copies
 from imitax.envs.guard import Guard, close, name_of
-from imitax.envs.limits import time_limit
+from imitax.envs.limits import registration, time_limit
 from imitax.envs.recorded import Recorded
 from imitax.envs.registered import make_env
 from imitax.envs.running import settle
 from imitax.envs.sole import Sole
-from imitax.envs.trial import differ, share_state, trace
+from imitax.envs.trial import check_alike, differ, share_state, trace
 from imitax.errors import ConfigError, EnvError, EnvWarning
 from imitax.observation_spaces import of_space
+from imitax.observations import kind_of
 from imitax.spaces import Spec
 
 EnvLike = str | gym.Env | Callable[[], gym.Env]
@@ -95,6 +96,7 @@ class Task:
         probes: list[Guard] = []
         try:
             probes += [Guard(self.make()) for _ in range(2)]
+            check_alike(*probes)
             if share_state(*probes):
                 raise EnvError(
                     f"{self.env_id}: the environments that are made share one simulator: a step in one changes the "
@@ -122,7 +124,7 @@ def _of_id(env_id: str, kwargs: dict[str, Any]) -> Task:
     try:
         check_spaces(probe, env_id)
         settle(probe, env_id, "new")
-        spec, make = probe.spec, partial(make_env, env_id, kwargs)
+        spec, make = registration(probe), partial(make_env, env_id, kwargs)
         if spec is not None and spec.id in gym.registry:
             env_id = env_id[: env_id.rfind(":") + 1] + spec.id  # with the version that was taken where none was given
             # Not by its id: a worker process may not have imported the package that registers it.
@@ -183,6 +185,7 @@ def _of_callable(make: Callable[[], Any]) -> Task:
     probes: list[Guard] = []
     try:
         probes = [Guard(env) for env in (first, second)]
+        check_alike(*probes)
         settle(first, name, "new")
         called = getattr(make, "__name__", type(make).__name__)
         return describe(first, name if called == "<lambda>" else called, make)
@@ -193,7 +196,7 @@ def _of_callable(make: Callable[[], Any]) -> Task:
 
 def describe(env: Any, name: str, make: Callable[[], gym.Env], sole: Sole | None = None) -> Task:
     """The task of an environment whose spaces are in order, under the id of its registration if it has one."""
-    obs, act, registered, kwargs = env.observation_space, env.action_space, getattr(env, "spec", None), {}
+    obs, act, registered, kwargs = env.observation_space, env.action_space, registration(env), {}
     if registered is not None:
         name, kwargs = registered.id, dict(registered.kwargs)
     spec = Spec(of_space(obs), action_space(act, name))
@@ -220,11 +223,12 @@ def check_spaces(env: Any, name: str) -> None:
             f"env must make a Gymnasium environment, with reset, step, observation_space and action_space; got {name}"
         )
     obs, act = env.observation_space, env.action_space
-    if not isinstance(obs, gym.Space) or not isinstance(act, gym.Space):
-        raise ConfigError(
-            f"{name}: its spaces are of {type(obs).__module__.split('.')[0]}, not of gymnasium; wrap it in "
-            "shimmy's GymV26CompatibilityV0(env=env), or GymV21CompatibilityV0 where step returns four values"
-        )
+    for space, which in ((obs, "observation_space"), (act, "action_space")):
+        if not isinstance(space, gym.Space):
+            module = type(space).__module__.split(".")[0]
+            do = "wrap it in shimmy's GymV26CompatibilityV0(env=env), or GymV21CompatibilityV0 where step returns four "
+            do = f"{do}values" if module == "gym" else "give it one, such as gymnasium.spaces.Box(low, high)"
+            raise ConfigError(f"{name}: its {which} is {kind_of(space)}, not a space of gymnasium; {do}")
     of_space(obs, f"{name}: observation")
     action_space(act, name)
 

@@ -7,6 +7,7 @@ import numpy as np
 
 from imitax.envs.actions import action_space
 from imitax.envs.guard import Guard
+from imitax.errors import EnvError
 
 SEED, STEPS = 0, 5
 
@@ -40,6 +41,22 @@ def trace(env: Guard, beside: Guard | None = None) -> Trace:
 def _vector(obs: Any) -> np.ndarray:
     """A copy of all numbers of an observation."""
     return np.concatenate([np.ravel(x) for x in jax.tree.leaves(obs)])
+
+
+def check_alike(first: Guard, *others: Guard) -> None:
+    """Refuse environments of one task whose observations or actions differ.
+
+    Raises:
+        EnvError: with the spaces.
+    """
+    for other in others:
+        alike = action_space(first.action_space, first.name) == action_space(other.action_space, other.name)
+        name = "observation_space" if first.space != other.space else "" if alike else "action_space"
+        if name:
+            raise EnvError(
+                f"{first.name}: the environments that are made differ in their {name}, {getattr(first, name)} and "
+                f"{getattr(other, name)}: let all have the same, since one policy acts in them"
+            )
 
 
 def same(first: Trace, second: Trace) -> bool:

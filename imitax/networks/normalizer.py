@@ -11,16 +11,16 @@ from jaxtyping import Array, Float, PyTree
 from imitax.spaces import Leaf, ObservationSpace
 from imitax.types import Batch, Obs, Transition, scaled
 
-IMAGE_RANGE = 255.0
-"""Bytes are divided by it."""
+BYTE = 255
+"""The largest."""
 
 
 class Normalizer(eqx.Module):
     """`(obs - mean) / std` with statistics of the training data, leaf by leaf; the identity when there are none.
 
     Networks see observations through it, so that everything that is computed of them is of one kind: images of bytes
-    become numbers from 0 to 1 (mean 0, std 255, whatever the data), and categories one-hot vectors. Buffers and files
-    hold neither.
+    become numbers from 0 to 1 (mean 0, std 255, or less where the space or the data have small numbers only), and
+    categories one-hot vectors. Buffers and files hold neither.
     """
 
     mean: PyTree[Float[Array, "..."]]
@@ -44,10 +44,11 @@ class Normalizer(eqx.Module):
 
         Args:
             space: of the observations.
-            statistics: means and standard deviations, pytrees of arrays as observations are.
+            statistics: means and standard deviations, pytrees of arrays as observations are; of an image whose space
+                allows every byte, the deviation is what it is divided by.
         """
-        pairs = list(zip(space.leaves, *map(jax.tree.leaves, statistics), strict=True))
-        fixed = [(_fixed(leaf) if leaf.kind != "vector" else (jnp.asarray(m), jnp.asarray(s))) for leaf, m, s in pairs]
+        leaves = zip(space.leaves, *map(jax.tree.leaves, statistics), strict=True)
+        fixed = [(jnp.asarray(m), jnp.asarray(s)) if _is_of_data(leaf) else _fixed(leaf) for leaf, m, s in leaves]
         mean, std = (jax.tree.unflatten(space.structure, x) for x in zip(*fixed, strict=True))
         categorical = any(leaf.kind == "categories" for leaf in space.leaves)
         return cls(mean, std, space if categorical else None)
@@ -71,7 +72,12 @@ class Normalizer(eqx.Module):
         return replace(t, obs=scaled(self(t.obs), mask), next_obs=scaled(self(t.next_obs), mask))
 
 
+def _is_of_data(leaf: Leaf) -> bool:
+    """Whether data decide how a leaf is normalised: of images only where the space says nothing."""
+    return leaf.kind == "vector" or (leaf.kind == "image" and leaf.top == BYTE)
+
+
 def _fixed(leaf: Leaf) -> tuple[Array, Array]:
     """Mean and standard deviation of what is not standardised, with one number for all of it."""
     one = (1,) * len(leaf.shape)
-    return jnp.zeros(one), jnp.full(one, IMAGE_RANGE if leaf.kind == "image" else 1.0)
+    return jnp.zeros(one), jnp.full(one, float(leaf.top) if leaf.kind == "image" else 1.0)

@@ -18,6 +18,15 @@ def test_normalization_known_answer():
     assert mean.dtype == std.dtype == np.float32
 
 
+@pytest.mark.parametrize(("largest", "divisor"), [(0, 255), (3, 3), (15, 15), (16, 255), (255, 255)])
+def test_bytes_are_those_of_a_picture_or_small_numbers(largest, divisor):
+    obs = np.zeros((4, 2, 2), np.uint8)
+    obs[1, 0, 1] = largest
+    mean, std = normalization(load([{"observations": obs, "terminated": True}]))
+    np.testing.assert_array_equal(mean, [[0]])
+    np.testing.assert_array_equal(std, [[divisor]])
+
+
 def test_normalization_uses_float64():
     obs = np.tile(np.float32([[10000.0], [10000.01]]), (50000, 1))
     flat = Transition(obs, np.zeros((len(obs), 0)), np.zeros(len(obs)), obs, *[np.zeros(len(obs), bool)] * 2)

@@ -40,6 +40,7 @@ ACTION = np.zeros(1, np.float32)
         ((np.zeros(2), {}), r"the observation has shape \(2,\), the observation space \(1,\)"),
         ((np.zeros(()), {}), r"the observation has shape \(\), the observation space \(1,\)"),
         ((np.zeros((1, 1)), {}), r"shape \(1, 1\), the observation space \(1,\)"),
+        (([0.5, 0.5]), "reset returned a list of 2 values, whose second is 0.5, in place of the two values obs, info"),
         (({"pixels": ONE}, {}), "the observation is a dict, not an array of numbers"),
         ((None, {}), "the observation is None"),
         ((np.array(["1"]), {}), "not an array of numbers"),
@@ -201,8 +202,9 @@ def test_errors_of_the_environment_are_its_own_after_its_first_step():
     guard = Guard(Late())
     guard.reset(seed=0)
     guard.step(ACTION)
-    with pytest.raises(ValueError, match=r"^out of memory$"):
+    with pytest.raises(ValueError, match=r"^out of memory\n") as error:
         guard.step(ACTION)
+    assert (str(error.value), error.value.__notes__) == ("out of memory", ["raised by Late in step 2 of episode 1"])
 
 
 def test_one_object_has_one_guard():

@@ -1,4 +1,6 @@
 import functools
+import itertools
+from typing import ClassVar
 
 import gymnasium as gym
 import numpy as np
@@ -75,7 +77,8 @@ def test_an_environment_with_another_interface_is_refused_for_its_own_sake():
         ({"action_space": gym.spaces.Box(0.0, np.array([0.0, 1.0]), dtype=np.float64)}, "low < high"),
         ({"action_space": gym.spaces.Text(3)}, "Discrete, MultiDiscrete or MultiBinary, got Text"),
         ({"observation_space": gym.spaces.Text(3)}, "observation is a Text space; observations are Box, Discrete"),
-        ({"observation_space": "anything"}, "its spaces are of builtins, not of gymnasium; wrap it in shimmy"),
+        ({"observation_space": "anything"}, "its observation_space is .*, not a space of gymnasium; give it one"),
+        ({"action_space": None}, "its action_space is None, not a space of gymnasium; give it one"),
     ],
 )
 def test_spaces(space, words):
@@ -87,6 +90,20 @@ def test_spaces(space, words):
     for env in (Env, Env()):
         with pytest.raises(ConfigError, match=f"^Env: .*{words}"):
             Task.create(env)
+
+
+def test_what_an_environment_calls_its_spec_is_no_registration():
+    class Env(toy.Point):
+        spec: ClassVar = {"task": "reach"}
+
+    for env in (Env, Env()):
+        assert (Task.create(env).env_id, Task.create(env).max_episode_steps) == ("Env", None)
+
+
+def test_environments_of_one_task_have_the_same_spaces():
+    sizes = itertools.cycle([1, 2])
+    with pytest.raises(EnvError, match=r"Point: .* differ in their observation_space, Box\(.*\(1,\).*\(2,\)"):
+        Task.create(lambda: toy.Point(dims=next(sizes)))
 
 
 def test_arguments_go_with_an_id():

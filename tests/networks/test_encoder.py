@@ -40,7 +40,9 @@ def test_networks_have_encoders_of_their_own():
 
 def test_what_networks_see():
     """Vectors are standardised, bytes divided by 255, and categories one-hot."""
-    mean, std = {"a": np.ones(2), "b": {"pixels": 0}, "c": 0}, {"a": np.full(2, 4.0), "b": {"pixels": 1}, "c": 1}
+    one = np.ones((1, 1, 1))
+    mean = {"a": np.ones(2), "b": {"pixels": 0 * one}, "c": np.zeros(1)}
+    std = {"a": np.full(2, 4.0), "b": {"pixels": 255 * one}, "c": np.ones(1)}
     normalizer = Normalizer.of(SPACE, (mean, std))
     pixels = np.full((2, 8, 8, 1), 51, np.uint8)
     obs = {"a": np.array([[1.0, 5.0]] * 2, np.float32), "b": {"pixels": pixels}, "c": np.array([[2.0, 5.0], [0, 6]])}
@@ -51,6 +53,12 @@ def test_what_networks_see():
     plain = Normalizer.identity(SPACE)(obs)
     np.testing.assert_array_equal(plain["a"], obs["a"])
     np.testing.assert_array_equal(plain["c"], seen["c"])
+
+
+def test_bytes_of_a_space_with_small_numbers_are_divided_by_the_largest():
+    board = ObservationSpace((Leaf((2, 2), "image", top=2),))
+    for normalizer in (Normalizer.identity(board), Normalizer.of(board, (np.zeros((1, 1)), np.full((1, 1), 255.0)))):
+        np.testing.assert_array_equal(normalizer(np.array([[[0, 1], [2, 1]]], np.uint8)), [[[0, 0.5], [1, 0.5]]])
 
 
 def test_which_images_are_flattened():
