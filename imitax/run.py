@@ -18,7 +18,7 @@ from imitax.compiled import guarded
 from imitax.datasets import Dataset, load
 from imitax.datasets.flags import flags
 from imitax.datasets.remembered import with_history
-from imitax.envs import Task
+from imitax.envs import EnvLike, Task
 from imitax.envs.fitting import require_fit
 from imitax.envs.remembering import seen_task
 from imitax.envs.rendering import opened, prepare
@@ -58,7 +58,7 @@ class Run:
     Args:
         folder: of the run.
         task: its environment; made from the run's config when None.
-        env: id of an environment to use in place of the one that the config names.
+        env: an environment, its id or a callable, as in `train`, to use in place of the one that the config names.
         trust_env: use the environment that the config names although it would import a module or read a file, and the
             folder was copied here from elsewhere.
         measured: episodes of each seed on which a run without an environment is evaluated, and what they are; found
@@ -74,7 +74,7 @@ class Run:
         folder: Path | str,
         *,
         task: Task | None = None,
-        env: str | None = None,
+        env: EnvLike | None = None,
         trust_env: bool = False,
         measured: tuple[dict[int, Dataset], str] | None = None,
     ):
@@ -96,7 +96,7 @@ class Run:
         """The environment.
 
         Raises:
-            ConfigError: it was an object in memory (open the run with `Run(folder, task=...)`), or it has other
+            ConfigError: it was an object in memory (open the run with `Run(folder, env=...)`), or it has other
                 observations or actions than the policies.
         """
         task = self._own_task()
@@ -115,7 +115,7 @@ class Run:
             return task_of(self.config["env"])
         if not self.config["training"]["env"]:
             raise ConfigError(
-                f"{self.folder} was trained on an environment in memory: pass Run(folder, task=Task.create(env))"
+                f"{self.folder} was trained on an environment in memory: give it, imitax.Run(folder, env=...)"
             )
         if not (self._trust_env or trust.is_own(self.folder, self.config)):
             env_id = trust.check_env(env_id, kwargs, str(self.folder))

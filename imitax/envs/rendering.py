@@ -101,7 +101,7 @@ def _without(name: str, known: bool) -> str:
         return f"{name} cannot be filmed: it has no render_mode {MODE!r}"
     return (
         f"{name} cannot be filmed: it was made without render_mode={MODE!r}; pass an environment that has it, "
-        "Run(folder, task=Task.create(env))"
+        "imitax.Run(folder, env=...)"
     )
 
 
