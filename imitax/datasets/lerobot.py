@@ -1,6 +1,7 @@
 """LeRobot's folders (version 3, and 2 where it is alike): Parquet files under `data`, described by `meta/info.json`."""
 
 import fnmatch
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -64,7 +65,7 @@ def load_lerobot(folder: Path | str, columns: Columns | None = None) -> Dataset:
     about |= {"fps": str(info.get("fps")), "robot_type": short(info.get("robot_type"))}
     if left := [key for key in seen if key not in wanted]:
         about["observations_left_out"] = ", ".join(map(short, left))
-    return Dataset(dataset.episodes, name=dataset.name, attributes=about)
+    return replace(dataset, attributes=about)
 
 
 def frames(folder: Path | str, key: str) -> np.ndarray:

@@ -83,7 +83,9 @@ def read_table(table: Table, name: str, columns: Columns | None = None, mend: Me
     about = {"columns": "; ".join(f"{role}: {', '.join(names)}" for role, names in roles.items() if names)}
     if left := [column for column in table if column not in assigned]:
         about["columns_left_out"] = ", ".join(left)
-    return Dataset(split(fields, mend), name=name, attributes={k: short(v, 2000) for k, v in about.items()})
+    attributes = {k: short(v, 2000) for k, v in about.items()}
+    named = {key: tuple(roles[key]) for key in ("observations", "actions") if roles[key]}
+    return Dataset(split(fields, mend), name=name, attributes=attributes, columns=named)
 
 
 def assign(names: Sequence[str], columns: Columns | None = None) -> dict[str, list[str]]:
