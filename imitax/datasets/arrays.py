@@ -8,10 +8,10 @@ import numpy as np
 from imitax.datasets.episode import Episode, located
 from imitax.datasets.faults import Mend
 from imitax.datasets.flags import flags, numbers
-from imitax.datasets.leaves import as_observations, check_alike, check_final, grouped, is_pytree, same_rows
+from imitax.datasets.leaves import as_observations, check_alike, check_final, check_known, grouped, is_pytree, same_rows
 from imitax.datasets.names import EPISODES, NAMES, OBSERVED, warn_unread
 from imitax.errors import DataError
-from imitax.observations import NO_ARRAY, count, joined, rows
+from imitax.observations import NO_ARRAY, count, joined, rows, unmasked
 
 
 def split(
@@ -59,6 +59,7 @@ def split(
         check_alike(observations, following)
         jumps = ~same_rows(rows(following, np.s_[:-1]), rows(observations, np.s_[1:])) & ~ends[:-1]
         if "timeouts" in arrays and jumps.any():
+            check_known(observations, following, jumps)
             row = int(jumps.argmax())
             (mend or Mend()).fault(
                 f"row {row}: next_observations[{row}] is not observations[{row + 1}], yet neither terminals nor "
@@ -158,7 +159,7 @@ def _canonical(fields: Mapping[str, Any]) -> dict[str, Any]:
 def _raw(value: Any, name: str) -> np.ndarray:
     """What is yet to be read as flags or names."""
     try:
-        return np.asarray(value)
+        return unmasked(value)
     except NO_ARRAY as error:
         raise DataError(f"{name} must be one value a row: {error}") from error
 

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from imitax.errors import DataError
-from imitax.observations import NO_ARRAY
+from imitax.observations import NO_ARRAY, unmasked
 
 WORDS = {
     **dict.fromkeys(("true", "t", "yes", "y", "1", "1.0"), True),
@@ -35,10 +35,8 @@ def flags(array: np.ndarray, name: str) -> np.ndarray:
 
 def numbers(value: Any, name: str) -> np.ndarray:
     """An array of numbers; text, dates and complex numbers are refused, masked values become NaN."""
-    if isinstance(value, np.ma.MaskedArray):
-        value = np.ma.filled(value.astype(np.float64), np.nan)
     try:
-        array = np.asarray(value)
+        array = unmasked(value)
         if array.dtype.kind == "O":
             array = array.astype(np.float64)
     except NO_ARRAY as error:  # ragged, or text among them
@@ -53,7 +51,7 @@ def times(value: Any, name: str) -> np.ndarray:
 
     Raises DataError for gaps, and for what is neither.
     """
-    column = np.asarray(value)
+    column = unmasked(value)
     if column.dtype.kind in "OSUM":
         column = _nanoseconds(column, name)
     moments = numbers(column, name).ravel()
