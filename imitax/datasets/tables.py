@@ -3,7 +3,6 @@
 import fnmatch
 import re
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 import numpy as np
 
@@ -11,6 +10,7 @@ from imitax.datasets.arrays import split
 from imitax.datasets.episode import Dataset
 from imitax.datasets.faults import Mend
 from imitax.datasets.flags import flags, numbers, times
+from imitax.datasets.grouping import numbered
 from imitax.datasets.limits import short
 from imitax.datasets.names import NAMES
 from imitax.errors import DataError
@@ -167,11 +167,7 @@ def _episodes(
     rows = len(table[roles["observations"][0]])
     time = times(table[roles["time"][0]], short(roles["time"][0])) if roles["time"] else None
     if roles["episode"]:
-        values = table[roles["episode"][0]]
-        first: dict[Any, int] = {}
-        group = np.array([first.setdefault(value, len(first)) for value in values.tolist()], np.intp)
-        if any(value is None or value != value or value == "" for value in first):
-            raise DataError(f"the episode column {roles['episode'][0]} has gaps; every row needs its episode")
+        group = numbered(table[roles["episode"][0]], short(roles["episode"][0]))
         order = np.lexsort((np.arange(rows), group) if time is None else (np.arange(rows), time, group))
         starts = np.r_[True, np.diff(group[order]) != 0]
         _check_times(time, order, starts)
