@@ -38,7 +38,13 @@ SINGLE = ("rewards", "terminals", "timeouts", "episode", "time")
 """What one column holds."""
 
 
-def read_table(table: Table, name: str, columns: Columns | None = None, mend: Mend | None = None) -> Dataset:
+def read_table(
+    table: Table,
+    name: str,
+    columns: Columns | None = None,
+    mend: Mend | None = None,
+    unread: Mapping[str, str] | None = None,
+) -> Dataset:  # over 50 lines for its docstring
     """Episodes from a table.
 
     Neither rewards nor flags are needed. Rows with one value in the episode column are one episode, in the order of
@@ -52,11 +58,14 @@ def read_table(table: Table, name: str, columns: Columns | None = None, mend: Me
         columns: what is what; columns that it does not assign are recognised by their names (`ROLES`), and None
             takes a role from the column that would have it.
         mend: passed to `split`.
+        unread: types of further columns, which cannot be read.
 
     Raises DataError when observations are missing, when a named column is, when a column holds text or gaps where
-    numbers or flags are needed, or when it cannot be known where episodes end.
+    numbers or flags are needed or cannot be read, or when it cannot be known where episodes end.
     """
-    roles = assign(list(table), columns)
+    unread = unread or {}
+    roles = assign([*table, *unread], columns)
+    _check_read(roles, unread)
     if not roles["observations"]:
         raise DataError(
             f"no column is called like an observation (obs_0, state, ...) among {_names(list(table))}; name them: "
@@ -81,7 +90,7 @@ def read_table(table: Table, name: str, columns: Columns | None = None, mend: Me
         fields["terminals"] = np.zeros(len(order), bool)
     assigned = {column for names in roles.values() for column in names}
     about = {"columns": "; ".join(f"{role}: {', '.join(names)}" for role, names in roles.items() if names)}
-    if left := [column for column in table if column not in assigned]:
+    if left := [column for column in (*table, *unread) if column not in assigned]:
         about["columns_left_out"] = ", ".join(left)
     attributes = {k: short(v, 2000) for k, v in about.items()}
     named = {key: tuple(roles[key]) for key in ("observations", "actions") if roles[key]}
@@ -107,6 +116,18 @@ def assign(names: Sequence[str], columns: Columns | None = None) -> dict[str, li
         roles[role] = _numbered(found)
         taken |= set(found)
     return roles
+
+
+def _check_read(roles: Mapping[str, list[str]], unread: Mapping[str, str]) -> None:
+    """Refuse columns that have a role and cannot be read."""
+    for role, names in roles.items():
+        for name in names:
+            if name in unread:
+                instead = f'{{"{role}": {"None" if role in SINGLE else "[...]"}}}'
+                raise DataError(
+                    f"{short(name)} is called like the {role}, and its type, {unread[name]}, is not read: write it as "
+                    f"numbers, or leave it out: columns={instead}"
+                )
 
 
 def joined(table: Table, names: Sequence[str]) -> np.ndarray:
