@@ -9,6 +9,7 @@ import numpy as np
 
 from imitax.datasets import arrow, cameras
 from imitax.datasets.episode import Dataset, located
+from imitax.datasets.faults import Mend
 from imitax.datasets.limits import check_size, inside, json_object, short, text_file
 from imitax.datasets.parquet import read_parquet
 from imitax.datasets.tables import Columns, given, read_table
@@ -21,7 +22,7 @@ TOTAL = 2**35
 INDEX = ("episode_index", "frame_index", "timestamp")
 
 
-def load_lerobot(folder: Path | str, columns: Columns | None = None) -> Dataset:
+def load_lerobot(folder: Path | str, columns: Columns | None = None, mend: Mend | None = None) -> Dataset:
     """Read a LeRobot folder; neither torch nor `lerobot` is needed.
 
     Observations are the features `observation...` of numbers side by side, in the order of `meta/info.json`, or those
@@ -60,7 +61,7 @@ def load_lerobot(folder: Path | str, columns: Columns | None = None) -> Dataset:
             with located(short(key)):
                 frames = cameras.read(folder, info, key, table)
                 table[key] = frames.reshape(len(frames), -1)
-        dataset = read_table(table, short(folder.name), roles)
+        dataset = read_table(table, short(folder.name), roles, mend)
     about = {k: v for k, v in dataset.attributes.items() if k != "columns_left_out"}
     about |= {"fps": str(info.get("fps")), "robot_type": short(info.get("robot_type"))}
     if left := [key for key in seen if key not in wanted]:

@@ -153,7 +153,7 @@ def test_dates_are_times(as_text):
 @pytest.mark.parametrize("unit", ["ns", "s", "D", "W"])
 @pytest.mark.parametrize("kind", ["timedelta64", "datetime64"])
 def test_times_of_any_unit_are_in_order(kind, unit):
-    time = np.array([300_000, 0, 7], "int64").astype(f"{kind}[{unit}]")  # 300,000 days are beyond nanoseconds
+    time = np.array([300_000, 0, 150_000], "int64").astype(f"{kind}[{unit}]")  # 300,000 days are beyond nanoseconds
     table = {"episode": np.zeros(3), "t": time, "obs_0": np.array([2.0, 0.0, 1.0])}
     assert read_table(table, "table").episodes[0].observations.ravel().tolist() == [0, 1, 2]
 
