@@ -138,9 +138,9 @@ def stored(value: Any, name: str = "observation") -> Any:
     if isinstance(value, tuple):
         return tuple(stored(part, f"{name}.{i}") for i, part in enumerate(value))
     try:
-        array = np.asarray(value)
+        array = unmasked(value)
         if array.dtype.kind not in "biuf":
-            array = np.asarray(value, np.float32)  # raises where it is no array of numbers
+            array = np.asarray(array, np.float32)  # raises where it is no array of numbers
         if is_image(array.shape[1:], array.dtype):
             kept = np.uint8
         else:
@@ -151,6 +151,15 @@ def stored(value: Any, name: str = "observation") -> Any:
         do = "leave them out, or encode them as numbers"
         raise Misfit(name, f"are not an array of numbers: {error}; {do}") from error
     array.setflags(write=False)
+    return array
+
+
+def unmasked(value: Any) -> np.ndarray:
+    """An array with gaps where its values are masked: NaN among numbers, None among others."""
+    if not isinstance(value, np.ma.MaskedArray) or not np.ma.is_masked(value):
+        return np.asarray(value)
+    array = np.array(value.data, np.float64 if value.dtype.kind in "biuf" else object)
+    array[np.ma.getmaskarray(value)] = np.nan if value.dtype.kind in "biuf" else None
     return array
 
 

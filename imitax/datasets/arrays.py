@@ -8,10 +8,11 @@ import numpy as np
 from imitax.datasets.episode import Episode, located
 from imitax.datasets.faults import Mend
 from imitax.datasets.flags import flags, numbers
-from imitax.datasets.leaves import as_observations, check_alike, check_final, grouped, is_pytree, same_rows
+from imitax.datasets.grouping import by_episode, raw, vector
+from imitax.datasets.leaves import as_observations, check_alike, check_final, check_known, grouped, is_pytree, same_rows
 from imitax.datasets.names import EPISODES, NAMES, OBSERVED, warn_unread
 from imitax.errors import DataError
-from imitax.observations import NO_ARRAY, count, joined, rows
+from imitax.observations import count, joined, rows
 
 
 def split(
@@ -23,8 +24,9 @@ def split(
         fields: `observations` [N, O], `terminals` [N] and one of `timeouts` [N] and `next_observations` [N, O];
             optionally `actions` [N, A], `rewards` [N] and, instead of `next_observations`, `final_observations`
             [E, O] with one row for each episode. Observations may be dicts and tuples of arrays, also under names such
-            as `observations/pixels`. Instead of the flags, a name of `EPISODES` will do: all episodes are
-            then truncated. The other names in `NAMES` will do; other keys are ignored.
+            as `observations/pixels`. Instead of the flags, a name of `EPISODES` will do: rows of one episode need not
+            be adjacent then, and all episodes are truncated. The other names in `NAMES` will do; other keys are
+            ignored.
         mend: cuts episodes where the next observation is another, whatever `timeouts` say, if repairs are wanted.
 
     An episode ends at a terminal or a timeout; without `timeouts`, also where next_observations[t] is not
@@ -43,11 +45,13 @@ def split(
     for key in arrays.keys() - {"final_observations"}:
         if (length := count(arrays[key])) != total:
             raise DataError(f"lengths differ: {total} observations, {length} {key}")
+    order = np.arange(total)
     if "terminals" not in arrays:
         columns = [name for name in EPISODES if fields.get(name) is not None]
         if "timeouts" in arrays or not columns:
             raise _missing("terminals", fields)
-        arrays["timeouts"] = _ends(fields[columns[0]], columns[0], total)
+        arrays, order = by_episode(arrays, fields[columns[0]], columns[0])
+        observations = arrays["observations"]
     terminals, timeouts = (
         flags(_column(arrays, key), key) if key in arrays else np.zeros(total, bool)
         for key in ("terminals", "timeouts")
@@ -59,9 +63,10 @@ def split(
         check_alike(observations, following)
         jumps = ~same_rows(rows(following, np.s_[:-1]), rows(observations, np.s_[1:])) & ~ends[:-1]
         if "timeouts" in arrays and jumps.any():
-            row = int(jumps.argmax())
+            check_known(observations, following, jumps, order)
+            row, after = order[int(jumps.argmax()) : int(jumps.argmax()) + 2]
             (mend or Mend()).fault(
-                f"row {row}: next_observations[{row}] is not observations[{row + 1}], yet neither terminals nor "
+                f"row {row}: next_observations[{row}] is not observations[{after}], yet neither terminals nor "
                 f"timeouts end an episode there ({jumps.sum()} such rows); the file is corrupt, or its timeouts are "
                 "incomplete: leave timeouts out to cut episodes at these rows",
                 "cut them there too",
@@ -144,7 +149,7 @@ def _canonical(fields: Mapping[str, Any]) -> dict[str, Any]:
             if isinstance(fields[name], Mapping):
                 raise DataError(f"{name} is a dict; only observations may be dicts")
             flag = key in ("terminals", "timeouts")
-            arrays[key] = _raw(fields[name], name) if flag else _array(fields[name], name)
+            arrays[key] = raw(fields[name], name) if flag else _array(fields[name], name)
             if arrays[key].ndim == 0 and not flag:
                 raise DataError(f"{name} must be an array, got {fields[name]!r} (in lists, items are episodes)")
             arrays[key] = np.atleast_1d(arrays[key])
@@ -155,28 +160,11 @@ def _canonical(fields: Mapping[str, Any]) -> dict[str, Any]:
     return arrays
 
 
-def _raw(value: Any, name: str) -> np.ndarray:
-    """What is yet to be read as flags or names."""
-    try:
-        return np.asarray(value)
-    except NO_ARRAY as error:
-        raise DataError(f"{name} must be one value a row: {error}") from error
-
-
 def _array(value: Any, name: str) -> np.ndarray:
     """Numbers, or what is refused with its shape later on."""
     if isinstance(value, str | bytes | int | float):
         return np.asarray(value)
     return numbers(value, name)
-
-
-def _ends(value: Any, name: str, total: int) -> np.ndarray:
-    """The last row of each episode, from a column that numbers or names the episodes, or flags where they start."""
-    column = _column({name: _raw(value, name)}, name)
-    if len(column) != total:
-        raise DataError(f"lengths differ: {total} observations, {len(column)} {name}")
-    starts = flags(column, name)[1:] if name == "episode_starts" else column[1:] != column[:-1]
-    return np.r_[starts, True]
 
 
 def _vectors(actions: np.ndarray) -> np.ndarray:
@@ -207,12 +195,7 @@ def _seen(arrays: Mapping[str, Any], key: str) -> Any:
 
 
 def _column(arrays: Mapping[str, Any], key: str) -> np.ndarray:
-    """[N] from [N], or from the [N, 1] of some older D4RL files."""
-    array = arrays[key]
-    array = array[:, 0] if array.ndim == 2 and array.shape[1] == 1 else array
-    if array.ndim != 1:
-        raise DataError(f"{key} must have shape [time], got {array.shape}")
-    return array
+    return vector(arrays[key], key)
 
 
 def _last_rows(ends: np.ndarray) -> np.ndarray:

@@ -62,17 +62,55 @@ def readable(what: str) -> Iterator[None]:
 
 
 def columns(table: Any) -> dict[str, np.ndarray]:
-    """The columns of numbers and text: [N], or [N, K] for lists of one length; `a.b` is the part b of a structure a.
+    """The columns of numbers, text and times: [N], or [N, K] for lists of one length; `a.b` is the part b of a
+    structure a.
 
-    Columns of other types are left out. Raises DataError for lists that are empty or differ in length.
+    Columns of other types are left out (see `unread`). Raises DataError for lists that are empty or differ in length.
     """
     arrow = pyarrow()
     with readable("table"):
-        for _ in range(DEPTH):
-            table = table.flatten()
+        table = _flat(table)
         check_names(table)
         kept = [field.name for field in table.schema if is_plain(arrow, field.type)]
         return {name: _column(arrow, table.column(name), name) for name in kept}
+
+
+def unread(schema: Any) -> dict[str, str]:
+    """The types of the columns that `columns` leaves out, by their names."""
+    with readable("table"):
+        return {
+            field.name: short(field.type)
+            for field in _flat(schema.empty_table()).schema
+            if not is_plain(pyarrow(), field.type)
+        }
+
+
+def decoded(table: Any, allowed: int) -> Any:
+    """The table with its dictionaries of numbers and text written out. Raises DataError where that takes too much."""
+    arrow = pyarrow()
+    for index, field in enumerate(table.schema):
+        if not is_dictionary(arrow, field.type):
+            continue
+        column = table.column(index)
+        check_size(table.nbytes + sum(map(_written_out, column.chunks)), allowed, "its values")
+        table = table.set_column(index, field.name, column.cast(field.type.value_type))
+    return table
+
+
+def _written_out(chunk: Any) -> int:
+    """Bytes of the values that a chunk of a dictionary stands for."""
+    kind, compute = chunk.type.value_type, pyarrow("pyarrow.compute")
+    types = pyarrow().types
+    if types.is_string(kind) or types.is_large_string(kind):
+        return compute.sum(compute.binary_length(chunk.dictionary).take(chunk.indices)).as_py() or 0
+    return len(chunk) * (kind.bit_width // 8 + 1)
+
+
+def _flat(table: Any) -> Any:
+    """The parts of structures as columns of their own."""
+    for _ in range(DEPTH):
+        table = table.flatten()
+    return table
 
 
 def check_names(table: Any) -> None:
@@ -82,12 +120,18 @@ def check_names(table: Any) -> None:
 
 
 def is_plain(arrow: Any, kind: Any) -> bool:
-    """Whether a type is numbers, truth values, text or dates, or lists of these."""
+    """Whether a type is numbers, truth values, text, dates or times, or lists of these."""
     while _is_list(arrow, kind):
         kind = kind.value_type
     types = arrow.types
     simple = (types.is_floating, types.is_integer, types.is_boolean, types.is_string, types.is_large_string)
-    return any(test(kind) for test in (*simple, types.is_timestamp))
+    timed = (types.is_timestamp, types.is_date, types.is_time, types.is_duration)
+    return any(test(kind) for test in (*simple, types.is_decimal, *timed))
+
+
+def is_dictionary(arrow: Any, kind: Any) -> bool:
+    """Whether a type is a dictionary of numbers, text and the like, and not of lists."""
+    return arrow.types.is_dictionary(kind) and is_plain(arrow, kind.value_type) and not nesting(arrow, kind.value_type)
 
 
 def matrix(array: Any, name: str) -> np.ndarray:
@@ -101,7 +145,7 @@ def matrix(array: Any, name: str) -> np.ndarray:
             if len(lengths) > 1:
                 raise DataError(f"the lists of {short(name)} differ in length")
         array = array.flatten()
-    values = array.to_numpy(zero_copy_only=False)
+    values = _plain(array).to_numpy(zero_copy_only=False)
     return values.reshape(rows, len(values) // max(rows, 1))
 
 
@@ -111,7 +155,10 @@ def lists(column: Any, name: str) -> Iterator[np.ndarray]:
         if row.values is None:
             raise DataError(f"a list of {short(name)} is empty")
         values = row.values
-        yield matrix(values, name) if _is_list(pyarrow(), values.type) else values.to_numpy(zero_copy_only=False)
+        if _is_list(pyarrow(), values.type):
+            yield matrix(values, name)
+        else:
+            yield _plain(values).to_numpy(zero_copy_only=False)
 
 
 def nesting(arrow: Any, kind: Any) -> int:
@@ -125,7 +172,18 @@ def _is_list(arrow: Any, kind: Any) -> bool:
 
 
 def _column(arrow: Any, column: Any, name: str) -> np.ndarray:
-    return matrix(column.combine_chunks(), name) if _is_list(arrow, column.type) else column.to_numpy()
+    return matrix(column.combine_chunks(), name) if _is_list(arrow, column.type) else _plain(column).to_numpy()
+
+
+def _plain(array: Any) -> Any:
+    """Decimals as float64, times of day as durations; other types as they are."""
+    arrow, kind = pyarrow(), array.type
+    if arrow.types.is_decimal(kind):
+        return array.cast(arrow.float64())
+    if arrow.types.is_time(kind):
+        whole = array.cast(arrow.int32()) if arrow.types.is_time32(kind) else array
+        return whole.cast(arrow.int64()).cast(arrow.duration(kind.unit))
+    return array
 
 
 def _messages(ipc: Any, buffer: Any) -> Iterator[Any]:

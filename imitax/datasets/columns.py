@@ -8,6 +8,7 @@ import numpy as np
 from imitax.datasets.limits import short
 from imitax.datasets.tables import Columns, given, match
 from imitax.errors import DataError
+from imitax.observations import unmasked
 
 
 def patterns(columns: Columns) -> list[str]:
@@ -32,7 +33,7 @@ def as_table(arrays: Mapping[str, Any]) -> dict[str, np.ndarray]:
     for name, value in arrays.items():
         if isinstance(value, Mapping | tuple):
             refuse({"observations": str(name)}, "a dict in which observations have parts of their own")
-        column = np.asarray(value)
+        column = unmasked(value)
         if column.ndim:
             table[str(name)] = column
     if len({len(column) for column in table.values()}) > 1:

@@ -97,11 +97,14 @@ class Dataset:
     """Upper bound [A] of the actions, where the file says so."""
     attributes: dict[str, str] = field(default_factory=dict)
     """Provenance, free form; not part of the content."""
+    columns: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    """Of a table, the names of the columns of observations and of actions, in their order; not part of the content."""
 
     def __post_init__(self):
         object.__setattr__(self, "name", printable(self.name))
         shown = {printable(key): printable(value, keep="\n\t") for key, value in self.attributes.items()}
         object.__setattr__(self, "attributes", shown)
+        object.__setattr__(self, "columns", {key: tuple(map(printable, n)) for key, n in self.columns.items()})
         if not self.episodes:
             raise DataError("the dataset is empty: it has no episodes")
         check_agreement([episode.observations for episode in self.episodes])
@@ -178,7 +181,7 @@ class Dataset:
         """SHA-256 in hex of what the episodes hold, in their order, and of the environment's id and kwargs.
 
         It covers type, shape and bits of every array, the names of the leaves of dicts and tuples, and both flags; it
-        does not depend on the file format, the name, the action bounds or the attributes.
+        does not depend on the file format, the name, the action bounds, the attributes or the columns' names.
         """
         return content_hash([self.env_id, kwargs_json(self.env_kwargs)], self.episodes)
 

@@ -6,13 +6,15 @@ from typing import Any
 import numpy as np
 
 from imitax.errors import DataError
-from imitax.observations import NO_ARRAY
+from imitax.observations import NO_ARRAY, unmasked
 
 WORDS = {
     **dict.fromkeys(("true", "t", "yes", "y", "1", "1.0"), True),
     **dict.fromkeys(("false", "f", "no", "n", "0", "0.0"), False),
 }
 """What text says."""
+UNITS = {"ns": 1.0, "us": 1e3, "ms": 1e6, "s": 1e9, "m": 6e10, "h": 3.6e12, "D": 8.64e13, "W": 6.048e14}
+"""Nanoseconds in the units of dates; longer ones are no fixed time."""
 
 
 def flags(array: np.ndarray, name: str) -> np.ndarray:
@@ -35,10 +37,8 @@ def flags(array: np.ndarray, name: str) -> np.ndarray:
 
 def numbers(value: Any, name: str) -> np.ndarray:
     """An array of numbers; text, dates and complex numbers are refused, masked values become NaN."""
-    if isinstance(value, np.ma.MaskedArray):
-        value = np.ma.filled(value.astype(np.float64), np.nan)
     try:
-        array = np.asarray(value)
+        array = unmasked(value)
         if array.dtype.kind == "O":
             array = array.astype(np.float64)
     except NO_ARRAY as error:  # ragged, or text among them
@@ -49,12 +49,12 @@ def numbers(value: Any, name: str) -> np.ndarray:
 
 
 def times(value: Any, name: str) -> np.ndarray:
-    """Moments [N] as numbers that grow with time: numbers as they are, dates in nanoseconds.
+    """Moments [N] as numbers that grow with time: numbers as they are, dates and durations in nanoseconds.
 
     Raises DataError for gaps, and for what is neither.
     """
-    column = np.asarray(value)
-    if column.dtype.kind in "OSUM":
+    column = unmasked(value)
+    if column.dtype.kind in "OSUMm":
         column = _nanoseconds(column, name)
     moments = numbers(column, name).ravel()
     if not np.isfinite(moments).all():
@@ -63,17 +63,19 @@ def times(value: Any, name: str) -> np.ndarray:
 
 
 def _nanoseconds(column: np.ndarray, name: str) -> np.ndarray:
-    """Dates since the first one; an array of numbers as it is."""
+    """Dates and durations since the first one; an array of numbers as it is."""
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", UserWarning)  # of time zones, which change no difference
-            dates = column.astype("datetime64[ns]")
+            dates = column if column.dtype.kind in "Mm" else column.astype("datetime64[ns]")
     except (TypeError, ValueError):
         return column
     missing = np.isnat(dates)
     if missing.any():
         raise DataError(f"the time column {name} has gaps: row {int(missing.argmax())}")
-    return (dates - dates.min()).astype(np.int64).astype(np.float64)
+    since = dates - dates.min()  # in their own unit, as some have no place among nanoseconds of 64 bits
+    unit, number = np.datetime_data(since.dtype)
+    return since.astype(np.int64).astype(np.float64) * number * UNITS.get(unit, 1.0)
 
 
 def _checked(array: np.ndarray, known: np.ndarray, name: str) -> np.ndarray:

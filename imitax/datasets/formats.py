@@ -66,7 +66,7 @@ def load_file(path: Path, columns: Columns | None, mend: Mend) -> Dataset:
 def load_folder(path: Path, columns: Columns | None, mend: Mend | None = None) -> Dataset:
     """Read a folder. Raises DataError when it is none of Minari, LeRobot or Hugging Face's datasets."""
     if (path / "meta" / "info.json").is_file():
-        return load_lerobot(path, columns)
+        return load_lerobot(path, columns, mend)
     if (path / "metadata.json").is_file() or (path / "data" / "metadata.json").is_file():
         return load_minari(path, columns)
     if is_huggingface(path):

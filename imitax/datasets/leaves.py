@@ -124,6 +124,19 @@ def check_alike(observations: Any, following: Any) -> None:
         raise DataError(f"next_observations have the parts {theirs}, observations {ours}")
 
 
+def check_known(observations: Any, following: Any, jumps: np.ndarray, order: np.ndarray) -> None:
+    """Refuse what is no jump to another observation but a gap. Raises DataError, with its place in `order`."""
+    for key, tree, shift in (("observations", observations, 1), ("next_observations", following, 0)):
+        gaps = ~np.all([np.isfinite(x).all(axis=tuple(range(1, x.ndim))) for _, x in named(tree)], axis=0)
+        found = gaps[shift : shift + len(jumps)] & jumps
+        if found.any():
+            row = order[int(found.argmax()) + shift]
+            raise DataError(
+                f"{key}[{row}] has a gap: a number in it is NaN, infinite or masked ({int(gaps.sum())} such rows); "
+                "fill it in, or drop its episode"
+            )
+
+
 def check_final(observations: Any, final: Any, episodes: int) -> None:
     """Refuse final observations that are not one row of each leaf for each episode."""
     wanted = {name: (episodes, *shape) for name, (shape, _) in shape_of(observations).items()}

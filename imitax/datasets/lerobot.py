@@ -1,6 +1,7 @@
 """LeRobot's folders (version 3, and 2 where it is alike): Parquet files under `data`, described by `meta/info.json`."""
 
 import fnmatch
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +9,7 @@ import numpy as np
 
 from imitax.datasets import arrow, cameras
 from imitax.datasets.episode import Dataset, located
+from imitax.datasets.faults import Mend
 from imitax.datasets.limits import check_size, inside, json_object, short, text_file
 from imitax.datasets.parquet import read_parquet
 from imitax.datasets.tables import Columns, given, read_table
@@ -20,7 +22,7 @@ TOTAL = 2**35
 INDEX = ("episode_index", "frame_index", "timestamp")
 
 
-def load_lerobot(folder: Path | str, columns: Columns | None = None) -> Dataset:
+def load_lerobot(folder: Path | str, columns: Columns | None = None, mend: Mend | None = None) -> Dataset:
     """Read a LeRobot folder; neither torch nor `lerobot` is needed.
 
     Observations are the features `observation...` of numbers side by side, in the order of `meta/info.json`, or those
@@ -59,12 +61,12 @@ def load_lerobot(folder: Path | str, columns: Columns | None = None) -> Dataset:
             with located(short(key)):
                 frames = cameras.read(folder, info, key, table)
                 table[key] = frames.reshape(len(frames), -1)
-        dataset = read_table(table, short(folder.name), roles)
+        dataset = read_table(table, short(folder.name), roles, mend)
     about = {k: v for k, v in dataset.attributes.items() if k != "columns_left_out"}
     about |= {"fps": str(info.get("fps")), "robot_type": short(info.get("robot_type"))}
     if left := [key for key in seen if key not in wanted]:
         about["observations_left_out"] = ", ".join(map(short, left))
-    return Dataset(dataset.episodes, name=dataset.name, attributes=about)
+    return replace(dataset, attributes=about)
 
 
 def frames(folder: Path | str, key: str) -> np.ndarray:

@@ -14,10 +14,11 @@ from imitax.catalogue import BUNDLED, bundled
 from imitax.datasets import arrays, objects
 from imitax.datasets.columns import as_table, refuse
 from imitax.datasets.d4rl import load_d4rl
-from imitax.datasets.episode import Dataset, Episode, kwargs_json, located
+from imitax.datasets.episode import Dataset, Episode, located
 from imitax.datasets.faults import Mend, mended, registered_limit
 from imitax.datasets.flags import numbers
 from imitax.datasets.formats import load_file, load_folder
+from imitax.datasets.joining import joined_datasets
 from imitax.datasets.limits import check_name
 from imitax.datasets.minari_io import load_minari
 from imitax.datasets.tables import Columns, read_table
@@ -57,7 +58,7 @@ def load(
             - the id of a Minari dataset in the local store, such as "mujoco/hopper/expert-v0";
             - a dict of flat arrays, one row for each transition (see `arrays.split`);
             - a data frame, one row for each step (see `tables.read_table`);
-            - a list of files, names or datasets of one task, whose episodes are joined;
+            - a list of files, names or datasets of one task, whose episodes are joined (see `joined_datasets`);
             - a list of episodes: `Episode` objects, dicts of arrays (see `arrays.episode`), or objects whose fields
               have the same names, such as the trajectories of `imitation`; or one such object;
             - a dataset object of Minari, transitions of `imitation`, or a replay buffer of Stable-Baselines3.
@@ -101,7 +102,7 @@ def _load(source: Source, columns: Columns | None, mend: Mend) -> Dataset:
     if isinstance(source, str | os.PathLike):
         return _load_named(source, columns, mend)
     if isinstance(source, list | tuple) and source and all(isinstance(x, str | os.PathLike | Dataset) for x in source):
-        return _joined([_load(item, columns, mend) for item in source])
+        return joined_datasets([_load(item, columns, mend) for item in source])
     if not columns and (rows := objects.episode_rows(source)) is not None:
         return _episodes(rows)
     if (table := objects.frame(source)) is not None:
@@ -129,22 +130,6 @@ def _load(source: Source, columns: Columns | None, mend: Mend) -> Dataset:
     if not isinstance(source, Iterable):
         raise DataError(f"demonstrations are a file, a name, arrays or episodes, got {type(source).__name__}")
     return _episodes(source)
-
-
-def _joined(parts: list[Dataset]) -> Dataset:
-    """One dataset with the episodes of several of the same task."""
-    first, rest = parts[0], parts[1:]
-    for other in rest:
-        for key in ("env_id", "env_kwargs", "action_low", "action_high"):
-            one, two = getattr(first, key), getattr(other, key)
-            if one != two and not (key == "env_kwargs" and kwargs_json(one) == kwargs_json(two)):
-                raise DataError(
-                    f"{first.name} and {other.name} differ in their {key}, {one} and {two}: load them as separate "
-                    "datasets"
-                )
-    episodes = tuple(episode for part in parts for episode in part.episodes)
-    name = first.name + (f" and {len(rest)} more" if rest else "")
-    return replace(first, episodes=episodes, name=name, attributes={})
 
 
 def _episodes(items: Iterable[Any]) -> Dataset:

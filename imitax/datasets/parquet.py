@@ -17,7 +17,10 @@ def load_parquet(path: Path | str, columns: Columns | None = None, mend: Mend | 
     """Read a Parquet file as `from_arrow` reads a table. Raises DataError without pyarrow, or for a damaged file."""
     path = Path(path)
     with located(f"{path} (Parquet)"):
-        return from_arrow(read_parquet(path), path.stem, columns, mend)
+        table = read_parquet(path)
+        with arrow.readable("Parquet file"):
+            schema = arrow.pyarrow("pyarrow.parquet").read_schema(path)
+        return from_arrow(table, path.stem, columns, mend, schema)
 
 
 def load_arrow(path: Path | str, columns: Columns | None = None, mend: Mend | None = None) -> Dataset:
@@ -27,13 +30,20 @@ def load_arrow(path: Path | str, columns: Columns | None = None, mend: Mend | No
         return from_arrow(arrow.read_arrow(path), path.stem, columns, mend)
 
 
-def from_arrow(table: Any, name: str, columns: Columns | None = None, mend: Mend | None = None) -> Dataset:
-    """Episodes from a table of pyarrow: as `read_table`, or with one row an episode, as `imitation` writes them."""
+def from_arrow(
+    table: Any, name: str, columns: Columns | None = None, mend: Mend | None = None, schema: Any = None
+) -> Dataset:
+    """Episodes from a table of pyarrow: as `read_table`, or with one row an episode, as `imitation` writes them.
+
+    `schema` has the columns that were not read too, where there are such. Raises DataError as `read_table` does.
+    """
     arrow.check_names(table)
     found = {key: next((n for n in NAMES[key] if n in table.column_names), None) for key in NAMES}
     observations, actions = found["observations"], found["actions"]
     if columns or observations is None or not _are_episodes(table, observations, actions):
-        return read_table(arrow.columns(table), name, columns, mend)
+        read = arrow.columns(table)
+        others = arrow.unread(table.schema if schema is None else schema)
+        return read_table(read, name, columns, mend, {n: kind for n, kind in others.items() if n not in read})
     flags = {n: table.column(n).to_pylist() for n in (found["terminals"], found["timeouts"]) if n is not None}
     names = [n for n in (observations, actions, found["rewards"], found["next_observations"]) if n is not None]
     parts = {n: arrow.lists(table.column(n), n) for n in names}
@@ -72,8 +82,9 @@ def read_parquet(path: Path, wanted: Collection[str] | None = None) -> Any:
         table = file.read(columns=names).select(names)
         check_size(table.nbytes, budget(path), "its values")
         table.validate(full=True)
-        return table
+        return arrow.decoded(table, budget(path))
 
 
 def _read_unasked(kind: Any) -> bool:
-    return arrow.is_plain(arrow.pyarrow(), kind) or arrow.pyarrow().types.is_struct(kind)
+    module = arrow.pyarrow()
+    return arrow.is_plain(module, kind) or arrow.is_dictionary(module, kind) or module.types.is_struct(kind)

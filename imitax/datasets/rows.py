@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 
 from imitax.errors import DataError
-from imitax.observations import NO_ARRAY
+from imitax.observations import NO_ARRAY, unmasked
 
 
 def as_rows(value: Any, name: str, ndim: int) -> np.ndarray:
@@ -14,9 +14,10 @@ def as_rows(value: Any, name: str, ndim: int) -> np.ndarray:
     Actions [time, ...] of several dimensions become [time, size].
     """
     try:
-        whole = name == "actions" and np.asarray(value).dtype.kind in "iub"
+        given = unmasked(value)
+        whole = name == "actions" and given.dtype.kind in "iub"
         with np.errstate(over="ignore"):  # what float32 cannot hold becomes infinity, and validation reports that
-            array = np.array(value, dtype=np.int64 if whole else np.float32, order="C")
+            array = np.array(given, dtype=np.int64 if whole else np.float32, order="C")
     except NO_ARRAY as error:
         raise DataError(f"{name} are not an array of numbers: {error}") from error
     if name == "actions" and array.ndim > 2:  # of a space of several dimensions, in the order of its numbers

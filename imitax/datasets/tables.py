@@ -3,14 +3,15 @@
 import fnmatch
 import re
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 import numpy as np
 
 from imitax.datasets.arrays import split
+from imitax.datasets.clock import check_times, cut_at_gaps
 from imitax.datasets.episode import Dataset
 from imitax.datasets.faults import Mend
 from imitax.datasets.flags import flags, numbers, times
+from imitax.datasets.grouping import numbered
 from imitax.datasets.limits import short
 from imitax.datasets.names import NAMES
 from imitax.errors import DataError
@@ -38,25 +39,34 @@ SINGLE = ("rewards", "terminals", "timeouts", "episode", "time")
 """What one column holds."""
 
 
-def read_table(table: Table, name: str, columns: Columns | None = None, mend: Mend | None = None) -> Dataset:
+def read_table(
+    table: Table,
+    name: str,
+    columns: Columns | None = None,
+    mend: Mend | None = None,
+    unread: Mapping[str, str] | None = None,
+) -> Dataset:  # over 50 lines for its docstring
     """Episodes from a table.
 
     Neither rewards nor flags are needed. Rows with one value in the episode column are one episode, in the order of
     the time column, which has numbers or dates; without an episode column, an episode starts where the time goes back,
     or after a flag. An episode without flags counts as truncated, and without columns of next observations its last row
-    only says where the row before it led to.
+    only says where the row before it led to. Where the times have gaps, a warning says so, or repairs cut the episode.
 
     Args:
         table: the columns.
         name: of the dataset.
         columns: what is what; columns that it does not assign are recognised by their names (`ROLES`), and None
             takes a role from the column that would have it.
-        mend: passed to `split`.
+        mend: cuts episodes at gaps, and is passed to `split`.
+        unread: types of further columns, which cannot be read.
 
     Raises DataError when observations are missing, when a named column is, when a column holds text or gaps where
-    numbers or flags are needed, or when it cannot be known where episodes end.
+    numbers or flags are needed or cannot be read, or when it cannot be known where episodes end.
     """
-    roles = assign(list(table), columns)
+    unread = unread or {}
+    roles = assign([*table, *unread], columns)
+    _check_read(roles, unread)
     if not roles["observations"]:
         raise DataError(
             f"no column is called like an observation (obs_0, state, ...) among {_names(list(table))}; name them: "
@@ -70,7 +80,13 @@ def read_table(table: Table, name: str, columns: Columns | None = None, mend: Me
             name_of = roles[key][0]
             said = key if name_of == key else f"{key} ({short(name_of)})"
             single[key] = (numbers if key == "rewards" else flags)(table[name_of], said)
-    order, starts = _episodes(table, roles, [single[key] for key in ("terminals", "timeouts") if key in single])
+    clock = short(roles["time"][0]) if roles["time"] else ""
+    time = times(table[roles["time"][0]], clock) if clock else None
+    order, starts = _episodes(table, roles, [single[k] for k in ("terminals", "timeouts") if k in single], time)
+    if starts is not None and time is not None and not roles["next_observations"]:
+        dates = table[roles["time"][0]].dtype.kind not in "biuf"
+        said, unit = (f"{clock}, in seconds,", 1e9) if dates else (clock, 1.0)
+        starts = cut_at_gaps(time / unit, order, starts, said, mend or Mend())
     fields = {
         key: joined(table, roles[key])[order] for key in ("observations", "actions", "next_observations") if roles[key]
     }
@@ -81,9 +97,11 @@ def read_table(table: Table, name: str, columns: Columns | None = None, mend: Me
         fields["terminals"] = np.zeros(len(order), bool)
     assigned = {column for names in roles.values() for column in names}
     about = {"columns": "; ".join(f"{role}: {', '.join(names)}" for role, names in roles.items() if names)}
-    if left := [column for column in table if column not in assigned]:
+    if left := [column for column in (*table, *unread) if column not in assigned]:
         about["columns_left_out"] = ", ".join(left)
-    return Dataset(split(fields, mend), name=name, attributes={k: short(v, 2000) for k, v in about.items()})
+    attributes = {k: short(v, 2000) for k, v in about.items()}
+    named = {key: tuple(roles[key]) for key in ("observations", "actions") if roles[key]}
+    return Dataset(split(fields, mend), name=name, attributes=attributes, columns=named)
 
 
 def assign(names: Sequence[str], columns: Columns | None = None) -> dict[str, list[str]]:
@@ -105,6 +123,18 @@ def assign(names: Sequence[str], columns: Columns | None = None) -> dict[str, li
         roles[role] = _numbered(found)
         taken |= set(found)
     return roles
+
+
+def _check_read(roles: Mapping[str, list[str]], unread: Mapping[str, str]) -> None:
+    """Refuse columns that have a role and cannot be read."""
+    for role, names in roles.items():
+        for name in names:
+            if name in unread:
+                instead = f'{{"{role}": {"None" if role in SINGLE else "[...]"}}}'
+                raise DataError(
+                    f"{short(name)} is called like the {role}, and its type, {unread[name]}, is not read: write it as "
+                    f"numbers, or leave it out: columns={instead}"
+                )
 
 
 def joined(table: Table, names: Sequence[str]) -> np.ndarray:
@@ -159,20 +189,16 @@ def _numbered(names: list[str]) -> list[str]:
 
 
 def _episodes(
-    table: Table, roles: Mapping[str, list[str]], marks: Sequence[np.ndarray]
+    table: Table, roles: Mapping[str, list[str]], marks: Sequence[np.ndarray], time: np.ndarray | None
 ) -> tuple[np.ndarray, np.ndarray | None]:
     """Order of the rows, and where in it episodes start; None where the flags, `marks`, say it."""
     rows = len(table[roles["observations"][0]])
-    time = times(table[roles["time"][0]], short(roles["time"][0])) if roles["time"] else None
     if roles["episode"]:
-        values = table[roles["episode"][0]]
-        first: dict[Any, int] = {}
-        group = np.array([first.setdefault(value, len(first)) for value in values.tolist()], np.intp)
-        if any(value is None or value != value or value == "" for value in first):
-            raise DataError(f"the episode column {roles['episode'][0]} has gaps; every row needs its episode")
+        group = numbered(table[roles["episode"][0]], short(roles["episode"][0]))
         order = np.lexsort((np.arange(rows), group) if time is None else (np.arange(rows), time, group))
         starts = np.r_[True, np.diff(group[order]) != 0]
-        _check_times(time, order, starts)
+        if time is not None:
+            check_times(time, order, starts)
         return order, starts
     ends = np.zeros(rows, bool)
     for mark in marks:
@@ -185,7 +211,7 @@ def _episodes(
         )
     if time is not None:
         starts = np.r_[True, (np.diff(time) < 0) | ends[:-1]]
-        _check_times(time, np.arange(rows), starts)
+        check_times(time, np.arange(rows), starts)
         return np.arange(rows), starts
     if marks:
         return np.arange(rows), None
@@ -193,20 +219,6 @@ def _episodes(
         f"no column says where episodes end among {_names(list(table))} (`done` mixes ends and time limits, and is not "
         'read); name one: columns={"episode": NAME}, or add a column that is 0 throughout if it is one episode'
     )
-
-
-def _check_times(time: np.ndarray | None, order: np.ndarray, starts: np.ndarray) -> None:
-    """Refuse two rows of one episode at one time."""
-    if time is None:
-        return
-    same = (np.diff(time[order]) == 0) & ~starts[1:]
-    if same.any():
-        row, other = order[int(same.argmax()) : int(same.argmax()) + 2]
-        raise DataError(
-            f"rows {row} and {other} belong to one episode and have the same time ({int(same.sum())} such pairs): drop "
-            "repeated rows; give an episode column if another episode begins there; or leave the time out: "
-            'columns={"time": None}'
-        )
 
 
 def _close(fields: dict[str, np.ndarray], starts: np.ndarray) -> None:

@@ -6,6 +6,7 @@ from typing import Any
 from imitax.algorithm import Needs
 from imitax.config import Training
 from imitax.datasets import Dataset, Selection, load, normalization, pool, select
+from imitax.datasets.joining import check_columns
 from imitax.datasets.remembered import with_history
 from imitax.envs import Task
 from imitax.errors import ConfigError, DataError
@@ -82,6 +83,8 @@ def load_sources(name: str, needs: Needs, options: Training, demos: Any, offline
     offline = None if offline_data is None else load(offline_data, **given)
     if offline is not None and needs.rewards and not offline.has_rewards:
         raise DataError(f"{name} learns from the rewards of its data, and {offline.name} has none")
+    if dataset is not None and offline is not None:
+        check_columns(dataset, offline)
     return Sources(dataset, offline)
 
 

@@ -46,6 +46,19 @@ def test_bad_arrays(arrays, message):
         load(arrays)
 
 
+def test_a_gap_is_not_said_to_be_a_jump():
+    gap = OBS.copy()
+    gap[4, 1] = np.nan
+    with pytest.raises(DataError, match=r"arrays: observations\[4\] has a gap.*\(1 such rows\)"):
+        load(but(observations=gap, next_observations=NEXT))
+    with pytest.raises(DataError, match=r"observations\[4\] has a gap"):
+        load(but(observations=np.ma.MaskedArray(OBS, mask=np.isnan(gap)), next_observations=NEXT))
+    gap = NEXT.copy()
+    gap[2] = np.nan
+    with pytest.raises(DataError, match=r"next_observations\[2\] has a gap"):
+        load(but(next_observations={"a": gap, "b": NEXT}, observations={"a": OBS, "b": OBS}), repair=True)
+
+
 @pytest.mark.parametrize(
     ("episodes", "message"),
     [

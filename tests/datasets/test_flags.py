@@ -2,11 +2,12 @@
 
 import numpy as np
 import pytest
-from toy_datasets import FLAT, but
+from toy_datasets import FLAT, NO, but
 
-from imitax.datasets import load
+from imitax.datasets import Episode, load, validate
 from imitax.datasets.flags import flags, numbers
 from imitax.errors import DataError
+from imitax.observations import unmasked
 
 
 @pytest.mark.parametrize(
@@ -33,11 +34,36 @@ def test_flags_are_what_they_say(stored):
         np.array(["True", "", "False"]),
         np.array([True, None, False], object),
         np.array([True, float("nan"), False], object),
+        np.ma.MaskedArray([True, True, False], mask=[False, True, False]),
+        np.ma.MaskedArray(["True", "True", "no"], mask=[False, True, False]),
     ],
 )
 def test_a_gap_is_no_flag(stored):
     with pytest.raises(DataError, match=r"terminals must be true or false in every row; row 1 has .*1 such"):
-        flags(stored, "terminals")
+        flags(unmasked(stored), "terminals")
+
+
+def test_masked_values_are_gaps():
+    hidden = np.arange(6) == 3
+    with pytest.raises(DataError, match="timeouts must be true or false in every row; row 3 has 'nan'"):
+        load(but(timeouts=np.ma.MaskedArray(NO, mask=hidden)))
+    table = {"episode": np.zeros(6), "obs_0": np.ma.MaskedArray(np.arange(6), mask=hidden), "action_0": np.ones(6)}
+    data = load(table, columns={"observations": "obs_*"})
+    np.testing.assert_array_equal(data.episodes[0].observations.ravel(), [0, 1, 2, np.nan, 4, 5])
+    with pytest.raises(DataError, match="row 3"):
+        validate(data)
+    with pytest.raises(DataError, match="the time column t has gaps: row 3"):
+        load(table | {"t": np.ma.MaskedArray(np.arange(6), mask=hidden)}, columns={"observations": "episode"})
+    actions = np.ma.MaskedArray(np.arange(5), mask=hidden[:5])[:, None]
+    whole = Episode(table["obs_0"][:, None], actions, None, True, True)
+    assert np.isnan([whole.observations[3, 0], whole.actions[3, 0]]).all()
+    assert np.isnan(Episode({"a": table["obs_0"]}, None, None, True, True).observations["a"][3])
+
+
+def test_masks_that_hide_nothing_change_nothing():
+    actions = np.ma.MaskedArray(np.arange(6) % 3, mask=False)
+    assert load(but(actions=actions)).episodes[0].actions.dtype == np.int64
+    assert unmasked(np.ma.MaskedArray(["a", "b"], mask=[False, True])).tolist() == ["a", None]
 
 
 def test_dates_are_no_flags():

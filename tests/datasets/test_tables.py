@@ -150,6 +150,14 @@ def test_dates_are_times(as_text):
         read_table(table, "table")
 
 
+@pytest.mark.parametrize("unit", ["ns", "s", "D", "W"])
+@pytest.mark.parametrize("kind", ["timedelta64", "datetime64"])
+def test_times_of_any_unit_are_in_order(kind, unit):
+    time = np.array([300_000, 0, 150_000], "int64").astype(f"{kind}[{unit}]")  # 300,000 days are beyond nanoseconds
+    table = {"episode": np.zeros(3), "t": time, "obs_0": np.array([2.0, 0.0, 1.0])}
+    assert read_table(table, "table").episodes[0].observations.ravel().tolist() == [0, 1, 2]
+
+
 def test_truth_values_of_a_csv_file_are_numbers(written):
     data = load(written("episode,obs_0,action_0,action_1\n0,1,.5,True\n0,2,.5,false\n0,3,.5,False\n"))
     assert data.actions.tolist() == [[0.5, 1.0], [0.5, 0.0]]

@@ -365,6 +365,12 @@ def test_demonstrations_and_other_data(train, plain):
     wide = Dataset((Episode(np.zeros((4, 5)), np.zeros((3, 2)), None, False, True),), name="wide")
     with pytest.raises(DataError, match="observations differ in size: plain has 2, wide has 5"):
         train(toy.shrink(recoil.Config()), demos=plain, offline_data=wide, overwrite=True)
+    one, two = (
+        dataclasses.replace(data, columns={"observations": names})
+        for data, names in ((plain, ("x", "y")), (offline(plain), ("y", "x")))
+    )
+    with pytest.raises(DataError, match="plain and medium differ in their columns of observations: the order is x, y"):
+        train(toy.shrink(recoil.Config()), demos=one, offline_data=two, overwrite=True)
 
 
 def test_estimators(plain, tmp_path, no_figures):
