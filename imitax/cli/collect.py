@@ -61,7 +61,7 @@ def run(args: Sequence[str]) -> int:
     act = run.actor(order.policy_seed, order.which, None if order.deterministic else order.seed)
     data = collect(
         act,
-        run.task.make,
+        run.task,
         episodes=order.episodes,
         seed=order.seed,
         full_length_only=order.full_length_only,

@@ -1,10 +1,9 @@
 """Roll out a policy and keep whole episodes, with their true final observations."""
 
-import inspect
 import itertools
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack
-from typing import Any, Protocol, runtime_checkable
+from typing import Any
 
 import gymnasium as gym
 import jax
@@ -12,34 +11,20 @@ import numpy as np
 
 from imitax.datasets.environment import bounds, identity
 from imitax.datasets.episode import Dataset, Episode
-from imitax.envs import EPISODE_LIMIT, SoleVectorEnv, Task
+from imitax.datasets.playing import Policy, Remembers, executed, with_steps
+from imitax.envs import EPISODE_LIMIT, EnvLike, SoleVectorEnv, Task
+from imitax.envs.actions import action_space
 from imitax.envs.limits import time_limit, warn_of_cut
 from imitax.errors import DataError
 from imitax.observation_spaces import recorded
 from imitax.seeding import Purpose, environment_seed
+from imitax.settings import fitting, number
 from imitax.vector_envs import SerialVectorEnv
-
-Policy = Callable[[Any, int], Any]
-"""From observations [N, ...] (float32, images uint8; dicts and tuples as the environment has them) and the number of
-the step, for the policy's noise, to actions [N, ...]."""
-
-
-@runtime_checkable
-class Remembers(Protocol):
-    """A policy that is told when the episodes of all its environments begin."""
-
-    def __call__(self, obs: Any, step: int, /) -> Any:
-        """As `Policy`."""
-        ...
-
-    def reset(self) -> None:
-        """Forget the episodes before."""
-        ...
 
 
 def collect(
     policy: Policy,
-    make_env: Callable[[], gym.Env] | gym.Env | Task,
+    make_env: EnvLike | Task,
     *,
     episodes: int,
     seed: int,
@@ -57,8 +42,9 @@ def collect(
     Args:
         policy: see `Policy`; one that takes observations alone, such as `run.policy`, will do. It always gets
             N = num_envs rows; those of idle environments are zero. If it has a method `reset()`, this is called
-            whenever all environments begin an episode.
-        make_env: builds the environment, or is one, or a task. An episode without an end is cut after 10,000 steps.
+            whenever all environments begin an episode. `predict` of a model of Stable-Baselines3 will do too.
+        make_env: a Gymnasium id, an environment, a callable that makes a new one at every call, or a task. An episode
+            without an end is cut after 10,000 steps.
         episodes: how many to keep.
         seed: at least 0.
         num_envs: how many environments step side by side; at most `episodes` are used.
@@ -70,24 +56,29 @@ def collect(
     Returns:
         The dataset. Its attributes say how many episodes were attempted and how many of them discarded.
 
-    Raises DataError when imitax does not take a space, when the policy's actions have another shape, or when
-    too few of the attempted episodes could be kept.
+    Raises DataError when the policy's actions have another shape, are no finite numbers, or lie outside of the set or
+    the bounds, or when too few of the attempted episodes could be kept. Raises ConfigError for an argument of another
+    kind, and EnvError or ConfigError for an environment, as `Task.create` does.
     """
+    episodes, num_envs = fitting(episodes, int, "episodes"), fitting(num_envs, int, "num_envs")
+    seed = fitting(seed, int, "seed")
+    max_attempts, min_return = number(max_attempts, int, "max_attempts"), number(min_return, float, "min_return")
     if episodes < 1 or num_envs < 1 or seed < 0:
         raise DataError(
             f"episodes and num_envs must be at least 1 and seed at least 0, got {episodes}, {num_envs} and {seed}"
         )
+    act, task = with_steps(policy), make_env if isinstance(make_env, Task) else Task.create(make_env)
     attempts = 20 * episodes if max_attempts is None else max_attempts
     kept: list[Episode] = []
     tried = 0
     with ExitStack() as stack:
-        envs = _environments(make_env, min(num_envs, episodes))
+        envs = _environments(task, min(num_envs, episodes))
         stack.callback(envs.close)
         first = envs.envs[0]
         low, high = bounds(first.action_space)
         env_id, env_kwargs = identity(first.spec)
         seeds = [environment_seed(Purpose.COLLECTION, seed, i) for i in range(attempts)]
-        for episode in _episodes(_with_steps(policy), envs, seeds):
+        for episode in _episodes(act, envs, seeds):
             tried += 1
             full = episode.truncated and not episode.terminated
             if (full or not full_length_only) and (min_return is None or episode.ret >= min_return):
@@ -115,37 +106,7 @@ def collect(
     )
 
 
-class _Stepless:
-    """A policy that is not told the number of the step."""
-
-    def __init__(self, policy: Callable[[Any], Any]):
-        self.policy = policy
-
-    def __call__(self, obs: Any, step: int) -> Any:
-        return self.policy(obs)
-
-    def reset(self) -> None:
-        if isinstance(self.policy, Remembers):
-            self.policy.reset()
-
-
-def _with_steps(policy: Callable[..., Any]) -> Policy:
-    """The policy, or what calls it with observations alone if it takes nothing else."""
-    try:
-        signature = inspect.signature(policy)
-    except (TypeError, ValueError):  # some built-in functions have none
-        return policy
-    try:
-        signature.bind(None, 0)
-    except TypeError:
-        return _Stepless(policy)
-    return policy
-
-
-def _environments(make_env: Callable[[], gym.Env] | gym.Env | Task, num_envs: int) -> SerialVectorEnv | SoleVectorEnv:
-    if not isinstance(make_env, gym.Env | Task):
-        return SerialVectorEnv(make_env, num_envs)
-    task = Task.create(make_env) if isinstance(make_env, gym.Env) else make_env
+def _environments(task: Task, num_envs: int) -> SerialVectorEnv | SoleVectorEnv:
     return SerialVectorEnv(task.make, num_envs) if task.sole is None else SoleVectorEnv(task.sole, 1)
 
 
@@ -153,15 +114,15 @@ def _episodes(policy: Policy, envs: SerialVectorEnv | SoleVectorEnv, seeds: list
     """One episode for each seed, in their order, in waves of one seed for each environment."""
     steps = itertools.count()
     for start in range(0, len(seeds), envs.num_envs):
-        yield from _wave(policy, envs, seeds[start : start + envs.num_envs], steps)
+        yield from _wave(policy, envs, seeds[start : start + envs.num_envs], start, steps)
 
 
 def _wave(
-    policy: Policy, envs: SerialVectorEnv | SoleVectorEnv, seeds: list[int], steps: Iterator[int]
+    policy: Policy, envs: SerialVectorEnv | SoleVectorEnv, seeds: list[int], start: int, steps: Iterator[int]
 ) -> list[Episode]:
-    shape = (envs.num_envs, *(envs.envs[0].action_space.shape or ()))
-    own = np.dtype(envs.envs[0].action_space.dtype)
-    stored = np.float32 if own.kind == "f" else own
+    """Episodes with these seeds; `start` is the number of the first."""
+    first = envs.envs[0]
+    space = action_space(first.action_space, first.name)
     envs.reset(dict(enumerate(seeds)))
     if isinstance(policy, Remembers):
         policy.reset()
@@ -169,15 +130,12 @@ def _wave(
     actions: list[list[np.ndarray]] = [[] for _ in seeds]
     rewards: list[list[float]] = [[] for _ in seeds]
     ends: dict[int, tuple[bool, bool]] = {}
-    first = envs.envs[0]
     limit = time_limit(first.env) or EPISODE_LIMIT
     running = np.arange(envs.num_envs) < len(seeds)
-    while running.any():
-        chosen = np.array(policy(_shown(envs, running), next(steps)), stored).astype(own)  # stored as it is executed
-        if chosen.shape != shape:
-            raise DataError(f"the policy must return actions of shape {shape}, got {chosen.shape}")
+    for t in itertools.count():
+        chosen = executed(policy(_shown(envs, running), next(steps)), space, running, start, t)
         reward, terminated, truncated = envs.step(chosen, running)
-        if len(actions[0]) + 1 >= limit and not (terminated | truncated)[running].all():
+        if t + 1 >= limit and not (terminated | truncated)[running].all():
             warn_of_cut(first.name, limit)
             truncated |= running & ~terminated
         for i in np.flatnonzero(running).tolist():
@@ -187,6 +145,8 @@ def _wave(
             if terminated[i] or truncated[i]:
                 ends[i] = (bool(terminated[i]), bool(truncated[i]))
         running &= ~(terminated | truncated)
+        if not running.any():
+            break
     return [
         Episode(
             recorded(first.space, jax.tree.map(lambda *x: np.stack(x), *observations[i])),

@@ -121,10 +121,13 @@ def _load(source: Source, columns: Columns | None, mend: Mend) -> Dataset:
             return Dataset(arrays.split(source, mend), name="arrays")
     if (dataset := objects.minari_dataset(source)) is not None:
         return dataset
-    for flat in (objects.replay_buffer, objects.transitions):
-        if (found := flat(source)) is not None:
-            with located(type(source).__name__):
-                return Dataset(arrays.split(found, mend), name=type(source).__name__)
+    name = type(source).__name__
+    with located(name):
+        if (buffer := objects.replay_buffer(source)) is not None:
+            flat, about = buffer
+            return Dataset(arrays.split(flat, mend), name=name, **about)
+        if (found := objects.transitions(source)) is not None:
+            return Dataset(arrays.split(found, mend), name=name)
     if isinstance(source, Episode) or objects.fields(source):
         return _episodes([source])
     if not isinstance(source, Iterable):

@@ -8,14 +8,18 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from typing import Any
 
+import gymnasium as gym
 import numpy as np
 
 from imitax.datasets.arrays import episode
-from imitax.datasets.environment import identity, wrappers
+from imitax.datasets.environment import bounds, identity, wrappers
 from imitax.datasets.episode import Dataset, Episode, located
 from imitax.datasets.limits import json_object
 from imitax.datasets.names import EPISODES, NAMES
 from imitax.errors import DataError
+
+ROUNDING = 1e-4
+"""How far beyond [-1, 1] a scaled action may lie."""
 
 
 def fields(source: Any) -> dict[str, Any]:
@@ -97,8 +101,13 @@ def trajectory(source: Any) -> Episode:
     return episode(named)
 
 
-def replay_buffer(source: Any) -> dict[str, Any] | None:
-    """Flat arrays of a replay buffer of Stable-Baselines3, environment after environment; None for what is none."""
+def replay_buffer(source: Any) -> tuple[dict[str, Any], dict[str, Any]] | None:
+    """A replay or rollout buffer of Stable-Baselines3; None for what is none.
+
+    Returns:
+        Flat arrays, environment after environment, with the actions that the environments got; and fields of the
+        dataset: the bounds of the actions, and an attribute where they were stored otherwise.
+    """
     parts: list[Any] = [getattr(source, name, None) for name in ("pos", "full", "n_envs", "buffer_size")]
     if any(part is None for part in parts):
         return None
@@ -112,13 +121,40 @@ def replay_buffer(source: Any) -> dict[str, Any] | None:
             leaves = array if isinstance(array, Mapping) else {"": array}
             each = {k: np.concatenate([np.asarray(x)[rows, i] for i in range(envs)]) for k, x in leaves.items()}
             flat[name] = each if isinstance(array, Mapping) else each[""]
-    if "dones" not in flat:
-        return _rollouts(source, flat, rows)
+    replayed, space = "dones" in flat, getattr(source, "action_space", None)
+    about = _act_in(space, flat, replayed) if isinstance(space, gym.Space) and "actions" in flat else {}
+    if not replayed:
+        return _rollouts(source, flat, rows), about
     dones, timeouts = flat.pop("dones").astype(bool), np.asarray(flat.get("timeouts", 0)).astype(bool)
     cut = np.arange(1, envs + 1) * len(rows) - 1  # what follows is another environment's
     flat["terminals"] = dones & ~timeouts
     flat["timeouts"] = (dones & timeouts) | (np.isin(np.arange(len(dones)), cut) & ~dones)
-    return flat
+    return flat, about
+
+
+def _act_in(space: gym.Space, flat: dict[str, Any], replayed: bool) -> dict[str, Any]:
+    """Bring the actions of a buffer into the environment's units; returns fields of the dataset.
+
+    In a Box, what is replayed is stored scaled to [-1, 1], and what is rolled out before it is clipped. Actions beyond
+    [-1, 1] were put into a replay buffer by somebody else, as they are.
+    """
+    low, high = bounds(space)
+    actions = np.asarray(flat["actions"])
+    if low is None or high is None:
+        whole = actions.dtype.kind == "f" and (actions == np.floor(actions)).all()
+        flat["actions"] = actions.astype(np.int64) if whole else actions
+        return {}
+    least, most = np.array(low), np.array(high)
+    about: dict[str, Any] = {"action_low": low, "action_high": high}
+    if not replayed:
+        flat["actions"] = np.clip(actions, least, most)
+        count = int((flat["actions"] != actions).any(-1).sum())
+        return about | ({"attributes": {"actions_clipped": f"{count} rows, as the algorithm did"}} if count else {})
+    own = (np.abs(actions) > 1 + ROUNDING).any() or not np.isfinite([least, most]).all()
+    if own or ((least == -1) & (most == 1)).all():
+        return about
+    flat["actions"] = least + (most - least) * (actions.astype(np.float64) + 1) / 2
+    return about | {"attributes": {"actions_rescaled": "from [-1, 1], as replay buffers store them, to the bounds"}}
 
 
 def _rollouts(source: Any, flat: dict[str, Any], rows: np.ndarray) -> dict[str, Any]:

@@ -64,8 +64,8 @@ def evaluate_reward(
         if (run.seed_folder(own) / "replay").exists():
             sets[REPLAY] = run.replay(own)
         if episodes:
-            sets[POLICY] = collect(run.actor(own, "last", own), run.task.make, episodes=episodes, seed=own)
-            sets[RANDOM] = collect(_random(run, own), run.task.make, episodes=episodes, seed=own)
+            sets[POLICY] = collect(run.actor(own, "last", own), run.task, episodes=episodes, seed=own)
+            sets[RANDOM] = collect(_random(run, own), run.task, episodes=episodes, seed=own)
     seen = {name: run.with_history(episodes_of) for name, episodes_of in (sets | given).items()}  # by the reward
     return _judged(run, own, seen)
 

@@ -9,7 +9,7 @@ import pytest
 from imitax.datasets import collect, load, save_d4rl, validate
 from imitax.envs import Task
 from imitax.envs.sole import Sole
-from imitax.errors import DataError
+from imitax.errors import ConfigError, DataError
 from imitax.seeding import Purpose, environment_seed
 
 
@@ -167,12 +167,40 @@ def test_a_real_environment(tmp_path):
         ({"seed": -1}, "seed at least 0, got 2, 8 and -1"),
         ({"policy": lambda obs, step: np.zeros(len(obs))}, r"actions of shape \(2, 1\), got \(2,\)"),
         ({"min_return": 100.0}, "only 0 of 40 episodes could be kept, 2 are wanted"),
-        ({"make_env": Words}, "the action space is Text"),
     ],
 )
 def test_bad_collection(arguments, message):
     with pytest.raises(DataError, match=message):
         collect(**{"policy": forward, "make_env": make, "episodes": 2, "seed": 0} | arguments)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"make_env": Words}, "actions must be a Box, Discrete, MultiDiscrete or MultiBinary, got Text"),
+        ({"make_env": lambda: gym.vector.SyncVectorEnv([make])}, "is a vector of environments; pass a single one"),
+        ({"make_env": "NoSuchEnv-v0"}, "NoSuchEnv"),
+        ({"episodes": True}, "episodes must be int, got True"),
+    ],
+)
+def test_environments_and_counts_are_checked_as_in_training(arguments, message):
+    with pytest.raises(ConfigError, match=message):
+        collect(**{"policy": forward, "make_env": make, "episodes": 2, "seed": 0} | arguments)
+
+
+def test_an_environment_by_its_id():
+    data = collect(lambda obs: np.zeros(len(obs), int), "CartPole-v1", episodes=1, seed=0)
+    assert (data.env_id, data.actions.dtype, data.action_low) == ("CartPole-v1", np.int64, None)
+
+
+def test_an_action_that_is_wrong_in_a_later_step_is_told_with_its_place():
+    def policy(obs, step):
+        return np.full((len(obs), 1), 0.5 if step < 2 else 2.5)
+
+    with pytest.raises(
+        DataError, match=r"episode 0 step 2 .*: the policy's action is 2\.5 in dimension 0, .*\[-2, 2\]"
+    ):
+        collect(policy, make, episodes=2, seed=0)
 
 
 def test_a_task_whose_environment_exists_once_is_used_alone_and_stays_open():

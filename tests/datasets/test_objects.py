@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from types import SimpleNamespace
 from typing import Any
 
+import gymnasium as gym
 import minari
 import numpy as np
 import pytest
@@ -88,6 +89,52 @@ def test_a_replay_buffer_that_went_round():
     wrapped.dones = wrapped.timeouts = np.zeros((6, 2))
     data = load(wrapped)
     assert [e.observations[:, 0].tolist() for e in data.episodes] == [list(range(7)), list(range(100, 107))]
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "stored", "expected"),
+    [
+        (-2.0, 2.0, 0.5, 1.0),
+        (0.0, 10.0, -1.0, 0.0),
+        (-1.0, 1.0, 0.5, 0.5),
+        (-2.0, 2.0, 1.5, 1.5),  # not scaled: no algorithm of theirs has stored it
+        (-np.inf, np.inf, 0.5, 0.5),
+    ],
+)
+def test_actions_of_a_replay_buffer_are_in_the_units_of_the_environment(low, high, stored, expected):
+    buffer = replay(full=False)
+    buffer.actions = np.full((6, 2, 1), stored, np.float32)
+    buffer.action_space = gym.spaces.Box(low, high, (1,), np.float32)
+    data = load(buffer)
+    np.testing.assert_array_equal(data.actions, expected)
+    assert (data.action_low, data.action_high) == ((low,), (high,))
+    assert ("actions_rescaled" in data.attributes) == (stored != expected)
+
+
+def test_actions_of_each_dimension_have_their_own_units():
+    buffer = replay(full=False)
+    buffer.actions = np.full((6, 2, 2), 0.5, np.float32)
+    buffer.action_space = gym.spaces.Box(np.float32([-2, 0]), np.float32([2, 10]))
+    np.testing.assert_array_equal(load(buffer).actions[0], [1, 7.5])
+
+
+def rollout(actions, space):
+    """One environment whose episode began at the first of five steps."""
+    return SimpleNamespace(
+        observations=OBS[:5, None], actions=actions[:, None], rewards=np.ones((5, 1)), episode_starts=np.eye(5)[:, :1],
+        generator_ready=False, pos=5, full=True, n_envs=1, buffer_size=5, action_space=space,
+    )  # fmt: skip
+
+
+def test_actions_of_a_rollout_buffer_are_those_that_the_environment_got():
+    box = gym.spaces.Box(-2, 2, (1,), np.float32)
+    data = load(rollout(np.float32([[0.5], [1], [3], [-5], [2]]), box))
+    assert data.actions.ravel().tolist() == [0.5, 1, 2, -2]
+    assert data.attributes["actions_clipped"].startswith("2 rows")
+    assert load(rollout(np.float32([[0.5]] * 5), box)).attributes == {}
+    data = load(rollout(np.float32([[0], [1], [1], [0], [1]]), gym.spaces.Discrete(2)))
+    assert (data.actions.dtype.kind, data.actions.ravel().tolist()) == ("i", [0, 1, 1, 0])
+    assert data.action_low is None
 
 
 def test_a_rollout_buffer():
