@@ -182,7 +182,7 @@ def from_described(about: dict[str, Any]) -> ActionSpace:
         shape, dtype = about.get("action_shape", (len(low),)), np.dtype(about.get("action_dtype", "float32"))
         if dtype.kind != "f":
             raise ValueError(f"a box of {dtype.name} is none of fractions")
-        return BoxActions(low, high, *sides, tuple(map(operator.index, shape)), dtype.name)
+        return BoxActions(low, high, *sides, shape=tuple(map(operator.index, shape)), dtype=dtype.name)
     sizes, starts, shape = (
         tuple(map(operator.index, about[f"action_{name}"])) for name in ("sizes", "starts", "shape")
     )

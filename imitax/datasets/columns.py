@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from imitax.datasets.limits import short
-from imitax.datasets.tables import Columns, given, match
+from imitax.datasets.roles import Columns, given, match
 from imitax.errors import DataError
 from imitax.observations import unmasked
 

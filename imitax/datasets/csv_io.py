@@ -11,7 +11,8 @@ import numpy as np
 from imitax.datasets.episode import Dataset, located
 from imitax.datasets.faults import Mend
 from imitax.datasets.limits import short
-from imitax.datasets.tables import Columns, read_table
+from imitax.datasets.roles import Columns
+from imitax.datasets.tables import read_table
 from imitax.errors import DataError
 
 LINE = 2**20

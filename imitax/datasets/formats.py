@@ -17,7 +17,7 @@ from imitax.datasets.minari_io import load_minari
 from imitax.datasets.npz import PICKLE, load_npz
 from imitax.datasets.parquet import load_arrow, load_parquet
 from imitax.datasets.robomimic import is_robomimic, load_robomimic
-from imitax.datasets.tables import Columns
+from imitax.datasets.roles import Columns
 from imitax.errors import DataError
 
 HDF5 = b"\x89HDF\r\n\x1a\n"

@@ -7,7 +7,7 @@ from imitax.datasets.episode import Dataset, located
 from imitax.datasets.faults import Mend
 from imitax.datasets.limits import check_size, inside, json_object, short, text_file
 from imitax.datasets.parquet import from_arrow
-from imitax.datasets.tables import Columns
+from imitax.datasets.roles import Columns
 from imitax.errors import DataError
 
 STATE = "state.json"

@@ -12,7 +12,8 @@ from imitax.datasets.episode import Dataset, located
 from imitax.datasets.faults import Mend
 from imitax.datasets.limits import check_size, inside, json_object, short, text_file
 from imitax.datasets.parquet import read_parquet
-from imitax.datasets.tables import Columns, given, read_table
+from imitax.datasets.roles import Columns, given
+from imitax.datasets.tables import read_table
 from imitax.errors import DataError
 
 FILES = 10_000

@@ -21,7 +21,8 @@ from imitax.datasets.formats import load_file, load_folder
 from imitax.datasets.joining import joined_datasets
 from imitax.datasets.limits import check_name
 from imitax.datasets.minari_io import load_minari
-from imitax.datasets.tables import Columns, read_table
+from imitax.datasets.roles import Columns
+from imitax.datasets.tables import read_table
 from imitax.errors import DataError, DataWarning
 
 SUFFIXES = (".hdf5", ".h5", ".npz", ".csv", ".tsv", ".parquet", ".arrow", ".feather")

@@ -24,7 +24,8 @@ from imitax.datasets.episode import Dataset, Episode, located
 from imitax.datasets.hdf5 import Hdf5, opened
 from imitax.datasets.limits import inside, json_object, short, text_file
 from imitax.datasets.minari_spaces import check_observations, recorded_action_space, unbounded_space
-from imitax.datasets.tables import Columns, joined
+from imitax.datasets.roles import Columns
+from imitax.datasets.tables import joined
 from imitax.errors import DataError
 from imitax.observations import images
 from imitax.statistics import REFERENCE_NAMES

@@ -12,7 +12,8 @@ from imitax.datasets.episode import Dataset, located
 from imitax.datasets.faults import Mend
 from imitax.datasets.limits import budget, check_size, short
 from imitax.datasets.names import EPISODES, NAMES, OBSERVED
-from imitax.datasets.tables import Columns, read_table
+from imitax.datasets.roles import Columns
+from imitax.datasets.tables import read_table
 from imitax.errors import DataError
 
 OBSERVATIONS = {name for key in OBSERVED for name in NAMES[key]}

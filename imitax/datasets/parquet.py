@@ -10,7 +10,8 @@ from imitax.datasets.faults import Mend
 from imitax.datasets.limits import budget, check_regular, check_size
 from imitax.datasets.names import NAMES
 from imitax.datasets.objects import trajectory
-from imitax.datasets.tables import Columns, read_table
+from imitax.datasets.roles import Columns
+from imitax.datasets.tables import read_table
 
 
 def load_parquet(path: Path | str, columns: Columns | None = None, mend: Mend | None = None) -> Dataset:

@@ -101,13 +101,18 @@ def executed(answer: Any, space: ActionSpace, running: np.ndarray, first: int, s
     if wrong.any():
         i, dim = np.argwhere(wrong)[0].tolist()
         where = f"episode {first + i} step {step} (counted from 0)"
-        raise DataError(f"{where}: the policy's action {_problem(columns[i, dim], dim, space)}")
+        raise DataError(f"{where}: the policy's action {_problem(columns[i, dim].item(), dim, space)}")
     return space.env(columns)
 
 
 def _alone(answer: Any, shape: tuple[int, ...]) -> Any:
     """The actions, without the state that stands beside them."""
-    if not (isinstance(answer, tuple) and len(answer) == 2 and getattr(answer[0], "shape", None) == shape):
+    if not (
+        isinstance(answer, tuple)
+        and len(answer) == 2
+        and isinstance(answer[0], np.ndarray)
+        and answer[0].shape == shape
+    ):
         return answer
     if answer[1] is not None:
         raise DataError(
@@ -117,7 +122,7 @@ def _alone(answer: Any, shape: tuple[int, ...]) -> Any:
     return answer[0]
 
 
-def _problem(number: np.number, dim: int, space: ActionSpace) -> str:
+def _problem(number: int | float, dim: int, space: ActionSpace) -> str:
     """What is wrong with a number of an action, and what to do."""
     if not np.isfinite(number):
         return f"is {number}: look at how the policy computes it"

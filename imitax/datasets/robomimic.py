@@ -11,7 +11,8 @@ from imitax.datasets.columns import observed, patterns
 from imitax.datasets.episode import Dataset, Episode, located
 from imitax.datasets.hdf5 import Hdf5, opened, text
 from imitax.datasets.limits import depth, json_object, short
-from imitax.datasets.tables import Columns, joined
+from imitax.datasets.roles import Columns
+from imitax.datasets.tables import joined
 from imitax.errors import DataError
 
 NUMBERED = re.compile(r"\D*(\d{1,18})")

@@ -1,7 +1,5 @@
 """Tables with named columns, one row a step: which column is what, and which rows are one episode."""
 
-import fnmatch
-import re
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -13,30 +11,11 @@ from imitax.datasets.faults import Mend
 from imitax.datasets.flags import flags, numbers, times
 from imitax.datasets.grouping import numbered
 from imitax.datasets.limits import short
-from imitax.datasets.names import NAMES
+from imitax.datasets.roles import SINGLE, Columns, assign, listed
 from imitax.errors import DataError
 
-Columns = Mapping[str, str | Sequence[str] | None]
-"""Which columns are what: a name, a pattern such as "obs_*", or several; by the names of `ROLES`."""
 Table = Mapping[str, np.ndarray]
 """Columns [N] or [N, K] by their names, in their order."""
-
-INDEX = r"([_.\s\[(\-/].*|\d*)$"
-ROLES = {
-    "observations": rf"((obs|observations?|states?){INDEX}|[sox][_.\[]?\d+\]?$)",
-    "next_observations": rf"(next[_.](obs|observations?|states?){INDEX}|next[_.]?[sox][_.\[]?\d+\]?$)",
-    "actions": rf"((acts?|actions?|controls?){INDEX}|[au][_.\[]?\d+\]?$)",
-    "rewards": r"(next[_.])?(rewards?|rews?|r)$",
-    "terminals": r"(next[_.])?(terminals?|terminations?|terminated)$",
-    "timeouts": r"(next[_.])?(timeouts?|truncations?|truncated)$",
-    "episode": r"(episodes?|ep|eps|traj|trajectory|trajectories|demos?|rollouts?|trials?)"
-    r"([_.\s]?(id|ids|idx|index|no|nr|num|number))?$",
-    "time": r"(t|time|time[_.\s]?steps?|steps?|timestamps?|frames?|frame[_.\s]?index|"
-    r"time[_.\s(\[]*(s|sec|seconds|ms|us|ns)\W*)$",
-}
-"""What a column is called that nobody assigned, in lower case."""
-SINGLE = ("rewards", "terminals", "timeouts", "episode", "time")
-"""What one column holds."""
 
 
 def read_table(
@@ -45,7 +24,7 @@ def read_table(
     columns: Columns | None = None,
     mend: Mend | None = None,
     unread: Mapping[str, str] | None = None,
-) -> Dataset:  # over 50 lines for its docstring
+) -> Dataset:
     """Episodes from a table.
 
     Neither rewards nor flags are needed. Rows with one value in the episode column are one episode, in the order of
@@ -69,24 +48,13 @@ def read_table(
     _check_read(roles, unread)
     if not roles["observations"]:
         raise DataError(
-            f"no column is called like an observation (obs_0, state, ...) among {_names(list(table))}; name them: "
+            f"no column is called like an observation (obs_0, state, ...) among {listed(list(table))}; name them: "
             'columns={"observations": ["x", "y"], "actions": "u_*"}'
         )
     if not len(table[roles["observations"][0]]):
         raise DataError("the table has columns but no rows")
-    single = {}
-    for key in ("rewards", "terminals", "timeouts"):
-        if roles[key]:
-            name_of = roles[key][0]
-            said = key if name_of == key else f"{key} ({short(name_of)})"
-            single[key] = (numbers if key == "rewards" else flags)(table[name_of], said)
-    clock = short(roles["time"][0]) if roles["time"] else ""
-    time = times(table[roles["time"][0]], clock) if clock else None
-    order, starts = _episodes(table, roles, [single[k] for k in ("terminals", "timeouts") if k in single], time)
-    if starts is not None and time is not None and not roles["next_observations"]:
-        dates = table[roles["time"][0]].dtype.kind not in "biuf"
-        said, unit = (f"{clock}, in seconds,", 1e9) if dates else (clock, 1.0)
-        starts = cut_at_gaps(time / unit, order, starts, said, mend or Mend())
+    single = _single(table, roles)
+    order, starts = _in_order(table, roles, single, mend or Mend())
     fields = {
         key: joined(table, roles[key])[order] for key in ("observations", "actions", "next_observations") if roles[key]
     }
@@ -95,34 +63,42 @@ def read_table(
         _close(fields, starts)
     elif "terminals" not in fields:
         fields["terminals"] = np.zeros(len(order), bool)
-    assigned = {column for names in roles.values() for column in names}
-    about = {"columns": "; ".join(f"{role}: {', '.join(names)}" for role, names in roles.items() if names)}
-    if left := [column for column in (*table, *unread) if column not in assigned]:
-        about["columns_left_out"] = ", ".join(left)
-    attributes = {k: short(v, 2000) for k, v in about.items()}
     named = {key: tuple(roles[key]) for key in ("observations", "actions") if roles[key]}
-    return Dataset(split(fields, mend), name=name, attributes=attributes, columns=named)
+    return Dataset(split(fields, mend), name=name, attributes=_about([*table, *unread], roles), columns=named)
 
 
-def assign(names: Sequence[str], columns: Columns | None = None) -> dict[str, list[str]]:
-    """The columns of each role, numbered ones in the order of their numbers."""
-    named = given(columns or {})
-    roles: dict[str, list[str]] = {}
-    taken: set[str] = set()
-    for role, wanted in named.items():
-        roles[role] = [name for pattern in wanted for name in match(names, pattern, role)]
-        taken |= set(roles[role])
-    for role, pattern in ROLES.items():
-        if role in named:
-            continue
-        found = [n for n in names if n not in taken and re.match(pattern, n.strip().lower())]
-        if role in SINGLE and len(found) > 1:
-            raise DataError(
-                f"the columns {_names(found)} could each be the {role}; say which: columns={{{role!r}: {found[0]!r}}}"
-            )
-        roles[role] = _numbered(found)
-        taken |= set(found)
-    return roles
+def _in_order(
+    table: Table, roles: Mapping[str, list[str]], single: Mapping[str, np.ndarray], mend: Mend
+) -> tuple[np.ndarray, np.ndarray | None]:
+    """As `_episodes`, with episodes cut at gaps in the time if repairs are wanted."""
+    clock = short(roles["time"][0]) if roles["time"] else ""
+    time = times(table[roles["time"][0]], clock) if clock else None
+    order, starts = _episodes(table, roles, [single[k] for k in ("terminals", "timeouts") if k in single], time)
+    if starts is not None and time is not None and not roles["next_observations"]:
+        dates = table[roles["time"][0]].dtype.kind not in "biuf"
+        said, unit = (f"{clock}, in seconds,", 1e9) if dates else (clock, 1.0)
+        starts = cut_at_gaps(time / unit, order, starts, said, mend)
+    return order, starts
+
+
+def _single(table: Table, roles: Mapping[str, list[str]]) -> dict[str, np.ndarray]:
+    """Rewards and flags, as far as there are any."""
+    single = {}
+    for key in ("rewards", "terminals", "timeouts"):
+        if roles[key]:
+            name_of = roles[key][0]
+            said = key if name_of == key else f"{key} ({short(name_of)})"
+            single[key] = (numbers if key == "rewards" else flags)(table[name_of], said)
+    return single
+
+
+def _about(names: Sequence[str], roles: Mapping[str, list[str]]) -> dict[str, str]:
+    """What became of the columns, in words."""
+    assigned = {column for taken in roles.values() for column in taken}
+    about = {"columns": "; ".join(f"{role}: {', '.join(taken)}" for role, taken in roles.items() if taken)}
+    if left := [column for column in names if column not in assigned]:
+        about["columns_left_out"] = ", ".join(left)
+    return {k: short(v, 2000) for k, v in about.items()}
 
 
 def _check_read(roles: Mapping[str, list[str]], unread: Mapping[str, str]) -> None:
@@ -142,7 +118,7 @@ def joined(table: Table, names: Sequence[str]) -> np.ndarray:
     parts = []
     for name in names:
         if name not in table:
-            raise DataError(f"there is no {short(name)} among {_names(list(table))}")
+            raise DataError(f"there is no {short(name)} among {listed(list(table))}")
         column = table[name]
         if column.dtype.kind == "O" and len(column) and isinstance(column[0], list | tuple | np.ndarray):
             try:
@@ -154,38 +130,8 @@ def joined(table: Table, names: Sequence[str]) -> np.ndarray:
             raise DataError(f"{short(name)} has rows of shape {part.shape[1:]}; images and the like are not read")
         parts.append(part.reshape(len(part), -1))
     if len({len(part) for part in parts}) > 1:
-        raise DataError(f"the lengths of {_names(list(names))} differ: {[len(part) for part in parts]}")
+        raise DataError(f"the lengths of {listed(list(names))} differ: {[len(part) for part in parts]}")
     return np.concatenate(parts, axis=1)
-
-
-def given(columns: Columns) -> dict[str, list[str]]:
-    """Patterns by role, from whatever names of the field were used."""
-    aliases = {alias: key for key, names in NAMES.items() for alias in names}
-    found = {}
-    for role, wanted in columns.items():
-        key = aliases.get(role, role)
-        if key not in ROLES:
-            raise DataError(f"columns has no {role!r}; it takes {', '.join(ROLES)}")
-        found[key] = [] if wanted is None else [wanted] if isinstance(wanted, str) else list(map(str, wanted))
-    return found
-
-
-def match(names: Sequence[str], pattern: str, role: str) -> list[str]:
-    """The columns with this name, or of this pattern. Raises DataError where there are none."""
-    if pattern in names:
-        return [pattern]
-    if found := fnmatch.filter(names, pattern):
-        return _numbered(found)
-    raise DataError(f"columns: no column {pattern!r} for the {role} among {_names(names)}")
-
-
-def _numbered(names: list[str]) -> list[str]:
-    """In the order of the numbers at their ends, if all have one; else as they are."""
-    ends = [re.search(r"(\d+)\D?$", name) for name in names]
-    stems = {name[: end.start()] for name, end in zip(names, ends, strict=True) if end}
-    if all(ends) and len(stems) == 1:
-        return [name for _, name in sorted((int(end[1]), name) for end, name in zip(ends, names, strict=True) if end)]
-    return names
 
 
 def _episodes(
@@ -216,7 +162,7 @@ def _episodes(
     if marks:
         return np.arange(rows), None
     raise DataError(
-        f"no column says where episodes end among {_names(list(table))} (`done` mixes ends and time limits, and is not "
+        f"no column says where episodes end among {listed(list(table))} (`done` mixes ends and time limits, and is not "
         'read); name one: columns={"episode": NAME}, or add a column that is 0 throughout if it is one episode'
     )
 
@@ -232,7 +178,3 @@ def _close(fields: dict[str, np.ndarray], starts: np.ndarray) -> None:
             "rows); the episode column and the flags disagree, so leave one of them out"
         )
     fields["timeouts"] = ends & ~terminals
-
-
-def _names(names: Sequence[str]) -> str:
-    return short(", ".join(map(str, names)), 400) or "no columns"

@@ -32,7 +32,7 @@ def with_range(task: Task, options: Training, data: list[Dataset], needs: Needs)
         if given != (None, None):
             raise ConfigError("action_low, action_high and spaces stand for an environment: leave them out, or env")
         return task, ""
-    open_box = BoxActions.of(*_given(task.label, space, given), space.shape, space.dtype)
+    open_box = BoxActions.of(*_given(task.label, space, given), shape=space.shape, dtype=space.dtype)
     if open_box.is_open and not any(dataset.has_actions for dataset in data):
         raise ConfigError(
             f"{task.label}: action bounds must be finite where no recorded actions show the range that is used, got "

@@ -5,7 +5,8 @@ import pytest
 
 from imitax.datasets import load
 from imitax.datasets.csv_io import read_csv
-from imitax.datasets.tables import assign, read_table
+from imitax.datasets.roles import assign
+from imitax.datasets.tables import read_table
 from imitax.errors import DataError
 
 CSV = """episode,t,obs_0,obs_10,obs_2,action_0,note
