@@ -33,10 +33,9 @@ class Normalizer(eqx.Module):
         """The normaliser that standardises nothing, for a space or the size of flat observations."""
         if isinstance(space, int):
             return cls(jnp.zeros(space), jnp.ones(space))
-        zeros, ones = (
-            jax.tree.unflatten(space.structure, [of(x.shape) for x in space.leaves]) for of in (jnp.zeros, jnp.ones)
-        )
-        return cls.of(space, (zeros, ones))
+        pairs = [(jnp.zeros(x.shape), jnp.ones(x.shape)) if x.kind == "vector" else _fixed(x) for x in space.leaves]
+        mean, std = (jax.tree.unflatten(space.structure, side) for side in zip(*pairs, strict=True))
+        return cls.of(space, (mean, std))
 
     @classmethod
     def of(cls, space: ObservationSpace, statistics: tuple[Any, Any]) -> "Normalizer":

@@ -122,7 +122,7 @@ CASES = {
         {"spaces": (BOX[0], gym.spaces.MultiBinary(2))},
         r"not in the given set: dimension 0",
     ),
-    "text for actions": ({"spaces": (BOX[0], gym.spaces.Text(3))}, r"must be a Box of one dimension, Discrete, Multi"),
+    "text for actions": ({"spaces": (BOX[0], gym.spaces.Text(3))}, r"must be a Box, Discrete, Multi"),
     "discrete observations": ({"spaces": (gym.spaces.Discrete(2), BOX[1])}, "observation space is Discrete"),
     "a space of another size": ({"spaces": (BOX[0], gym.spaces.Box(-9, 9, (3,)))}, "has 2 actions, the given space 3"),
     "other observations": ({"spaces": (gym.spaces.Box(-9, 9, (3,)), BOX[1])}, "has 2 observations, the given space 3"),
