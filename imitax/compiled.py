@@ -37,6 +37,7 @@ except ImportError:  # before JAX 0.8
     from jax.experimental import enable_x64  # type: ignore[attr-defined, no-redef]
 
 from imitax import kernels
+from imitax.errors import ConfigError
 from imitax.processes import refuse_forked
 
 P = ParamSpec("P")
@@ -107,13 +108,31 @@ def guarded(f: Callable[P, R]) -> Callable[P, R]:
     """A public function that computes, whatever else the user's program does with JAX.
 
     It computes in 32 bits where the user's own code has switched to 64 (`jax_enable_x64`), and raises ConfigError in a
-    forked process in which JAX would wait for ever.
+    forked process in which JAX would wait for ever, and where JAX_PLATFORMS names what is not there.
     """
 
     @wraps(f)
     def call(*args: P.args, **kwargs: P.kwargs) -> R:
         refuse_forked()
-        with enable_x64(False):
-            return f(*args, **kwargs)
+        try:
+            with enable_x64(False):
+                return f(*args, **kwargs)
+        except (RuntimeError, AssertionError) as e:
+            if _is_of_backend(e):
+                raise ConfigError(
+                    f"JAX finds no device: {' '.join(str(e).split()) or 'no backend'}; JAX_PLATFORMS is "
+                    f"{os.environ.get('JAX_PLATFORMS')!r}: install what it names, or unset it"
+                ) from e
+            raise
 
     return call
+
+
+def _is_of_backend(error: Exception) -> bool:
+    """Whether JAX has failed to start, for which it raises what others raise too."""
+    if isinstance(error, RuntimeError):
+        return str(error).startswith("Unable to initialize backend")
+    try:
+        return not error.args and not jax.devices()
+    except (RuntimeError, AssertionError):
+        return True

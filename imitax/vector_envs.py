@@ -166,7 +166,8 @@ def _execute(envs: SerialVectorEnv, table: np.ndarray, message: bytes) -> None:
 
 def _work(pipe: Connection, make: Callable[[], gym.Env], buffer: Any, layout: np.dtype, share: slice) -> None:
     """A worker process: make its share of the environments, and reset or step them until the pipe is closed."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C ends the main process, which closes the pipe
+    for name in {"SIGINT", "SIGHUP"} & signal.Signals.__members__.keys():  # of the terminal's processes, the main one
+        signal.signal(signal.Signals[name], signal.SIG_IGN)  # decides: when it ends, the pipe is closed
     table = np.frombuffer(buffer, layout)[share]
     try:
         envs = SerialVectorEnv(make, len(table))

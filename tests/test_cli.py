@@ -2,6 +2,7 @@
 
 import errno
 import importlib
+import io
 import subprocess
 import sys
 import types
@@ -31,6 +32,19 @@ def test_what_the_operating_system_refuses_ends_with_a_line(tmp_path, capsys):
     assert cli.os_problem(full).startswith(
         "runs/a: No space left on device; make room, then go on with imitax train --r"
     )
+    large = OSError(errno.EFBIG, "File too large", "runs/a")
+    assert cli.os_problem(large).startswith(
+        "runs/a: File too large; raise the limit of file sizes (ulimit -f), then go on with imitax train --resume"
+    )
+
+
+def test_what_the_output_cannot_encode_is_escaped(monkeypatch):
+    out = io.TextIOWrapper(io.BytesIO(), encoding="ascii", errors="strict")
+    monkeypatch.setattr(sys, "stdout", out)
+    monkeypatch.setattr(cli, "dispatch", lambda _: print("runs/qü") or 0)
+    with pytest.raises(SystemExit) as end:
+        cli.main([])
+    assert (end.value.code, out.buffer.getvalue()) == (0, b"runs/q\\xfc\n")
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from imitax.compiled import IN_CACHE, ONLY_PRODUCTS, WIDE, _known, _options, filter_jit, guarded, jit
+from imitax.errors import ConfigError
 
 
 def test_options_that_the_installed_xla_lacks_are_left_out():
@@ -69,3 +70,30 @@ def test_guarded_functions_compute_in_32_bits():
         assert jnp.ones(2).dtype == "float64"
         assert ones() == "float32"
         assert jnp.ones(2).dtype == "float64"
+
+
+@pytest.mark.parametrize(
+    "error",
+    [RuntimeError("Unable to initialize backend 'tpu': INTERNAL: Failed to open\nlibtpu.so"), AssertionError()],
+)
+def test_a_device_that_is_not_there_is_told(error, monkeypatch):
+    def fails(*_):
+        raise error
+
+    monkeypatch.setenv("JAX_PLATFORMS", "tpu")
+    monkeypatch.setattr(jax, "devices", fails)
+    with pytest.raises(
+        ConfigError, match="JAX finds no device: .*; JAX_PLATFORMS is 'tpu': install what it names, or un"
+    ):
+        guarded(fails)()
+
+
+def test_other_errors_of_a_guarded_function_are_left_as_they_are():
+    for error in (RuntimeError("mine"), AssertionError(), AssertionError("mine")):
+
+        def fails(error=error):
+            raise error
+
+        with pytest.raises(type(error)) as found:
+            guarded(fails)()
+        assert found.value is error

@@ -50,7 +50,7 @@ ALLOWED = {
     "statistics.py": {"errors"},
     "seeding.py": {"settings"},
     "stacking.py": {"errors", "processes"},
-    "compiled.py": {"kernels", "processes"},
+    "compiled.py": {"errors", "kernels", "processes"},
     "kernels/": {"kernels", "learner", "networks"},
     "learner.py": VALUES | {"kernels"},
     "networks/": NETWORKS - {"learner"},

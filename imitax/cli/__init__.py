@@ -5,6 +5,7 @@ One file a command; each is imported when its command is given, and what is heav
 
 import errno
 import importlib
+import io
 import os
 import re
 import sys
@@ -32,6 +33,9 @@ COMMANDS = {
     "completion": "completion",
 }
 """Commands, and the module of each."""
+
+FULL = (errno.ENOSPC, errno.EDQUOT)
+"""Errors of a disk that is full."""
 
 USAGE = """usage: imitax COMMAND ...
 
@@ -64,6 +68,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     args = list(sys.argv[1:] if argv is None else argv)
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     warnings.showwarning = _show_warning
+    _escape_what_cannot_be_shown()
     try:
         status = dispatch(args)
         sys.stdout.flush()
@@ -87,9 +92,16 @@ def main(argv: Sequence[str] | None = None) -> None:
 def os_problem(error: OSError) -> str:
     """What the operating system did not do, in one line."""
     where = "" if error.filename is None else f"{printable(str(error.filename))}: "
-    full = error.errno in (errno.ENOSPC, errno.EDQUOT)
-    do = "; make room, then go on with imitax train --resume; files are written whole or not at all" if full else ""
-    return f"{where}{error.strerror or error}{do}"
+    do = {errno.EFBIG: "raise the limit of file sizes (ulimit -f)"} | dict.fromkeys(FULL, "make room")
+    after = "then go on with imitax train --resume; files are written whole or not at all"
+    return f"{where}{error.strerror or error}" + (f"; {do[error.errno]}, {after}" if error.errno in do else "")
+
+
+def _escape_what_cannot_be_shown() -> None:
+    r"""Let the standard streams write \xe9 where their encoding lacks a character of a path, in place of an error."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper) and stream.errors == "strict":
+            stream.reconfigure(errors="backslashreplace")
 
 
 def _show_warning(message: Warning | str, *where: Any, **_: Any) -> None:

@@ -11,6 +11,9 @@ from imitax.files import append_line, line, plain, read_lines, write_atomic
 from imitax.record.display import Display
 from imitax.record.sinks import Sink, SinkName, TensorBoard, WandB
 
+METRICS = "metrics.jsonl"
+"""In the folder of a seed."""
+
 
 class Recorder:
     """Writes what a run reports. As a context manager it closes the terminal display and the sinks on exit.
@@ -48,7 +51,7 @@ class Recorder:
         ]
         if resumed_at is not None:
             for folder in self.folders.values():
-                truncate_metrics(folder / "metrics.jsonl", resumed_at)
+                truncate_metrics(folder / METRICS, resumed_at)
         self.evaluated: dict[int, Mapping[str, Any]] = {}  # records of an evaluation that some seeds have yet to report
         console = Console(quiet=True) if quiet else console or Console()
         self.display = Display(title, max(resumed_at or 0, 0), total_steps, unit, console)
@@ -102,7 +105,7 @@ class Recorder:
         values = plain(values)
         head = {"kind": kind, "step": step, "seed": seed, "wall_s": round(wall_s, 3)}
         record = {**head, **values, **head}  # head first, and not replaced by a metric of the same name
-        append_line(self.folders[seed] / "metrics.jsonl", record)
+        append_line(self.folders[seed] / METRICS, record)
         scalars = {f"{kind}/{name}": float(value) for name, value in values.items() if isinstance(value, (int, float))}
         for sink in self.sinks:
             sink.write(step, seed, scalars)

@@ -1,5 +1,6 @@
 """Where a run stands: metrics since the last line, best evaluations, seconds."""
 
+import sys
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -11,8 +12,9 @@ import numpy as np
 
 from imitax.artifacts import save_policy, save_reward
 from imitax.checkpoint import Checkpoint
-from imitax.files import read_json
-from imitax.record import Recorder, SinkName, seed_folder
+from imitax.errors import CheckpointError
+from imitax.files import read_json, read_lines
+from imitax.record import METRICS, Recorder, SinkName, seed_folder
 from imitax.selection import kept
 from imitax.stacking import unstack
 from imitax.training.setup import Setup
@@ -58,10 +60,15 @@ class Progress:
 def recorder(setup: Setup, progress: Progress) -> Recorder:
     """What writes the run's metrics; records, policies and a selection of steps that are trained again are removed.
 
-    So is the summary of a run that goes on: it has not finished until it has another one.
+    So is the summary of a run that goes on: it has not finished until it has another one. Earlier records that are gone
+    are told.
+
+    Raises:
+        CheckpointError: records are damaged, or there is no evaluation of the last step, which is trained.
     """
     options = setup.training
     folders = [seed_folder(setup.folder, options.seeds, seed) for seed in options.seeds]
+    check_records(setup, progress, folders)
     (setup.folder / SUMMARY).unlink(missing_ok=True)
     kept.begin(setup.folder, folders, progress.step)
     wanted: dict[SinkName, bool] = {"tensorboard": options.tensorboard, "wandb": options.wandb}
@@ -76,6 +83,29 @@ def recorder(setup: Setup, progress: Progress) -> Recorder:
         resumed_at=progress.step or -1,  # a run killed before its first checkpoint starts again, and so do its records
         unit="steps" if setup.needs.env else "updates",
     )
+
+
+def check_records(setup: Setup, progress: Progress, folders: Sequence[Path]) -> None:
+    """Say which records of the steps before a checkpoint are gone, as of a file that was removed.
+
+    Raises:
+        CheckpointError: no step is left to train, and the last one's evaluation is gone.
+    """
+    for folder, best in zip(folders, progress.best, strict=True):
+        path, known = folder / METRICS, set[int]()
+        if path.exists():
+            known = {line["step"] for line in read_lines(path) if line["kind"] == "eval"}
+        if progress.step == setup.training.steps and progress.step not in known:
+            raise CheckpointError(
+                f"{path} has no evaluation of step {progress.step:,}, the last one: put the file back, or evaluate the "
+                "policy: imitax eval RUN"
+            )
+        if best["step"] and best["step"] not in known and not setup.training.quiet:
+            print(
+                f"imitax: {path} has lost evaluations, such as the best one, of step {best['step']:,}: curves and errors "
+                "leave them out",
+                file=sys.stderr,
+            )
 
 
 def save(setup: Setup, state: Any, index: int, step: int, folder: Path, suffix: str = "") -> None:

@@ -10,7 +10,7 @@ from imitax.files import append_line, from_here, read_json, read_lines, write_at
 from imitax.files import line as line_bytes
 from imitax.held_out import MEASURES, summarise_errors
 from imitax.processes import cores
-from imitax.record import seed_folder
+from imitax.record import METRICS, seed_folder
 from imitax.statistics import summarise
 from imitax.training.progress import SUMMARY, Progress
 from imitax.training.setup import CURVES, Setup
@@ -25,7 +25,7 @@ def summarise_run(setup: Setup, progress: Progress) -> None:
     Where every return of every evaluation is 0, the environment gives no score, and none of the policies is the best.
     """
     options, folder = setup.training, setup.folder
-    lines = {seed: read_lines(seed_folder(folder, options.seeds, seed) / "metrics.jsonl") for seed in options.seeds}
+    lines = {seed: read_lines(seed_folder(folder, options.seeds, seed) / METRICS) for seed in options.seeds}
     curves = [[line for line in lines[seed] if line["kind"] == "eval"] for seed in options.seeds]
     recorded = setup.task.recorded is not None
     scored = recorded or any(value for curve in curves for line in curve for value in line["returns"])
@@ -85,7 +85,9 @@ def errors_of(setup: Setup, progress: Progress, curves: list[Curve]) -> dict[str
         lines = {s: next(x for x in c if x["step"] == steps[s]) for s, c in zip(seeds, curves, strict=True)}
         return summarise_errors({s: {name: as_number(x[prefix + name]) for name in MEASURES} for s, x in lines.items()})
 
-    best = {seed: b["step"] for seed, b in zip(seeds, progress.best, strict=True) if "error" in b}
+    known = [{line["step"] for line in curve} for curve in curves]
+    found = zip(seeds, progress.best, known, strict=True)
+    best = {seed: b["step"] for seed, b, steps in found if "error" in b and b["step"] in steps}
     return {
         "algorithm": setup.algorithm.name,
         "env": None,

@@ -1,5 +1,6 @@
-"""SIGINT and SIGTERM during training: a checkpoint or the results first, then the end."""
+"""SIGINT, SIGTERM and SIGHUP during training: a checkpoint or the results first, then the end."""
 
+import os
 import signal
 import sys
 import threading
@@ -7,12 +8,17 @@ from pathlib import Path
 from types import FrameType
 from typing import Any, NoReturn
 
+HANG_UP = signal.Signals.__members__.get("SIGHUP")
+"""The terminal is gone, as of a dropped ssh session; None on Windows, which has no such signal."""
 USUAL = {signal.SIGINT: signal.default_int_handler, signal.SIGTERM: signal.SIG_DFL}
-"""Signals, and the handlers that are replaced: a program that has its own keeps it."""
+USUAL |= {} if HANG_UP is None else {HANG_UP: signal.SIG_DFL}
+"""Signals, and the handlers that are replaced: a program that has its own keeps it, or `nohup`, which ignores SIGHUP."""
 
 
 class Signals:
-    """A context in which the first SIGINT or SIGTERM only sets `caught`; a second one acts as ever.
+    """A context in which the first SIGINT, SIGTERM or SIGHUP only sets `caught`; a second one acts as ever.
+
+    After a SIGHUP what is written to the terminal is lost, which would be an error otherwise.
 
     Python lets only the main thread handle signals: elsewhere nothing changes.
     """
@@ -20,8 +26,10 @@ class Signals:
     def __init__(self) -> None:
         self.caught: int | None = None
         self.before: dict[int, Any] = {}
+        self.terminals: list[int] = []
 
     def __enter__(self) -> "Signals":
+        self.terminals = [descriptor for descriptor in (1, 2) if os.isatty(descriptor)]
         if threading.current_thread() is threading.main_thread():
             for number, usual in USUAL.items():
                 if signal.getsignal(number) is usual:
@@ -36,6 +44,10 @@ class Signals:
     def note(self, number: int, frame: FrameType | None) -> None:
         """Note a signal."""
         self.caught = number
+        if number == HANG_UP:
+            for descriptor in self.terminals:
+                os.dup2(nowhere := os.open(os.devnull, os.O_WRONLY), descriptor)
+                os.close(nowhere)
         print("imitax: a checkpoint or the results come first; again to end at once", file=sys.stderr, flush=True)
         self.__exit__()
 

@@ -18,7 +18,7 @@ import imitax
 from imitax.algorithms import adversarial, bc, ibc, ls_iq, sac
 from imitax.checkpoint import checkpoints
 from imitax.config import override
-from imitax.datasets import save_d4rl
+from imitax.datasets import Dataset, save_d4rl
 from imitax.errors import CheckpointError, ConfigError, DataError
 from imitax.files import read_json, write_json
 from imitax.networks import EnergyConfig, Inference
@@ -286,3 +286,23 @@ def test_an_environment_keeps_the_version_that_it_began_with(tmp_path, demos):
     with pytest.warns(UserWarning, match="latest versioned environment"):
         run = imitax.train(BC, demos=demos, out=tmp_path / "bare", **OFFLINE | {"env": toy.ENV.removesuffix("-v0")})
     assert run.config["training"]["env"] == run.config["env"]["id"] == toy.ENV
+
+
+def test_a_run_without_an_environment_whose_records_are_gone(tmp_path, demos, capsys):
+    """It goes on, says so, and names no best policy whose errors it does not know."""
+    plain = Dataset(demos.episodes, name="plain")
+    options = {"demos": plain, "chunk": 2, "eval_every": 4, "checkpoint_every": 4, "steps": 8, "quiet": True}
+    run = imitax.train(BC, env=None, out=tmp_path / "run", **options)
+    records, best = run.folder / "metrics.jsonl", run.summary["best_steps"]["0"]
+    lines = records.read_text()
+    (run.folder / "summary.json").unlink()
+    records.unlink()
+    with pytest.raises(
+        CheckpointError, match=r"metrics\.jsonl has no evaluation of step 8, the last one: put the file"
+    ):
+        imitax.resume(run.folder, demos=plain)
+    records.write_text("".join(x for x in lines.splitlines(True) if f'"step": {best},' not in x))
+    again = imitax.resume(run.folder, demos=plain, steps=10, quiet=False)
+    assert f"metrics.jsonl has lost evaluations, such as the best one, of step {best}: " in capsys.readouterr().err
+    assert again.summary["last"]["error"] > 0
+    assert again.summary["best_steps"]["0"] == 10 or again.summary["best"] is None
