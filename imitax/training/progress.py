@@ -102,8 +102,8 @@ def check_records(setup: Setup, progress: Progress, folders: Sequence[Path]) -> 
             )
         if best["step"] and best["step"] not in known and not setup.training.quiet:
             print(
-                f"imitax: {path} has lost evaluations, such as the best one, of step {best['step']:,}: curves and errors "
-                "leave them out",
+                f"imitax: {path} has lost evaluations, such as the best one, of step {best['step']:,}: curves and "
+                "errors leave them out",
                 file=sys.stderr,
             )
 

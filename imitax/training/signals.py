@@ -12,7 +12,7 @@ HANG_UP = signal.Signals.__members__.get("SIGHUP")
 """The terminal is gone, as of a dropped ssh session; None on Windows, which has no such signal."""
 USUAL = {signal.SIGINT: signal.default_int_handler, signal.SIGTERM: signal.SIG_DFL}
 USUAL |= {} if HANG_UP is None else {HANG_UP: signal.SIG_DFL}
-"""Signals, and the handlers that are replaced: a program that has its own keeps it, or `nohup`, which ignores SIGHUP."""
+"""Signals, and the handlers that are replaced: a program's own stay, and what `nohup` sets, which ignores SIGHUP."""
 
 
 class Signals:
