@@ -82,9 +82,7 @@ def test_a_device_that_is_not_there_is_told(error, monkeypatch):
 
     monkeypatch.setenv("JAX_PLATFORMS", "tpu")
     monkeypatch.setattr(jax, "devices", fails)
-    with pytest.raises(
-        ConfigError, match=r"JAX finds no device: .*; JAX_PLATFORMS is 'tpu': install what it"
-    ):
+    with pytest.raises(ConfigError, match=r"JAX finds no device: .*; JAX_PLATFORMS is 'tpu': install what it"):
         guarded(fails)()
 
 

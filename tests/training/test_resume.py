@@ -297,9 +297,7 @@ def test_a_run_without_an_environment_whose_records_are_gone(tmp_path, demos, ca
     lines = records.read_text()
     (run.folder / "summary.json").unlink()
     records.unlink()
-    with pytest.raises(
-        CheckpointError, match=r"metrics\.jsonl has no evaluation of step 8, the last one: put"
-    ):
+    with pytest.raises(CheckpointError, match=r"metrics\.jsonl has no evaluation of step 8, the last one: put"):
         imitax.resume(run.folder, demos=plain)
     records.write_text("".join(x for x in lines.splitlines(True) if f'"step": {best},' not in x))
     again = imitax.resume(run.folder, demos=plain, steps=10, quiet=False)
