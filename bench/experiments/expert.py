@@ -60,6 +60,8 @@ class Recipe:
     """Seeds to train."""
     eval_every: int = 5000
     """Environment steps between evaluations."""
+    eval_episodes: int = 10
+    """Episodes of an evaluation: more of them tell a policy that rarely falls from one that never does."""
     stop_at: float | None = None
     """Stop training once an evaluation has this mean return; None trains to the end."""
     full_length_only: bool = True
@@ -70,6 +72,9 @@ class Recipe:
     """Episodes to collect."""
     min_mean_return: float = 3200.0
     """Refuse to write a set with a lower mean return."""
+    max_discarded: float = 1.0
+    """Refuse to write a set for which a larger share of the collected episodes was discarded: its mean return is above
+    the expert's own, and whoever imitates the expert perfectly falls short of it."""
     seed: int = 0
     """Seed of the environments and of the sampled actions."""
     out: Path = loading.BUNDLED
@@ -94,6 +99,11 @@ def main(recipe: Recipe) -> None:
     )
     if data.returns.mean() < recipe.min_mean_return:
         raise SystemExit(f"mean return {data.returns.mean():,.0f} is below {recipe.min_mean_return:,.0f}: not written")
+    tried, discarded = (int(data.attributes[name]) for name in ("attempted_episodes", "discarded_episodes"))
+    if discarded > recipe.max_discarded * tried:
+        raise SystemExit(
+            f"{discarded} of {tried} episodes were discarded, over {recipe.max_discarded:.0%}: not written"
+        )
     about = {
         "algorithm": "sac",
         "actions": "sampled",
@@ -130,6 +140,7 @@ def trained(recipe: Recipe) -> Run:
             env_kwargs=json.loads(recipe.env_kwargs),
             steps=recipe.steps,
             eval_every=recipe.eval_every,
+            eval_episodes=recipe.eval_episodes,
             seeds=recipe.seeds,
             out=recipe.run,
             callbacks=stop,
@@ -147,7 +158,8 @@ def command(recipe: Recipe) -> str:
     flags += [] if recipe.stop_at is None else ["--stop-at", f"{recipe.stop_at:g}"]
     flags += [] if recipe.full_length_only else ["--no-full-length-only"]
     flags += [] if recipe.min_return is None else ["--min-return", f"{recipe.min_return:g}"]
-    flags += ["--episodes", str(recipe.episodes), "--min-mean-return", f"{recipe.min_mean_return:g}"]
+    flags += ["--eval-episodes", str(recipe.eval_episodes), "--episodes", str(recipe.episodes)]
+    flags += ["--min-mean-return", f"{recipe.min_mean_return:g}", "--max-discarded", f"{recipe.max_discarded:g}"]
     flags += ["--seed", str(recipe.seed)]
     return " ".join(["python -m bench.experiments.expert", *flags])
 

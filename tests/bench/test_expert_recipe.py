@@ -23,7 +23,7 @@ def recipe(tmp_path, monkeypatch):
     def small(name, preset, **options):
         assert (name, preset) == ("sac", "default")
         cfg = toy.shrink(sac.Config())
-        return train(cfg, **options, chunk=5, checkpoint_every=10, eval_episodes=2, quiet=True)
+        return train(cfg, **options, chunk=5, checkpoint_every=10, quiet=True)
 
     monkeypatch.setattr(imitax, "train", small)
     out = tmp_path / "out"
@@ -34,6 +34,7 @@ def recipe(tmp_path, monkeypatch):
         run=tmp_path / "run",
         steps=40,
         eval_every=10,
+        eval_episodes=2,
         episodes=3,
         min_mean_return=-1.0,
         out=out,
@@ -61,3 +62,13 @@ def test_what_is_too_bad_is_not_written(recipe):
         expert.main(replace(recipe, stop_at=100.0, full_length_only=False, min_mean_return=1000.0))
     assert imitax.Run(recipe.run).summary["steps"] == 40
     assert not recipe.out.exists()
+
+
+def test_a_set_of_an_experts_best_episodes_alone_is_not_written(recipe):
+    every = replace(recipe, stop_at=-1.0, full_length_only=False, max_discarded=0.0)
+    expert.main(every)
+    mean = float(imitax.load(recipe.out / "set.hdf5").returns.mean())
+    (recipe.out / "set.hdf5").unlink()
+    with pytest.raises(SystemExit, match=r"\d of \d episodes were discarded, over 0%: not written"):
+        expert.main(replace(every, min_return=mean))
+    assert not (recipe.out / "set.hdf5").exists()
