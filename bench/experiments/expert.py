@@ -101,9 +101,7 @@ def main(recipe: Recipe) -> None:
         raise SystemExit(f"mean return {data.returns.mean():,.0f} is below {recipe.min_mean_return:,.0f}: not written")
     tried, discarded = (int(data.attributes[name]) for name in ("attempted_episodes", "discarded_episodes"))
     if discarded > recipe.max_discarded * tried:
-        raise SystemExit(
-            f"{discarded} of {tried} episodes were discarded, over {recipe.max_discarded:.0%}: not written"
-        )
+        raise SystemExit(f"{discarded} of {tried} episodes discarded, over {recipe.max_discarded:.0%}: not written")
     about = {
         "algorithm": "sac",
         "actions": "sampled",
