@@ -16,7 +16,16 @@ if TYPE_CHECKING:
     from imitax.config import Training
     from imitax.datasets import load, select
     from imitax.envs import Task
-    from imitax.errors import CheckpointError, ConfigError, DataError, EnvError, EnvWarning, ImitaxError
+    from imitax.errors import (
+        CheckpointError,
+        ConfigError,
+        DataError,
+        EnvError,
+        EnvWarning,
+        ImitaxError,
+        TrainingError,
+        TrainingWarning,
+    )
     from imitax.estimators import Estimator, LoadedPolicy, estimator, load_policy
     from imitax.registry import register
     from imitax.run import Run
@@ -40,6 +49,8 @@ __all__ = [
     "Schedule",
     "Task",
     "Training",
+    "TrainingError",
+    "TrainingWarning",
     "compare",
     "estimator",
     "load",
@@ -57,7 +68,16 @@ _HOMES = {
     "config": ("Training",),
     "datasets": ("load", "select"),
     "envs": ("Task",),
-    "errors": ("CheckpointError", "ConfigError", "DataError", "EnvError", "EnvWarning", "ImitaxError"),
+    "errors": (
+        "CheckpointError",
+        "ConfigError",
+        "DataError",
+        "EnvError",
+        "EnvWarning",
+        "ImitaxError",
+        "TrainingError",
+        "TrainingWarning",
+    ),
     "estimators": ("Estimator", "LoadedPolicy", "estimator", "load_policy"),
     "registry": ("register",),
     "run": ("Run",),

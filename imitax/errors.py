@@ -41,6 +41,14 @@ class EnvError(ConfigError):
     """An environment does not do what Gymnasium's interface says."""
 
 
+class TrainingError(ImitaxError):
+    """A training that cannot go on: its networks are not numbers any more."""
+
+
+class TrainingWarning(UserWarning):
+    """Something about a training that a user should know before they trust its results."""
+
+
 class EnvWarning(UserWarning):
     """Something about an environment that a user should know before they trust the scores."""
 

@@ -25,6 +25,7 @@ from imitax.sources.random_shift import shift_batch
 from imitax.stacking import gathered, spread
 from imitax.training.begin import continue_from, fit_recorded, initial_state, make_streams, unaliased
 from imitax.training.chunk import Augment, make_chunk, make_turn
+from imitax.training.divergence import check_networks
 from imitax.training.evaluation import evaluation_records, improves
 from imitax.training.progress import Progress, keep, recorder, save
 from imitax.training.schedule import Timeline
@@ -97,9 +98,9 @@ def train_loop(
                     arrays, metrics = turn(arrays, streams.buffers, turn_keys, jnp.asarray(end))
                     streams.slow.append(metrics)
             state, stop = eqx.combine(arrays, static), False
-            if progress.window and timeline.logs(end):
-                record.training(end, progress.means() | streams.metrics(), progress.wall_s)
-            record.reached(end)
+            if timeline.logs(end) or timeline.saves(end):
+                check_networks(state, progress, seeds, setup.folder)
+            note(record, progress, streams, timeline)
             if timeline.evaluates(end):
                 stop = not evaluate(setup, state, evaluator, progress, record, callbacks)
             if timeline.saves(end) or stop or signals.caught:
@@ -109,6 +110,13 @@ def train_loop(
             if stop:
                 break
     return progress
+
+
+def note(record: Recorder, progress: Progress, streams: Streams, timeline: Timeline) -> None:
+    """Record the metrics since the last time, where it is time, and the step."""
+    if progress.window and timeline.logs(progress.step):
+        record.training(progress.step, progress.means() | streams.metrics(), progress.wall_s)
+    record.reached(progress.step)
 
 
 def augmentation(setup: Setup) -> Augment | None:

@@ -36,6 +36,8 @@ class Progress:
     started: float = field(default_factory=time.monotonic)
     window: list[Metrics] = field(default_factory=list)
     """Metrics of the chunks since they were last written, [S] each."""
+    lost: list[int] = field(default_factory=list)
+    """Seeds whose networks are not numbers any more."""
 
     @classmethod
     def begin(cls, seeds: Sequence[int], checkpoint: Checkpoint | None) -> "Progress":
