@@ -86,7 +86,9 @@ class Choices(NamedTuple):
         """
         if self.weight is None:
             return self.mean(alpha * self.log_prob - q)
-        return -(jax.lax.stop_gradient(jax.nn.softmax(q / alpha, axis=0)) * self.log_prob).sum(0)
+        # The largest goes before the division: fused, `q / alpha - max` is above 0 by its rounding, and exp overflows.
+        ahead = (q - jnp.broadcast_to(q.max(0), q.shape)) / alpha
+        return -(jax.lax.stop_gradient(jax.nn.softmax(ahead, axis=0)) * self.log_prob).sum(0)
 
     def absorbed(self, absorbing: Float[AnyArray, "B"] | Bool[AnyArray, "B"]) -> "Choices":
         """The same, with the zero action in the absorbing state, without entropy; of a finite set, all alike."""

@@ -1,12 +1,14 @@
 """The categorical policy against probabilities worked out by hand."""
 
 import equinox as eqx
+import jax
 import jax.numpy as jnp
 import jax.random as jr
 import numpy as np
 import pytest
 
 from imitax.networks import Categorical, PolicyConfig, TanhGaussian, policy_head
+from imitax.networks.policy import Choices
 from imitax.spaces import FiniteActions, Leaf, ObservationSpace, Spec
 
 SPACE = FiniteActions((2, 3), (0, 0), (2,))
@@ -78,3 +80,21 @@ def test_the_loss_that_follows_values_has_its_minimum_at_their_softmax(actor):
     sample = choices._replace(log_prob=choices.log_prob[:1], weight=None)  # as of a Gaussian
     expected = alpha * np.asarray(choices.log_prob)[0] - q[0]
     np.testing.assert_allclose(sample.climb(values[:1], jnp.asarray(alpha)), expected, rtol=1e-5)
+
+
+@pytest.mark.parametrize("alpha", [1.0, 1e-7, 1e-12])
+def test_a_tiny_temperature_leaves_the_slope_a_number(alpha):
+    """`Q / alpha - max` in one fused operation is not exactly 0 at the maximum: its exponential was infinite."""
+    values = 150 * jr.normal(jr.key(0), (4, 256))
+
+    def loss(logits, alpha):
+        log_prob = jax.nn.log_softmax(logits, axis=0)
+        choices = Choices(jnp.zeros((4, 256, 4)), log_prob, jnp.exp(log_prob), jnp.zeros((256, 4)))
+        return choices.climb(values, alpha).sum()
+
+    lowered = jax.jit(jax.grad(loss)).lower(jnp.zeros((4, 256)), jnp.float32(alpha))
+    optimised = {"xla_backend_optimization_level": 3, "xla_cpu_use_fusion_emitters": True}  # as outside of the tests
+    slope = lowered.compile(compiler_options=optimised)(jnp.zeros((4, 256)), jnp.float32(alpha))
+    exact = np.asarray(values, np.float64)
+    share = np.exp((exact - exact.max(0)) / alpha)
+    np.testing.assert_allclose(slope, 0.25 - share / share.sum(0), atol=1e-4)
