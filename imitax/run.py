@@ -86,6 +86,10 @@ class Run:
         self._compiled: dict[Path, tuple[int, Acting]] = {}
         self._rewards: dict[Path, tuple[int, LearnedReward]] = {}
 
+    def __fspath__(self) -> str:
+        """Its folder: a run can stand wherever the folder of one can, as in `imitax.resume(run)`."""
+        return str(self.folder)
+
     @cached_property
     def summary(self) -> dict[str, Any]:
         """Scores of the last and the best evaluation; CheckpointError while the run is unfinished."""

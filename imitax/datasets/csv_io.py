@@ -29,7 +29,7 @@ WHOLE = re.compile(r"[ \t]*[+-]?[0-9]{1,18}[ \t]*")
 
 
 def load_csv(path: Path | str, columns: Columns | None = None, mend: Mend | None = None) -> Dataset:
-    """Read a CSV file with a header; commas, semicolons or tabs separate the columns.
+    """Read a CSV file with a header; commas, semicolons, tabs or bars (|) separate the columns.
 
     Columns are assigned as in `read_table`. With semicolons, numbers may have decimal commas.
 
@@ -46,7 +46,7 @@ def read_csv(path: Path) -> dict[str, np.ndarray]:
         with open(path, encoding="utf-8-sig", newline="") as file:
             lines = _lines(file)
             first = next(lines, "")
-            mark = max(",;\t", key=first.count)
+            mark = max(",;\t|", key=first.count)
             header = [name.strip() for name in next(csv.reader([first], delimiter=mark), [])]
             _check_header(header)
             pieces = list(_pieces(csv.reader(lines, delimiter=mark), header, decimal_comma=mark == ";"))

@@ -1,5 +1,6 @@
 """`load`: one door for every source of demonstrations."""
 
+import io
 import os
 import re
 import warnings
@@ -59,7 +60,7 @@ def load(
             - the id of a Minari dataset in the local store, such as "mujoco/hopper/expert-v0";
             - a dict of flat arrays, one row for each transition (see `arrays.split`);
             - a data frame, one row for each step (see `tables.read_table`);
-            - a list of files, names or datasets of one task, whose episodes are joined (see `joined_datasets`);
+            - a list of files, names, datasets or data frames of one task, whose episodes are joined;
             - a list of episodes: `Episode` objects, dicts of arrays (see `arrays.episode`), or objects whose fields
               have the same names, such as the trajectories of `imitation`; or one such object;
             - a dataset object of Minari, transitions of `imitation`, or a replay buffer of Stable-Baselines3.
@@ -104,6 +105,8 @@ def _load(source: Source, columns: Columns | None, mend: Mend) -> Dataset:
         return _load_named(source, columns, mend)
     if isinstance(source, list | tuple) and source and all(isinstance(x, str | os.PathLike | Dataset) for x in source):
         return joined_datasets([_load(item, columns, mend) for item in source])
+    if isinstance(source, list | tuple) and source and all(objects.is_frame(x) for x in source):
+        return joined_datasets([_load(item, columns, mend) for item in source])
     if not columns and (rows := objects.episode_rows(source)) is not None:
         return _episodes(rows)
     if (table := objects.frame(source)) is not None:
@@ -129,6 +132,8 @@ def _load(source: Source, columns: Columns | None, mend: Mend) -> Dataset:
             return Dataset(arrays.split(flat, mend), name=name, **about)
         if (found := objects.transitions(source)) is not None:
             return Dataset(arrays.split(found, mend), name=name)
+    if isinstance(source, io.IOBase):
+        raise DataError("an open file: give its path")
     if isinstance(source, Episode) or objects.fields(source):
         return _episodes([source])
     if not isinstance(source, Iterable):
@@ -161,6 +166,8 @@ def expanded(source: str | os.PathLike[str]) -> Path:
 
 
 def _load_named(source: str | os.PathLike[str], columns: Columns | None, mend: Mend) -> Dataset:
+    if re.match(r"\w+://", str(source)):
+        raise DataError(f"{source}: nothing is downloaded here: download it, and give the path of the file or folder")
     check_name(expanded(source))
     kind, path = named(source), expanded(source)
     if kind == "bundled":

@@ -46,6 +46,11 @@ def frame(source: Any) -> dict[str, np.ndarray] | None:
     return {str(name): np.asarray(source[name]) for name in names}
 
 
+def is_frame(source: Any) -> bool:
+    """Whether it is a data frame with one row a step."""
+    return _columns(source) is not None and episode_rows(source) is None
+
+
 def episode_rows(source: Any) -> list[dict[str, Any]] | None:
     """The rows of a data frame with one row an episode, as `imitation` makes them; None for any other source.
 

@@ -1,7 +1,8 @@
 """How long an episode may last."""
 
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any
 
 import gymnasium as gym
@@ -24,6 +25,13 @@ def registration(env: Any) -> EnvSpec | None:
     """How Gymnasium has registered an environment; None where it has not, whatever the environment calls its spec."""
     spec = getattr(env, "spec", None)
     return spec if isinstance(spec, EnvSpec) else None
+
+
+def as_registered(spec: EnvSpec, kwargs: dict[str, Any]) -> tuple[str | Callable[[], gym.Env], dict[str, Any]]:
+    """Id and keyword arguments of what is in Gymnasium's registry; of any other a function that makes it."""
+    if spec.id in gym.registry and not spec.additional_wrappers:
+        return spec.id, {**spec.kwargs, **kwargs}
+    return partial(gym.make, spec, **kwargs), {}
 
 
 def time_limit(env: Any) -> int | None:

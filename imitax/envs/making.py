@@ -9,27 +9,24 @@ from functools import partial
 from typing import Any
 
 import gymnasium as gym
-import numpy as np
+from gymnasium.envs.registration import EnvSpec
 from gymnasium.vector.utils import CloudpickleWrapper
 
 from imitax.envs.actions import action_space
 from imitax.envs.copying import Copies
 from imitax.envs.guard import Guard, close, name_of
-from imitax.envs.limits import registration, time_limit
+from imitax.envs.limits import as_registered, registration, time_limit
 from imitax.envs.recorded import Recorded
 from imitax.envs.registered import make_env
 from imitax.envs.running import settle
 from imitax.envs.sole import Sole
-from imitax.envs.trial import check_alike, differ, share_state, trace
+from imitax.envs.trial import check_alike, differ, share_state, trace, warn_of_size
 from imitax.errors import ConfigError, EnvError, EnvWarning
 from imitax.observation_spaces import of_space
 from imitax.observations import kind_of
 from imitax.spaces import Spec
 
-EnvLike = str | gym.Env | Callable[[], gym.Env]
-
-LARGEST_INTEGER = 2.0**24
-"""Beyond which float32 leaves integers out."""
+EnvLike = str | gym.Env | EnvSpec | Callable[[], gym.Env]
 
 
 @dataclass(frozen=True)
@@ -60,8 +57,9 @@ class Task:
         """Check an environment and describe it. An instance is tried in a few steps, to see how it can be copied.
 
         Args:
-            env: a Gymnasium id; an environment, of which copies are used, or where it cannot be copied, it alone; or a
-                callable that makes a new one at every call. Episodes must end by themselves or through a time limit.
+            env: a Gymnasium id or `EnvSpec`; an environment, of which copies are used, or where it cannot be copied, it
+                alone; or a callable that makes a new one at every call. Episodes must end by themselves or through a time
+                limit.
             env_kwargs: keyword arguments for an id.
 
         Raises:
@@ -69,6 +67,8 @@ class Task:
             EnvError: the environment does not keep to Gymnasium's interface, or a callable makes one object twice.
         """
         kwargs = dict(env_kwargs or {})
+        if isinstance(env, EnvSpec):
+            env, kwargs = as_registered(env, kwargs)
         if isinstance(env, str):
             return _of_id(env, kwargs)
         if kwargs:
@@ -91,7 +91,7 @@ class Task:
             EnvError: it does not keep to Gymnasium's interface, or the environments that are made are not separate.
         """
         if self.sole is not None:
-            _warn_of_size(self.env_id, trace(self.sole.guard)[0])
+            warn_of_size(self.env_id, trace(self.sole.guard)[0])
             return
         probes: list[Guard] = []
         try:
@@ -102,21 +102,10 @@ class Task:
                     f"{self.env_id}: the environments that are made share one simulator: a step in one changes the "
                     "other; let each have its own, or pass one environment itself as env"
                 )
-            _warn_of_size(self.env_id, trace(probes[0])[0])
+            warn_of_size(self.env_id, trace(probes[0])[0])
         finally:
             for probe in probes:
                 probe.close()
-
-
-def _warn_of_size(name: str, obs: np.ndarray) -> None:
-    """Say where 32-bit numbers do not even hold the integers."""
-    for i in np.flatnonzero(np.abs(obs) >= LARGEST_INTEGER).tolist():
-        warnings.warn(
-            f"{name}: observation {i} is {obs[i]:.4g} at the start, where 32-bit numbers are "
-            f"{np.spacing(np.abs(obs[i])):g} apart (a time stamp?): subtract its offset or leave it out",
-            EnvWarning,
-            stacklevel=3,
-        )
 
 
 def _of_id(env_id: str, kwargs: dict[str, Any]) -> Task:

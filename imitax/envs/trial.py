@@ -1,5 +1,6 @@
 """A few steps in environments before training: whether they keep to the interface, and whether copies are separate."""
 
+import warnings
 from typing import Any
 
 import jax
@@ -7,9 +8,12 @@ import numpy as np
 
 from imitax.envs.actions import action_space
 from imitax.envs.guard import Guard
-from imitax.errors import EnvError
+from imitax.errors import EnvError, EnvWarning
 
 SEED, STEPS = 0, 5
+
+LARGEST_INTEGER = 2.0**24
+"""Beyond which float32 leaves integers out."""
 
 Trace = list[np.ndarray]
 """Observation, reward and ends of each step."""
@@ -77,3 +81,14 @@ def differ(first: Guard, second: Guard) -> bool:
     """Whether a copy does something else than its original, which repeats itself from one seed."""
     original = trace(first)
     return not same(original, trace(second)) and same(original, trace(first))
+
+
+def warn_of_size(name: str, obs: np.ndarray) -> None:
+    """Say where 32-bit numbers do not even hold the integers."""
+    for i in np.flatnonzero(np.abs(obs) >= LARGEST_INTEGER).tolist():
+        warnings.warn(
+            f"{name}: observation {i} is {obs[i]:.4g} at the start, where 32-bit numbers are "
+            f"{np.spacing(np.abs(obs[i])):g} apart (a time stamp?): subtract its offset or leave it out",
+            EnvWarning,
+            stacklevel=3,
+        )

@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
+from gymnasium.envs.registration import EnvSpec
 
 from imitax import algorithms  # noqa: F401  registers the algorithms
 from imitax.artifacts import DYNAMICS, POLICY, REWARD
@@ -16,6 +17,7 @@ from imitax.checkpoint import Checkpoint
 from imitax.compiled import guarded
 from imitax.config import Training, flatten, from_flat, override, renamed, setting_names
 from imitax.envs import EnvLike, Spaces
+from imitax.envs.limits import as_registered
 from imitax.errors import ConfigError, unknown
 from imitax.files import fixed, from_here, read_json
 from imitax.registry import algorithm_of, find
@@ -61,8 +63,8 @@ def train(
     Args:
         algorithm: a name ("bc", "sac"), which takes its `preset`, the name of a method that is a preset ("gail",
             "sqil"), or an algorithm's `Config`.
-        env: a Gymnasium id, an environment, or a callable that makes one. Without it the one that the data name.
-            Offline methods train without one where the data name none; None trains without one whatever they name.
+        env: a Gymnasium id or `EnvSpec`, an environment, or a callable that makes one. Without it the one that the data
+            name. Offline methods train without one where the data name none, and with None whatever they name.
         demos: whatever `imitax.datasets.load` takes: a file, a bundled or Minari name, arrays, episodes, a Dataset.
         offline_data: recorded episodes that are no demonstrations, for algorithms that need them; as `demos`.
         spaces: (observation space, action space) in place of an environment; `action_low` and `action_high`, which are
@@ -88,6 +90,8 @@ def train(
     refuse_settings(called or found.name, algorithm, training)
     if spaces is not None and not (env is None or env == ""):
         raise ConfigError("spaces stand for an environment: leave them out, or env")
+    if isinstance(env, EnvSpec):
+        env, training["env_kwargs"] = as_registered(env, training.get("env_kwargs") or {})
     if env is None or isinstance(env, str):
         training["env"] = env
     options = from_training({**training, "demos": _named(demos), "offline_data": _named(offline_data)})

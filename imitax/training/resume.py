@@ -35,7 +35,7 @@ from imitax.training.setup import Setup, prepare
 
 @guarded
 def resume(
-    folder: Path | str,
+    folder: os.PathLike[str] | str,
     *,
     env: EnvLike | None = None,
     demos: Any = None,
@@ -52,7 +52,7 @@ def resume(
     The final parameters equal those of an uninterrupted run bit for bit on the same machine.
 
     Args:
-        folder: of the run.
+        folder: of the run, or the run.
         env: needed again when the run was started with an environment or a callable.
         demos: needed again when the run was started with demonstrations in memory, or when they lie elsewhere now:
             their hash says whether they are the same.

@@ -1,5 +1,6 @@
 """What `load` takes."""
 
+import io
 from dataclasses import replace
 
 import h5py
@@ -28,6 +29,8 @@ def test_bundled(dataset, tmp_path, monkeypatch):
     ("source", "message"),
     [
         ("nowhere.hdf5", "nowhere.hdf5: there is no such file"),
+        ("https://host.example/demos.hdf5", "https://host.example/demos.hdf5: nothing is downloaded here: download it"),
+        (io.BytesIO(b"obs"), "an open file: give its path"),
         ("mujoco/hopper/expert-v0", "minari download mujoco/hopper/expert-v0"),
         ("imitax/no-such", "nor a bundled dataset"),
         ("folder", "not a Minari dataset"),

@@ -46,6 +46,7 @@ def test_csv(written):
     ("change", "columns"),
     [
         (lambda t: t.replace(",", ";").replace("0.", "0,"), None),  # decimal commas
+        (lambda t: t.replace(",", "|"), None),
         (lambda t: "\ufeff" + t.replace(",", "\t"), None),
         (lambda t: t.replace("episode", "Traj_ID").replace("t,obs", "timestamp,obs"), None),
         (lambda t: t.replace("obs_", "x"), {"observations": "x*"}),
@@ -105,6 +106,8 @@ def test_data_frames_and_parquet(written, tmp_path):
     frame.to_parquet(tmp_path / "demo.parquet")
     expected = load(written(CSV)).hash()
     assert load(frame).hash() == load(tmp_path / "demo.parquet").hash() == expected
+    episodes = [part.drop(columns="episode") for _, part in frame.groupby("episode")]  # one frame an episode
+    assert load(episodes).hash() == expected
     lists = pandas.DataFrame({"state": [[1.0, 2.0], [3.0, 4.0]], "action": [1.0, 2.0], "episode": [0, 0]})
     lists.to_parquet(tmp_path / "lists.parquet")
     for source in (lists, tmp_path / "lists.parquet"):

@@ -6,6 +6,7 @@ import gymnasium as gym
 import numpy as np
 import pytest
 import toy
+from gymnasium.envs.registration import EnvSpec
 
 from imitax.envs import Task, make_env
 from imitax.errors import ConfigError, EnvError, EnvWarning
@@ -19,6 +20,14 @@ def test_the_description_of_a_task():
     env = task.make()
     assert (env.unwrapped.wall, env.spec.max_episode_steps) == (2.0, 7)
     assert env.reset(seed=4)[0].tolist() == gym.make(toy.ENV).reset(seed=4)[0].tolist()
+
+
+def test_a_specification_stands_for_its_id_or_for_what_it_makes():
+    named = Task.create(gym.spec(toy.ENV), {"wall": 3.0})
+    assert (named.env_id, named.env_kwargs, named.make().unwrapped.wall) == (toy.ENV, {"wall": 3.0}, 3.0)
+    own = EnvSpec("ImitaxUnregistered-v0", entry_point=toy.Point, max_episode_steps=6, kwargs={"wall": 4.0})
+    task = Task.create(own)
+    assert (task.make().unwrapped.wall, task.max_episode_steps) == (4.0, 6)
 
 
 def test_a_task_needs_the_registry_only_once(monkeypatch):

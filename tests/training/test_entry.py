@@ -82,7 +82,7 @@ def test_what_a_run_says_of_its_data_and_its_resumption(tmp_path, demos, recorde
     assert curve.name.startswith("recoil-default-..-..-zz-ImitaxPoint-v0-20-seed0-")
 
     part = imitax.train(cfg, env=toy.ENV, **files, out=tmp_path / "part", **TINY | {"steps": 10})
-    again = imitax.resume(part.folder, steps=20)
+    again = imitax.resume(part, steps=20)
     for a, b in zip(*(jax.tree.leaves(r.load_policy()) for r in (whole, again)), strict=True):
         np.testing.assert_array_equal(a, b)
 
