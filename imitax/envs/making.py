@@ -58,7 +58,7 @@ class Task:
 
         Args:
             env: a Gymnasium id or `EnvSpec`; an environment, of which copies are used, or where it cannot be copied, it
-                alone; or a callable that makes a new one at every call. Episodes must end by themselves or through a time
+                alone; or a callable that makes a new one at every call. Episodes must end by themselves or by a time
                 limit.
             env_kwargs: keyword arguments for an id.
 
