@@ -34,8 +34,12 @@ COMMANDS = {
 }
 """Commands, and the module of each."""
 
-FULL = (errno.ENOSPC, errno.EDQUOT)
-"""Errors of a disk that is full."""
+REMEDIES = {
+    errno.ENOSPC: "make room",
+    errno.EDQUOT: "make room",
+    errno.EFBIG: "raise the limit of file sizes (ulimit -f)",
+}
+"""What to do about errors of writing, by their numbers."""
 
 USAGE = """usage: imitax COMMAND ...
 
@@ -92,9 +96,9 @@ def main(argv: Sequence[str] | None = None) -> None:
 def os_problem(error: OSError) -> str:
     """What the operating system did not do, in one line."""
     where = "" if error.filename is None else f"{printable(str(error.filename))}: "
-    do = {errno.EFBIG: "raise the limit of file sizes (ulimit -f)"} | dict.fromkeys(FULL, "make room")
+    remedy = REMEDIES.get(error.errno or 0, "")
     after = "then go on with imitax train --resume; files are written whole or not at all"
-    return f"{where}{error.strerror or error}" + (f"; {do[error.errno]}, {after}" if error.errno in do else "")
+    return f"{where}{error.strerror or error}" + (f"; {remedy}, {after}" if remedy else "")
 
 
 def _escape_what_cannot_be_shown() -> None:

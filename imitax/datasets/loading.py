@@ -103,9 +103,7 @@ def _bounds(bound: Bound, dataset: Dataset, name: str) -> tuple[float, ...]:
 def _load(source: Source, columns: Columns | None, mend: Mend) -> Dataset:
     if isinstance(source, str | os.PathLike):
         return _load_named(source, columns, mend)
-    if isinstance(source, list | tuple) and source and all(isinstance(x, str | os.PathLike | Dataset) for x in source):
-        return joined_datasets([_load(item, columns, mend) for item in source])
-    if isinstance(source, list | tuple) and source and all(objects.is_frame(x) for x in source):
+    if isinstance(source, list | tuple) and source and all(map(_is_dataset, source)):
         return joined_datasets([_load(item, columns, mend) for item in source])
     if not columns and (rows := objects.episode_rows(source)) is not None:
         return _episodes(rows)
@@ -139,6 +137,11 @@ def _load(source: Source, columns: Columns | None, mend: Mend) -> Dataset:
     if not isinstance(source, Iterable):
         raise DataError(f"demonstrations are a file, a name, arrays or episodes, got {type(source).__name__}")
     return _episodes(source)
+
+
+def _is_dataset(item: Any) -> bool:
+    """Whether an item of a list is a dataset of its own, and no episode."""
+    return isinstance(item, str | os.PathLike | Dataset) or objects.is_frame(item)
 
 
 def _episodes(items: Iterable[Any]) -> Dataset:

@@ -25,8 +25,8 @@ from imitax.sources.random_shift import shift_batch
 from imitax.stacking import gathered, spread
 from imitax.training.begin import continue_from, fit_recorded, initial_state, make_streams, unaliased
 from imitax.training.chunk import Augment, make_chunk, make_turn
-from imitax.training.divergence import check_networks
 from imitax.training.evaluation import evaluation_records, improves
+from imitax.training.nan import check_networks
 from imitax.training.progress import Progress, keep, recorder, save
 from imitax.training.schedule import Timeline
 from imitax.training.setup import Setup

@@ -14,14 +14,14 @@ from imitax.choices.temperature import LogScalar
 from imitax.errors import TrainingError, TrainingWarning
 from imitax.learner import OptimizerConfig
 from imitax.stacking import stack
-from imitax.training.divergence import are_nan, check_networks
+from imitax.training.nan import are_nan, check_networks
 from imitax.training.progress import Progress
 
 pytestmark = pytest.mark.usefixtures("no_figures")
 
 
 def test_a_run_ends_where_no_seed_can_go_on(tmp_path, demos):
-    """The checkpoint from before stays, and none is written after it."""
+    """No checkpoint is written of it."""
     cfg = toy.shrink(bc.Config())
     cfg = replace(cfg, optimizer=OptimizerConfig(lr=1e38))
     options = {"env": toy.ENV, "chunk": 2, "eval_every": 20, "checkpoint_every": 20, "eval_episodes": 2, "quiet": True}
