@@ -112,7 +112,7 @@ def no_alternatives(state: Any) -> Mapping[str, Policy]:
     return {}
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)  # one for each module, known by itself: what is compiled for it is kept
 class Algorithm:
     """A module read once, with defaults for what it leaves out."""
 

@@ -23,7 +23,7 @@ environment variable JAX_CPU_ENABLE_ASYNC_DISPATCH says what is wanted; it has n
 
 import os
 from collections.abc import Callable
-from functools import cache, wraps
+from functools import cache, lru_cache, wraps
 from typing import Any, ParamSpec, TypeVar
 
 import equinox as eqx
@@ -102,6 +102,33 @@ def filter_jit(f: Callable[..., Any]) -> Callable[..., Any]:
             return made()(*args, **kwargs)
 
     return call
+
+
+def kept(make: Callable[P, R]) -> Callable[P, R]:
+    """A function that makes a compiled one, which is made once for equal arguments: runs of one process that differ in
+    nothing that is traced, such as those of other seeds, share it.
+
+    Pytrees are compared by their structure and leaves. What has no hash, such as an array, is never equal.
+    """
+
+    @wraps(make)
+    def made(*args: P.args, **kwargs: P.kwargs) -> R:
+        leaves, structure = jax.tree.flatten((args, kwargs))
+        key = make, structure, tuple(leaves), tuple(map(type, leaves))  # 1 and 1.0 are traced otherwise
+        try:
+            hash(key)
+        except TypeError:
+            return make(*args, **kwargs)
+        return programs(*key)
+
+    return made
+
+
+@lru_cache(maxsize=32)
+def programs(make: Callable[..., Any], structure: Any, leaves: tuple[Any, ...], types: tuple[type, ...]) -> Any:
+    """The latest results of all `kept` functions."""
+    args, kwargs = jax.tree.unflatten(structure, leaves)
+    return make(*args, **kwargs)
 
 
 def guarded(f: Callable[P, R]) -> Callable[P, R]:

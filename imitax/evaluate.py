@@ -11,7 +11,7 @@ import numpy as np
 from jaxtyping import Array, Bool, Float, Int, Key, PRNGKeyArray, Shaped
 
 from imitax import seeding
-from imitax.compiled import filter_jit, jit
+from imitax.compiled import filter_jit, jit, kept
 from imitax.envs import EPISODE_LIMIT, SoleVectorEnv, Task
 from imitax.envs.limits import warn_of_cut
 from imitax.execution import Execution
@@ -46,13 +46,7 @@ def make_act(policies: Policy, keys: Key[Array, "S"], mode: ActionMode) -> Calla
     seeds: so few products take less time than handing them to several. `acting_device` says which.
     """
     arrays, static = eqx.partition(policies, eqx.is_array)
-    tree = jax.tree.structure(arrays)
-
-    def one(leaves: list[Array], obs: Obs, key: PRNGKeyArray, step: Array) -> Shaped[Array, "N k"]:
-        policy: Policy = eqx.combine(jax.tree.unflatten(tree, leaves), static)
-        return predict(policy, obs, jr.fold_in(key, step), mode)
-
-    compiled, place = jit(over_seeds(one, len(keys), shared=1)), acting_device(policies)
+    compiled, place = _predicting(static, jax.tree.structure(arrays), len(keys), mode), acting_device(policies)
     keys = jax.device_put(keys, place)
 
     latest: tuple[Policy, list[Array]] | None = None  # policies and their arrays, which take long to find at every step
@@ -65,6 +59,17 @@ def make_act(policies: Policy, keys: Key[Array, "S"], mode: ActionMode) -> Calla
         return np.asarray(compiled(latest[1], obs, keys, step))
 
     return act
+
+
+@kept
+def _predicting(static: Policy, arrays: Any, seeds: int, mode: ActionMode) -> Callable[..., Shaped[Array, "S N k"]]:
+    """`(leaves, obs [S, N, ...], keys [S], step) -> actions`, compiled; `arrays` is the structure of the leaves."""
+
+    def one(leaves: list[Array], obs: Obs, key: PRNGKeyArray, step: Array) -> Shaped[Array, "N k"]:
+        policy: Policy = eqx.combine(jax.tree.unflatten(arrays, leaves), static)
+        return predict(policy, obs, jr.fold_in(key, step), mode)
+
+    return jit(over_seeds(one, seeds, shared=1))
 
 
 def acting_device(policies: Policy) -> Any:

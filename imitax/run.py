@@ -31,7 +31,7 @@ from imitax.networks import Policy, with_inference
 from imitax.notebooks import html_table
 from imitax.observation_spaces import as_batch
 from imitax.observations import Misfit, count
-from imitax.record import seed_folder
+from imitax.record import METRICS, seed_folder
 from imitax.run_config import facts, read_config, read_summary, same_env, same_id, task_of
 from imitax.seeding import Purpose
 from imitax.selection import PolicyChoice, kept
@@ -375,7 +375,7 @@ class Run:
 
     def metrics(self, seed: int | None = None) -> list[dict[str, Any]]:
         """Every recorded line of a seed: `kind` is "train" or "eval"."""
-        return read_lines(self.seed_folder(seed) / "metrics.jsonl")
+        return read_lines(self.seed_folder(seed) / METRICS)
 
     @guarded
     def frame(self) -> "pandas.DataFrame":

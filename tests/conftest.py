@@ -1,6 +1,8 @@
 """Shared by all tests. Nothing imports imitax at the top: the jaxtyping hook is installed after this file is read."""
 
+import inspect
 import os
+import sys
 from pathlib import Path
 
 import jax
@@ -36,6 +38,23 @@ def few_programs():
         jax.clear_caches()
 
 
+@pytest.fixture(autouse=True)
+def own_programs(request):
+    """A test that replaces parts of the library neither takes programs from before nor leaves its own to others."""
+    replaces = "monkeypatch" in inspect.signature(request.function).parameters
+    if replaces:
+        forget_programs()
+    yield
+    if replaces:
+        forget_programs()
+
+
+def forget_programs():
+    """Let go of the programs that runs of one process share."""
+    if compiled := sys.modules.get("imitax.compiled"):
+        compiled.programs.cache_clear()
+
+
 @pytest.fixture(scope="session")
 def demos():
     """Eight episodes of the toy task's expert."""
@@ -45,10 +64,11 @@ def demos():
 
 
 @pytest.fixture
-def no_figures(monkeypatch):
+def no_figures():
     """Runs without their figures, which take longer than a toy training."""
     from imitax.training import results
 
-    monkeypatch.setattr(results.figures, "learning_curve", lambda *_, **__: None)
-    monkeypatch.setattr(results.figures, "error_curve", lambda *_, **__: None)
-    monkeypatch.setattr(results.figures, "training_figure", lambda *_, **__: None)
+    with pytest.MonkeyPatch.context() as patch:
+        for name in ("learning_curve", "error_curve", "training_figure"):
+            patch.setattr(results.figures, name, lambda *_, **__: None)
+        yield

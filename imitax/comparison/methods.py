@@ -10,6 +10,7 @@ from typing import Any, Literal
 import numpy as np
 
 from imitax.errors import CheckpointError, ConfigError
+from imitax.record import METRICS
 from imitax.run import Run
 from imitax.run_config import as_given, as_written
 
@@ -41,7 +42,7 @@ class Entry:
         """Each seed's evaluations in order. CheckpointError before the first."""
         found = {}
         for seed in self.run.seeds:
-            path = self.run.seed_folder(seed) / "metrics.jsonl"
+            path = self.run.seed_folder(seed) / METRICS
             with as_written(path):
                 lines = [line for line in self.run.metrics(seed) if line["kind"] == "eval"]
                 found[seed] = sorted(lines, key=lambda line: int(line["step"]))

@@ -13,6 +13,7 @@ from imitax.comparison.words import notes, verdict
 from imitax.compiled import guarded
 from imitax.errors import ConfigError
 from imitax.files import from_here
+from imitax.record import METRICS
 from imitax.run_config import as_written
 from imitax.statistics import Estimate
 
@@ -110,7 +111,7 @@ def compare(runs: Runs, *, which: Which = "last", success: float | int | None = 
     higher = entries[0].has_env
     cells: Cells = {}
     for entry in entries:
-        with as_written(entry.run.folder / "metrics.jsonl"):
+        with as_written(entry.run.folder / METRICS):
             found = entry.scores(which, key)
         cells.setdefault(entry.label, {}).setdefault(entry.task, {}).update(found)
     counted = _successes(entries, which, success)
@@ -161,7 +162,7 @@ def _successes(entries: Sequence[Entry], which: Which, success: float | int | No
     """Successful and all episodes of each method; nothing where success is not defined."""
     returns: dict[str, list[float]] = {}
     for entry in entries:
-        with as_written(entry.run.folder / "metrics.jsonl"):
+        with as_written(entry.run.folder / METRICS):
             for line in entry.at(which).values():
                 returns.setdefault(entry.label, []).extend(number(x) for x in line.get("returns") or [])
     if success is None:

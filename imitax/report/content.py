@@ -15,6 +15,7 @@ from imitax.datasets.doctor.report import Finding
 from imitax.errors import ConfigError, ImitaxError
 from imitax.figures.words import words
 from imitax.files import from_here
+from imitax.record import METRICS
 from imitax.record.scores import format_return
 from imitax.report import charts, data, reward, videos
 from imitax.report.charts import Figure
@@ -118,7 +119,7 @@ def gather(
 
 def _run(entry: Entry, examine: bool, trusted: bool, dims: Sequence[int] | None) -> RunPart:
     run = entry.run
-    with as_written(run.folder / "metrics.jsonl"):
+    with as_written(run.folder / METRICS):
         figures, constant = charts.training(entry.lines, entry.unit)
         findings = diagnose({seed: run.metrics(seed) for seed in run.seeds}, _about(entry))
     with as_written(run.folder / "config.json"):
@@ -194,14 +195,13 @@ def _scores(entries: Sequence[Entry]) -> tuple[list[str], list[list[tuple[str, f
         columns = {entries[0].measure: "error"}
     rows, several = [], len({entry.task for entry in entries}) > 1
     for entry in entries:
-        with as_written(entry.run.folder / "metrics.jsonl"):
+        with as_written(entry.run.folder / METRICS):
             last, best = entry.at("last"), entry.at("best")
             for seed in entry.run.seeds:
                 cells: list[tuple[str, float | None]] = [(entry.label, None), (str(seed), float(seed))]
                 if several:
                     cells.insert(1, (entry.task, None))
-                for key in columns:
-                    cells.append(_cell(key, number(last[seed].get(key))))
+                cells += [_cell(key, number(last[seed].get(key))) for key in columns]
                 cells.append(_cell(entry.measure, number(best[seed].get(entry.measure))))
                 step = int(best[seed]["step"])
                 rows.append([*cells, (f"{step:,}", float(step))])

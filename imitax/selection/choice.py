@@ -13,7 +13,7 @@ from imitax.errors import CheckpointError, ConfigError, ImitaxError
 from imitax.files import read_lines
 from imitax.held_out import chosen_episodes, recorded
 from imitax.observations import images
-from imitax.record import seed_folder
+from imitax.record import METRICS, seed_folder
 from imitax.selection import kept
 from imitax.selection.rules import NEEDS_DATA, NEEDS_NOTHING, NEEDS_ROLLOUTS, RULES, Facts, check_rule, choose, why_not
 from imitax.selection.scores import Evidence, score
@@ -50,7 +50,7 @@ class Candidates:
     @cached_property
     def curves(self) -> dict[int, list[dict[str, Any]]]:
         """Each seed's evaluations, as recorded."""
-        lines = {seed: read_lines(own / "metrics.jsonl") for seed, own in self.folders.items()}
+        lines = {seed: read_lines(own / METRICS) for seed, own in self.folders.items()}
         return {seed: [line for line in own if line["kind"] == "eval"] for seed, own in lines.items()}
 
     @cached_property

@@ -13,6 +13,7 @@ from imitax import trust
 from imitax.checkpoint import checkpoints
 from imitax.errors import ConfigError
 from imitax.files import fixed, write_json
+from imitax.record import METRICS
 
 try:
     import fcntl
@@ -21,7 +22,7 @@ except ImportError:  # Windows has no such locks
 
 CONFIG = "config.json"
 
-WRITTEN = ("checkpoints", "dynamics*", "export", "figures", "metrics.jsonl", "policy*", "replay", "reward*", "seed-*")
+WRITTEN = ("checkpoints", "dynamics*", "export", "figures", METRICS, "policy*", "replay", "reward*", "seed-*")
 WRITTEN += ("policies", "selection.json", "summary.json", "tensorboard", "video.mp4", "wandb*", CONFIG)
 """What a run writes, the config last: it says that there is a run."""
 
@@ -117,7 +118,7 @@ def remove_run(folder: Path) -> None:
 
 def release(folder: Path) -> None:
     """Give a folder back whose run failed before it recorded anything."""
-    if not any(folder.rglob("metrics.jsonl")) and not checkpoints(folder / "checkpoints"):
+    if not any(folder.rglob(METRICS)) and not checkpoints(folder / "checkpoints"):
         remove_run(folder)
         if not any(folder.iterdir()):
             folder.rmdir()

@@ -112,14 +112,15 @@ def check_records(setup: Setup, progress: Progress, folders: Sequence[Path]) -> 
 
 def save(setup: Setup, state: Any, index: int, step: int, folder: Path, suffix: str = "") -> None:
     """Write one seed's policy, and the reward that it learned where the algorithm learns one."""
-    own, about = unstack(state, index), setup.about(index, step)
-    save_policy(folder / f"policy{suffix}.safetensors", setup.algorithm.policy(own), about)
+    about, policy = setup.about(index, step), unstack(setup.algorithm.policy(state), index)
+    save_policy(folder / f"policy{suffix}.safetensors", policy, about)
     if setup.algorithm.reward is not None:
-        save_reward(folder / f"reward{suffix}.safetensors", setup.algorithm.reward(own, setup.cfg), about)
+        reward = setup.algorithm.reward(unstack(state, index), setup.cfg)
+        save_reward(folder / f"reward{suffix}.safetensors", reward, about)
 
 
 def keep(setup: Setup, state: Any, index: int, step: int, folder: Path) -> None:
     """Keep one seed's policy of an evaluation, where the options want it."""
-    policy, options = setup.algorithm.policy(unstack(state, index)), setup.training
+    policy, options = unstack(setup.algorithm.policy(state), index), setup.training
     if kept.keeps(options.keep_policies, options.select or "last", policy):
         save_policy(kept.path_of(folder, step), policy, setup.about(index, step))

@@ -10,7 +10,10 @@ import toy
 from interrupted import Interrupted, stop_at
 
 import imitax
+from imitax import compiled
+from imitax.algorithm import Algorithm
 from imitax.algorithms import bc, sac
+from imitax.config import override
 from imitax.errors import ConfigError
 from imitax.training import begin, loop
 
@@ -46,6 +49,25 @@ def test_a_signal_ends_the_program_even_in_the_last_evaluation(step, tmp_path, d
     where = "when the run had finished" if step == 20 else "at step 10, after a checkpoint"
     assert f"interrupted {where}" in capsys.readouterr().err
     assert imitax.resume(tmp_path / "run", demos=demos).summary["steps"] == 20
+
+
+@pytest.mark.usefixtures("no_figures")
+def test_runs_of_one_process_share_their_programs(tmp_path, demos, monkeypatch):
+    """A second run of the same settings traces no update, whatever its seed and data; one of other settings does."""
+    traced, updated = [], Algorithm.updated
+    monkeypatch.setattr(Algorithm, "updated", lambda self, *args: (traced.append(self.name), updated(self, *args))[1])
+    options, cfg = OPTIONS | {"demos": demos, "quiet": True}, toy.shrink(bc.Config())
+    imitax.train(cfg, out=tmp_path / "first", seeds=[0], **options)
+    once = len(traced)
+    assert once > 0
+    second = imitax.train(cfg, out=tmp_path / "second", seeds=[3], **options)
+    assert len(traced) == once
+    imitax.train(override(cfg, **{"optimizer.lr": 0.1}), out=tmp_path / "third", seeds=[3], **options)
+    assert len(traced) > once
+    compiled.programs.cache_clear()
+    alone = imitax.train(cfg, out=tmp_path / "alone", seeds=[3], **options)
+    lines, expected = ([line | {"wall_s": 0} for line in run.metrics()] for run in (second, alone))
+    assert lines == expected
 
 
 @pytest.mark.parametrize("wrong", [3, "save", [print, "save"]])
