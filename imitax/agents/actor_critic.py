@@ -13,7 +13,7 @@ part in the policy's and the temperature's loss.
 
 import math
 from dataclasses import field
-from typing import TypeVar
+from typing import Literal, TypeVar
 
 import equinox as eqx
 import jax
@@ -23,7 +23,7 @@ from jaxtyping import Array, Float, Int, PRNGKeyArray
 
 from imitax.agents.start import Start
 from imitax.choices.td_loss import TdLoss
-from imitax.choices.temperature import LogScalar, Temperature
+from imitax.choices.temperature import FINITE_SHARE, SOFT_SHARE, LogScalar, Temperature
 from imitax.choices.terminal import Terminal
 from imitax.errors import ConfigError
 from imitax.learner import Learner, OptimizerConfig, growing_rate, polyak
@@ -55,6 +55,10 @@ class SoftActorCritic:
     td_loss: TdLoss = field(default_factory=TdLoss)
     terminal: Terminal = field(default_factory=Terminal)
     temperature: Temperature = field(default_factory=Temperature)
+    finite_values: Literal["online", "target"] = "online"
+    """Critics that the policy of a finite set follows. online: the trained ones, and its entropy moves the temperature.
+    target: their slow copies, and the entropy of softmax(Q / alpha) moves the temperature: what is best under trained
+    critics flips with their noise, and a policy that learns the mean of the flips stays random at any temperature."""
     precision: Precision = "float32"
     """Of matrix products: bfloat16 rounds their operands and accumulates in float32."""
 
@@ -186,14 +190,18 @@ def actor_loss(
     choices = actor.choices(obs, key)
     q = critic.among(obs, choices).min(0)  # [M B]
     loss = (choices.climb(q, alpha) * mask).sum() / jnp.maximum(mask.sum(), 1.0)
-    return loss, {"entropy": -choices.mean(choices.log_prob), "q_policy": choices.mean(q)}
+    return loss, choices.entropies(q, alpha) | {"q_policy": choices.mean(q)}
+
+
+def followed(agent: ActorCritic, cfg: SoftActorCritic) -> Critic:
+    """The critics that the policy follows."""
+    return agent.target if cfg.finite_values == "target" and agent.actor.net.spec.is_finite else agent.critic.net
 
 
 def improve(agent: ActorCritic, t: Transition, cfg: SoftActorCritic, key: PRNGKeyArray) -> tuple[ActorCritic, Metrics]:
     """The rest of an update after the critic's own step: policy, temperature, moving average, target critic."""
     mask = 1.0 - t.absorbing  # [B]
-    alpha = agent.temperature.net()  # from before the update
-    actor, metrics = agent.actor.descend(actor_loss, agent.critic.net, t.obs, mask, alpha, key)
+    actor, metrics = agent.actor.descend(actor_loss, followed(agent, cfg), t.obs, mask, agent.temperature.net(), key)
     return follow(agent, actor, metrics, mask, cfg)
 
 
@@ -209,14 +217,15 @@ def follow(
         mask: 1 for states that count in the actor's loss.
         cfg: of the agent.
     """
-    updates = agent.updates + 1
+    updates, slow = agent.updates + 1, cfg.finite_values == "target" and "soft_entropy" in metrics
+    entropy, share = ("soft_entropy", SOFT_SHARE) if slow else ("entropy", FINITE_SHARE)
     if cfg.policy.share_encoder:
         actor = eqx.tree_at(lambda a: a.net, actor, with_encoder(actor.net, agent.critic.net))
     new = ActorCritic(
         actor=actor,
         critic=agent.critic,
         target=polyak(agent.target, agent.critic.net, cfg.polyak),
-        temperature=cfg.temperature.update(agent.temperature, metrics["entropy"], mask, actor.net.spec),
+        temperature=cfg.temperature.update(agent.temperature, metrics[entropy], mask, actor.net.spec, share),
         ema=polyak(agent.ema, actor.net, average_rate(cfg, updates)) if cfg.ema else actor.net,
         updates=updates,
     )

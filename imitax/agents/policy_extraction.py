@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import jax.random as jr
 from jaxtyping import Array, Float, PRNGKeyArray
 
-from imitax.agents.actor_critic import ActorCritic, SoftActorCritic, actor_loss, follow, masked_mean
+from imitax.agents.actor_critic import ActorCritic, SoftActorCritic, actor_loss, follow, followed, masked_mean
 from imitax.networks import Critic, PolicyHead
 from imitax.settings import Count, NonNegative, Positive, Share, settings
 from imitax.types import Metrics, Transition
@@ -110,26 +110,27 @@ def climbing_loss(
     agent: ActorCritic,
     t: Transition,
     demonstrated: int,
-    cfg: PolicyUpdate,
+    cfg: tuple[SoftActorCritic, PolicyUpdate],
     key: PRNGKeyArray,
 ) -> tuple[Float[Array, ""], Metrics]:
     """Soft actor-critic's loss of the policy, and the cloning of demonstrated actions beside it.
 
     Args:
         actor: the network that the gradient is for.
-        agent: gives the critic and the temperature.
+        agent: gives the critics and the temperature.
         t: transitions with normalised observations; absorbing ones do not count.
         demonstrated: how many of them, the first ones, are demonstrated, with actions that are known.
-        cfg: gives the weight of cloning.
+        cfg: say which critics count, and give the weight of cloning.
         key: of the policy's actions.
     """
     mask = 1.0 - t.absorbing  # [B]
-    loss, metrics = actor_loss(actor, agent.critic.net, t.obs, mask, agent.temperature.net(), key)
-    if not (cfg.cloning and demonstrated):
+    (soft, update), alpha = cfg, agent.temperature.net()
+    loss, metrics = actor_loss(actor, followed(agent, soft), t.obs, mask, alpha, key)
+    if not (update.cloning and demonstrated):
         return loss, metrics
     nll = -actor.log_prob(t.obs, t.action)  # [B]
     cloning = masked_mean(nll, mask * (jnp.arange(len(t)) < demonstrated))
-    return loss + cfg.cloning * cloning, metrics | {"nll": jnp.broadcast_to(cloning, nll.shape)}
+    return loss + update.cloning * cloning, metrics | {"nll": jnp.broadcast_to(cloning, nll.shape)}
 
 
 def extract(
@@ -152,7 +153,7 @@ def extract(
     """
     soft, update = cfg
     if update.kind == "sac":
-        actor, metrics = agent.actor.descend(climbing_loss, agent, t, demonstrated, update, key)
+        actor, metrics = agent.actor.descend(climbing_loss, agent, t, demonstrated, cfg, key)
     else:
         actor, metrics = agent.actor.descend(cloning_loss, agent.critic.net, t, update, key, baseline)
     return follow(agent, actor, metrics, 1.0 - t.absorbing, soft)

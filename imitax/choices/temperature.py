@@ -12,8 +12,8 @@ from imitax.settings import Positive, settings
 from imitax.spaces import Spec
 from imitax.types import Metrics
 
-FINITE_SHARE = 0.4
-"""Target entropy of a finite set, as a share of the largest."""
+FINITE_SHARE, SOFT_SHARE = 0.4, 0.15
+"""Target entropy of a finite set, as a share of the largest: of the policy, and of the softmax that it learns."""
 
 
 class LogScalar(eqx.Module):
@@ -41,7 +41,8 @@ class Temperature:
     """Alpha at the start."""
     target_entropy: float | None = None
     """Entropy, in nats, that tuning aims at; None is -|A|, for actions measured in half-widths of their box, and 0.4
-    log K for a finite set of K actions (the 0.98 log K of Christodoulou 2019 keep the policy all but uniform)."""
+    log K for a finite set of K actions (the 0.98 log K of Christodoulou 2019 keep the policy all but uniform), or 0.15
+    log K where it is the softmax of the values whose entropy counts (`finite_values`)."""
     lr: float = 3e-4
     """Learning rate of log alpha."""
 
@@ -55,6 +56,7 @@ class Temperature:
         entropy: Float[Array, "B"],
         mask: Float[Array, "B"],
         spec: Spec,
+        share: float = FINITE_SHARE,
     ) -> Learner[LogScalar]:
         """One step towards the target entropy; nothing when fixed.
 
@@ -63,21 +65,22 @@ class Temperature:
             entropy: `-log pi(a|s)` of sampled actions.
             mask: 1 for states that count, 0 for the absorbing one.
             spec: of the actions.
+            share: of the largest entropy of a finite set, where no target is given.
         """
         if self.kind == "fixed":
             return learner
-        target = usual_entropy(spec) if self.target_entropy is None else self.target_entropy
+        target = usual_entropy(spec, share) if self.target_entropy is None else self.target_entropy
         return learner.descend(temperature_loss, entropy, mask, target)[0]
 
 
-def usual_entropy(spec: Spec) -> Float[Array, ""]:
+def usual_entropy(spec: Spec, share: float = FINITE_SHARE) -> Float[Array, ""]:
     """The target entropy where none is given.
 
     -|A| is meant for a box of +-1; in another box the same policy's entropy is larger by `sum log half`, and the target
     moves with it.
     """
     if spec.is_finite:
-        return FINITE_SHARE * jnp.log(jnp.asarray(spec.finite.sizes, float)).sum()
+        return share * jnp.log(jnp.asarray(spec.finite.sizes, float)).sum()
     return -len(spec.half) + jnp.log(spec.half).sum()
 
 

@@ -87,6 +87,7 @@ METRICS: dict[str, Words] = {
     "rollout_terminated": Words("share of model rollouts that end"),
     "rollout_uncertainty": Words("uncertainty, new model steps"),
     "saturation": Words("share of saturated logits"),
+    "soft_entropy": Words("entropy of softmax(Q / temperature)", NATS),
     "target": Words("Q, target"),
     "td": Words("TD term"),
     "td_error": Words("absolute TD error"),

@@ -2,6 +2,7 @@
 
 from imitax.networks.action_range import ActionRange
 from imitax.networks.categorical import Categorical
+from imitax.networks.choices import Choices
 from imitax.networks.chunks import ActionChunks, ChunkActor, chunked, chunks_of, predict
 from imitax.networks.convolution import CNN
 from imitax.networks.critic import Critic, CriticConfig, CriticInput
@@ -30,7 +31,7 @@ from imitax.networks.implicit import (
 from imitax.networks.inference import Inference, InferenceKind, Langevin
 from imitax.networks.mlp import MLP, Activation, Precision
 from imitax.networks.normalizer import Normalizer
-from imitax.networks.policy import ActionMode, Actor, Choices, Policy, PolicyConfig, TanhGaussian, require_own_encoder
+from imitax.networks.policy import ActionMode, Actor, Policy, PolicyConfig, TanhGaussian, require_own_encoder
 from imitax.networks.reward import Combine, Reward, RewardConfig
 from imitax.networks.reward_ensemble import (
     AnyReward,

@@ -6,9 +6,10 @@ import jax.numpy as jnp
 import jax.random as jr
 from jaxtyping import Array, Float, PRNGKeyArray
 
+from imitax.networks.choices import Choices
 from imitax.networks.encoder import Encoder, make_encoder
 from imitax.networks.mlp import MLP, Precision
-from imitax.networks.policy import Choices, PolicyConfig, encoded
+from imitax.networks.policy import PolicyConfig, encoded
 from imitax.spaces import Spec
 from imitax.types import Obs
 

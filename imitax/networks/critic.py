@@ -8,9 +8,9 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, PRNGKeyArray
 
+from imitax.networks.choices import Choices
 from imitax.networks.encoder import Encoder, EncoderConfig, make_encoder
 from imitax.networks.mlp import MLP, Activation, Precision
-from imitax.networks.policy import Choices
 from imitax.settings import Count, Units, settings
 from imitax.spaces import Spec
 from imitax.types import Obs

@@ -5,9 +5,10 @@ import jax.numpy as jnp
 import jax.random as jr
 from jaxtyping import Array, Float, PRNGKeyArray
 
+from imitax.networks.choices import Choices, sampled
 from imitax.networks.encoder import Encoder, make_encoder
 from imitax.networks.mlp import MLP, Precision
-from imitax.networks.policy import Choices, PolicyConfig, encoded, loc_and_log_std, log_normal, sampled
+from imitax.networks.policy import PolicyConfig, encoded, loc_and_log_std, log_normal
 from imitax.spaces import Spec
 from imitax.types import Obs
 

@@ -1,17 +1,17 @@
 """The Gaussian policies, with and without tanh, and the policy object that a run saves and a user calls."""
 
 import math
-from collections.abc import Callable
 from dataclasses import field
-from typing import Literal, NamedTuple, Protocol, runtime_checkable
+from typing import Literal, Protocol, runtime_checkable
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
 import jax.random as jr
-from jaxtyping import Array, Bool, Float, PRNGKeyArray, Shaped
+from jaxtyping import Array, Float, PRNGKeyArray, Shaped
 
 from imitax.errors import ConfigError
+from imitax.networks.choices import Choices, sampled
 from imitax.networks.encoder import Encoder, EncoderConfig, make_encoder
 from imitax.networks.mlp import MLP, Activation, Precision
 from imitax.networks.normalizer import Normalizer
@@ -58,46 +58,6 @@ def encoded(encoder: Encoder, obs: Obs, cfg: PolicyConfig) -> Float[Array, "B D"
     """What a policy's layers see of observations; the gradient ends there where the encoder is the critic's."""
     x = encoder(obs)
     return jax.lax.stop_gradient(x) if cfg.share_encoder else x
-
-
-class Choices(NamedTuple):
-    """Actions over which an expectation under a policy is taken, M in each state."""
-
-    action: Float[Array, "M B A"]
-    log_prob: Float[Array, "M B"]
-    weight: Float[Array, "M B"] | None
-    """Probability of each action, where they are all that there are; None where they are samples."""
-    drawn: Float[Array, "B A"]
-    """One sample."""
-
-    def mean(self, x: Float[Array, "*N M B"]) -> Float[Array, "*N B"]:
-        """Expectation of a function of the actions, given its values at them."""
-        if self.weight is not None:
-            return (jnp.broadcast_to(self.weight, x.shape) * x).sum(-2)
-        return x[..., 0, :] if x.shape[-2] == 1 else x.mean(-2)
-
-    def climb(self, q: Float[Array, "M B"], alpha: Float[Array, ""]) -> Float[Array, "B"]:
-        """Loss [B] of a policy that is to follow values: its minimum is `exp(Q / alpha)`, normalised.
-
-        Samples: `E_pi[alpha log pi - Q]`, alpha times `KL(pi || exp(Q / alpha))` (Haarnoja et al. 2018b, equation 7).
-        All actions: the cross-entropy of `softmax(Q / alpha)`, which is `KL(exp(Q / alpha) || pi)` but for a constant.
-        The slope of the former in a logit has the factor pi, so that a softmax certain of a bad action stays so;
-        that of the latter is `pi - softmax(Q / alpha)`.
-        """
-        if self.weight is None:
-            return self.mean(alpha * self.log_prob - q)
-        # The largest goes before the division: fused, `q / alpha - max` is above 0 by its rounding, and exp overflows.
-        ahead = (q - jnp.broadcast_to(q.max(0), q.shape)) / alpha
-        return -(jax.lax.stop_gradient(jax.nn.softmax(ahead, axis=0)) * self.log_prob).sum(0)
-
-    def absorbed(self, absorbing: Float[AnyArray, "B"] | Bool[AnyArray, "B"]) -> "Choices":
-        """The same, with the zero action in the absorbing state, without entropy; of a finite set, all alike."""
-        keep = 1.0 - absorbing  # [B]
-        weight = self.weight
-        if weight is not None:
-            weight = weight * keep[None] + (1.0 - keep[None]) / len(weight)
-        drawn = self.drawn * keep[:, None]
-        return Choices(self.action * keep[None, :, None], self.log_prob * keep[None], weight, drawn)
 
 
 def loc_and_log_std(outputs: Float[Array, "B D"], cfg: PolicyConfig) -> tuple[Float[Array, "B A"], Float[Array, "B A"]]:
@@ -184,19 +144,6 @@ class TanhGaussian(eqx.Module):
 def log_normal(noise: Float[Array, "B A"], log_std: Float[Array, "B A"]) -> Float[Array, "B A"]:
     """Log-density of a Gaussian at `noise` standard deviations from its mean."""
     return -0.5 * noise**2 - log_std - 0.5 * math.log(2 * math.pi)
-
-
-def sampled(
-    sample: Callable[[PRNGKeyArray], tuple[Float[Array, "B A"], Float[Array, "B"]]],
-    key: PRNGKeyArray,
-    count: int | None,
-) -> Choices:
-    """Samples that stand for a policy in expectations: one, of this key, or several."""
-    if count is None:
-        action, logp = sample(key)
-        return Choices(action[None], logp[None], None, action)
-    action, logp = jax.vmap(sample)(jr.split(key, count))
-    return Choices(action, logp, None, action[0])
 
 
 @runtime_checkable

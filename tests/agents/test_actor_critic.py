@@ -310,9 +310,33 @@ def test_soft_values_are_exact_expectations(tables):
     followed = softmax(q / ALPHA)
     assert float(loss) == pytest.approx(-(followed * np.log(pi)).sum(-1)[:2].mean(), rel=1e-5)
     np.testing.assert_allclose(metrics["entropy"], -(pi * np.log(pi)).sum(-1), rtol=1e-5)
+    np.testing.assert_allclose(metrics["soft_entropy"], -(followed * np.log(followed)).sum(-1), rtol=1e-5)
     best = with_tables(agent, np.stack([q, q]), q / ALPHA)
     value = actor_critic.soft_value(best, best.target, jnp.eye(3), cfg, jr.key(0))
     np.testing.assert_allclose(value, ALPHA * np.log(np.exp(q / ALPHA).sum(-1)), rtol=1e-5)
+
+
+@pytest.mark.parametrize("values", ["online", "target"])
+def test_the_policy_and_its_temperature_follow_the_critics_that_are_named(tables, values):
+    """The trained critics are indifferent and their policy is certain; the slow ones are the other way round."""
+    cfg, agent, _ = tables
+    certain = np.tile([[9.0, 0.0]], (3, 1))
+    agent = with_tables(agent, np.stack([certain, certain]), certain)
+    flat = jax.tree.map(lambda x: 0 * x, agent.critic.net.mlp)
+    agent = eqx.tree_at(lambda a: a.critic.net.mlp, agent, flat)
+    cfg = replace(cfg, finite_values=values, temperature=Temperature(initial=ALPHA, target_entropy=0.3))
+    t = transition(np.eye(3), np.eye(2)[[0, 1, 0]], np.eye(3), [False] * 3)
+    new, metrics = improve(agent, t, cfg, jr.key(0))
+    soft = {"online": np.log(2), "target": 0}[values]
+    assert float(metrics["soft_entropy"]) == pytest.approx(soft, abs=1e-5)
+    assert float(metrics["entropy"]) == pytest.approx(0, abs=2e-3)
+    change = np.asarray(new.actor.net.mlp.weights[0] - agent.actor.net.mlp.weights[0]).reshape(3, 2)
+    assert (change[:, 1] > 0).all() == (values == "online")  # indifferent critics draw the policy from its certainty
+    assert new.temperature.net() > agent.temperature.net()  # both entropies, its own and the other, are below 0.3
+    mixed = with_tables(agent, np.stack([certain, certain]), 0 * certain)  # a policy that is uniform
+    new, metrics = improve(mixed, t, cfg, jr.key(0))
+    assert float(metrics["entropy"]) == pytest.approx(np.log(2), rel=1e-5)
+    assert (new.temperature.net() > mixed.temperature.net()) == (values == "target")
 
 
 def test_the_value_of_a_policy_in_a_small_mdp(tables):

@@ -104,7 +104,7 @@ def test_cloning_beside_the_critic_by_hand():
     t = replace(t, absorbing=jnp.arange(6) == 2)
     mask, alpha = 1.0 - t.absorbing, state.temperature.net()
     climb, _ = actor_loss(state.actor.net, state.critic.net, t.obs, mask, alpha, jr.key(2))
-    loss, metrics = climbing_loss(state.actor.net, state, t, 3, update, jr.key(2))
+    loss, metrics = climbing_loss(state.actor.net, state, t, 3, (AGENT, update), jr.key(2))
     nll = -np.asarray(state.actor.net.log_prob(t.obs, t.action))[:2].mean()
     assert float(loss) == pytest.approx(float(climb) + 0.5 * nll, rel=1e-5)
     np.testing.assert_allclose(metrics["nll"], nll, rtol=1e-5)

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from imitax.networks import Categorical, PolicyConfig, TanhGaussian, policy_head
-from imitax.networks.policy import Choices
+from imitax.networks.choices import Choices
 from imitax.spaces import FiniteActions, Leaf, ObservationSpace, Spec
 
 SPACE = FiniteActions((2, 3), (0, 0), (2,))
