@@ -34,7 +34,7 @@ from imitax.types import Batch, Metrics, Transition
 class Config:
     """Soft actor-critic."""
 
-    agent: Annotated[SoftActorCritic, INLINE] = SoftActorCritic(ema=0.99999, ema_share=0.2, finite_values="target")
+    agent: Annotated[SoftActorCritic, INLINE] = SoftActorCritic(ema=0.99999, ema_share=0.2)
     replay: Annotated[Replay, INLINE] = field(default_factory=Replay)
     batch_size: Count = 256
     """Transitions in an update."""
@@ -47,7 +47,7 @@ class Config:
 
 PRESETS = {
     "default": Config(),
-    "frugal": Config(agent=SoftActorCritic(ema=0.999, finite_values="target"), steps_per_update=2, batch_size=128),
+    "frugal": Config(agent=SoftActorCritic(ema=0.999), steps_per_update=2, batch_size=128),
     "steady": Config(agent=replace(Config().agent, critic=CriticConfig(layer_norm=True))),
     "cleanil": Config(agent=CLEANIL, replay=Replay(warmup_steps=2000)),
 }
