@@ -1,6 +1,5 @@
 """Shared by all tests. Nothing imports imitax at the top: the jaxtyping hook is installed after this file is read."""
 
-import inspect
 import os
 import sys
 from pathlib import Path
@@ -41,7 +40,7 @@ def few_programs():
 @pytest.fixture(autouse=True)
 def own_programs(request):
     """A test that replaces parts of the library neither takes programs from before nor leaves its own to others."""
-    replaces = "monkeypatch" in inspect.signature(request.function).parameters
+    replaces = "monkeypatch" in request.fixturenames
     if replaces:
         forget_programs()
     yield
