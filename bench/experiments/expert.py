@@ -16,8 +16,9 @@ Discrete actions (LunarLander needs `gymnasium[box2d]`):
         --steps 50000 --stop-at 500 --min-mean-return 490
     python -m bench.experiments.expert --env Acrobot-v1 --name acrobot-expert --run runs/acrobot \
         --steps 50000 --stop-at -80 --no-full-length-only --min-mean-return -100
-    python -m bench.experiments.expert --env LunarLander-v3 --name lunarlander-expert --run runs/lunar --out data \
-        --steps 200000 --stop-at 260 --no-full-length-only --min-mean-return 240
+    python -m bench.experiments.expert --env LunarLander-v3 --name lunarlander-expert --run runs/lunar \
+        --settings '{"finite_values": "target", "temperature.target_entropy": 0.2}' --seeds 100 --steps 300000 \
+        --eval-every 10000 --eval-episodes 20 --stop-at 260 --no-full-length-only --min-mean-return 240
 
 Actions are sampled, as in D4RL's expert sets, so that the episodes show recoveries from small errors. The policy is the
 one with the best evaluation among all seeds of the run.
@@ -54,6 +55,8 @@ class Recipe:
     """Folder of the SAC run: opened if it is finished, resumed if it was interrupted, started otherwise."""
     preset: str = "default"
     """Preset of SAC."""
+    settings: str = "{}"
+    """Settings that are to differ from the preset, by the name of their flag with underscores, a JSON object."""
     steps: int = 300_000
     """Environment steps to train for."""
     seeds: tuple[int, ...] = (0,)
@@ -132,7 +135,7 @@ def trained(recipe: Recipe) -> Run:
     stop = [lambda event: not reached(recipe, event)]
     if not (recipe.run / "config.json").exists():
         return imitax.train(
-            "sac",
+            imitax.preset_config("sac", recipe.preset, **json.loads(recipe.settings)),
             preset=recipe.preset,
             env=recipe.env,
             env_kwargs=json.loads(recipe.env_kwargs),

@@ -20,16 +20,16 @@ def recipe(tmp_path, monkeypatch):
     """A recipe at toy size; its training is SAC with tiny networks."""
     train = imitax.train
 
-    def small(name, preset, **options):
-        assert (name, preset) == ("sac", "default")
-        cfg = toy.shrink(sac.Config())
-        return train(cfg, **options, chunk=5, checkpoint_every=10, quiet=True)
+    def small(cfg, **options):
+        assert cfg == replace(sac.Config(), gamma=0.9)
+        return train(toy.shrink(cfg), **options, chunk=5, checkpoint_every=10, quiet=True)
 
     monkeypatch.setattr(imitax, "train", small)
     out = tmp_path / "out"
     return expert.Recipe(
         env=toy.ENV,
         env_kwargs='{"dims": 2}',
+        settings='{"gamma": 0.9}',
         name="set",
         run=tmp_path / "run",
         steps=40,
