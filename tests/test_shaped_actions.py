@@ -73,7 +73,7 @@ def test_from_demonstrations_to_a_policy_elsewhere(kind, tmp_path):
 
 
 @pytest.mark.parametrize("kind", ["matrix", "number"])
-def test_an_online_method_that_sees_earlier_actions(kind):
+def test_an_online_method_that_sees_earlier_actions(kind, tmp_path):
     run = imitax.train(
         imitax.preset_config("adversarial", warmup_steps=20),
         env="ImitaxShaped-v0",
@@ -82,6 +82,7 @@ def test_an_online_method_that_sees_earlier_actions(kind):
         history=2,
         history_actions=True,
         num_envs=2,
+        out=tmp_path / "run",
         **SHORT | {"steps": 40, "eval_every": 40, "checkpoint_every": 40},
     )
     assert np.isfinite(run.summary["last"]["return_mean"])

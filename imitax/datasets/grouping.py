@@ -34,7 +34,7 @@ def by_episode(arrays: Mapping[str, Any], value: Any, name: str) -> tuple[dict[s
     if (order == np.arange(total)).all():
         return {**arrays, "timeouts": ends}, order
     moved = {key: x if key == "final_observations" else rows(x, order) for key, x in arrays.items()}
-    _check_continued(moved, order, ends, name)
+    check_continued(moved, order, ends, name)
     return moved | {"timeouts": ends}, order
 
 
@@ -67,8 +67,14 @@ def vector(array: np.ndarray, name: str) -> np.ndarray:
     return array
 
 
-def _check_continued(arrays: Mapping[str, Any], order: np.ndarray, ends: np.ndarray, name: str) -> None:
-    """Refuse episodes that come back after others where the rows do not go on.
+def check_continued(arrays: Mapping[str, Any], order: np.ndarray, ends: np.ndarray, name: str) -> None:
+    """Raise DataError for episodes that come back after others where the rows do not go on.
+
+    Args:
+        arrays: with the rows of each episode together.
+        order: which row each of them was.
+        ends: the last rows of episodes.
+        name: of the column with the episodes.
 
     Next observations say it. Without them environments that were recorded in turn, one row each, are all that is
     certain: after several rows of one, another episode may have the same number.

@@ -53,6 +53,9 @@ def _episode(data: Path, name: str, kind: str, keys: list[str]) -> Episode:
             start = "observations."
             parts = {key.removeprefix(start): values for key, values in found.items() if key.startswith(start)}
             found["observations"] = joined(parts, observed(list(parts), keys))
+        if unread := [key for key in STEPS if key in table.column_names and key not in found]:
+            kinds = [str(table.schema.field(key).type) for key in unread]
+            raise DataError(f"the type of {', '.join(unread)} is not read: {short(', '.join(kinds))}")
         if "observations" not in found:
             raise DataError(f"there are no observations of numbers among {short(', '.join(found)) or 'no columns'}")
         fields: dict[str, np.ndarray] = {key: found[key][:-1] for key in STEPS if key in found}

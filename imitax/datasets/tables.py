@@ -9,7 +9,7 @@ from imitax.datasets.clock import check_times, cut_at_gaps
 from imitax.datasets.episode import Dataset
 from imitax.datasets.faults import Mend
 from imitax.datasets.flags import flags, numbers, times
-from imitax.datasets.grouping import numbered
+from imitax.datasets.grouping import check_continued, numbered
 from imitax.datasets.limits import short
 from imitax.datasets.roles import SINGLE, Columns, assign, listed
 from imitax.errors import DataError
@@ -60,6 +60,8 @@ def read_table(
     }
     fields |= {key: column[order] for key, column in single.items()}
     if starts is not None:
+        if not roles["time"] and (np.diff(order) != 1).any():
+            check_continued(fields, order, np.r_[starts[1:], True], short(roles["episode"][0]))
         _close(fields, starts)
     elif "terminals" not in fields:
         fields["terminals"] = np.zeros(len(order), bool)

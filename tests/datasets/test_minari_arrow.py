@@ -99,6 +99,10 @@ def text(folder):
     rewritten(folder, observations=["1.0"] * 6)
 
 
+def bytes_for_rewards(folder):
+    rewritten(folder, rewards=[b"1"] * 6)
+
+
 def nothing(folder):
     rewritten(folder, observations=None)
 
@@ -149,6 +153,7 @@ def storage(folder):
         (ragged, "the lists of observations differ in length"),
         (gaps, "3 lists of observations are empty"),
         (text, "observations"),
+        (bytes_for_rewards, "the type of rewards is not read: binary"),
         (nothing, "no observations of numbers among actions"),
         (outside, "leads out of the folder"),
         (episode_outside, "leads out of the folder"),

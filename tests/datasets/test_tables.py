@@ -84,6 +84,8 @@ def test_flags_and_time_cut_episodes(written):
         ("obs,ep,terminated\n1,0,1\n2,0,0\n", None, "row 0: a flag ends the episode, but its episode goes on"),
         ("obs,ep\n1,0\n2,0\n", {"actions": "u*"}, r"no column 'u\*' for the actions"),
         ("obs,ep\n1,0\n2,0\n", {"steer": "u*"}, "columns has no 'steer'"),
+        ("obs,ep\n1,0\n2,0\n3,1\n4,0\n", None, "ep comes back in row 3 after rows of other episodes"),
+        ("obs,next_obs,ep\n1,2,0\n5,6,1\n3,4,0\n", None, "ep comes back in row 2 .* next observation there is another"),
         ("obs,ep,traj\n1,0,0\n2,0,0\n", None, "ep, traj could each be the episode"),
         ("a" * 2**20, None, "a line is longer"),
     ],
@@ -123,6 +125,13 @@ def test_numbered_columns_are_in_the_order_of_their_numbers():
     assert roles["observations"] == ["obs[1]", "obs[2]", "obs[10]"]
     assert roles["actions"] == ["ACTION.x", "ACTION.a"]
     assert (roles["next_observations"], roles["time"]) == (["next_obs_0"], ["step"])
+
+
+def test_environments_that_were_recorded_in_turn(written):
+    rows = "\n".join(("obs,next_obs,ep", "1,2,a", "5,6,b", "2,3,a", "6,7,b", "7,8,b"))
+    data = load(written(rows))
+    assert [e.observations.ravel().tolist() for e in data.episodes] == [[1, 2, 3], [5, 6, 7, 8]]
+    assert load(written("obs,ep\n1,a\n5,b\n2,a\n6,b\n")).lengths.tolist() == [1, 1]
 
 
 @pytest.mark.parametrize("time", [[0, 1, 2, 0, 0, 1, 2], [0, 1, 1, 2, 3, 4, 5]])
