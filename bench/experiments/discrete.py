@@ -3,8 +3,8 @@
     python -m bench.experiments.discrete --list           # list unfinished jobs
     python -m bench.experiments.discrete --only bc-cartpole-10 adversarial-cartpole-10
 
-The demonstrations are the bundled `cartpole-expert` and `acrobot-expert`, and `data/lunarlander-expert.hdf5`
-(LunarLander needs `gymnasium[box2d]`); `bench/experiments/expert.py` has the commands that made them. Three seeds a
+The demonstrations are the bundled `cartpole-expert`, `acrobot-expert` and `lunarlander-expert` (LunarLander needs
+`gymnasium[box2d]`); `bench/experiments/expert.py` has the commands that made them. Three seeds a
 cell, one seed of every cell before a second of any. BC is trained for as many updates as the others take steps.
 """
 
@@ -13,7 +13,7 @@ from bench.experiments.queue import Row, options, report_unfinished, reported, w
 TASKS = {
     "cartpole": ("CartPole-v1", "cartpole-expert", 50_000),
     "acrobot": ("Acrobot-v1", "acrobot-expert", 50_000),
-    "lunarlander": ("LunarLander-v3", "data/lunarlander-expert.hdf5", 200_000),
+    "lunarlander": ("LunarLander-v3", "lunarlander-expert", 200_000),
 }
 """Environment, demonstrations and steps."""
 METHODS = ("bc", "iq_learn", "ls_iq", "sqil", "adversarial")
