@@ -156,6 +156,7 @@ def command(recipe: Recipe) -> str:
     flags = ["--env", recipe.env, "--name", recipe.name, "--preset", recipe.preset, "--steps", str(recipe.steps)]
     flags += ["--seeds", *map(str, recipe.seeds), "--eval-every", str(recipe.eval_every)]
     flags += [] if recipe.env_kwargs == "{}" else ["--env-kwargs", shlex.quote(recipe.env_kwargs)]
+    flags += [] if recipe.settings == "{}" else ["--settings", shlex.quote(recipe.settings)]
     flags += [] if recipe.stop_at is None else ["--stop-at", f"{recipe.stop_at:g}"]
     flags += [] if recipe.full_length_only else ["--no-full-length-only"]
     flags += [] if recipe.min_return is None else ["--min-return", f"{recipe.min_return:g}"]

@@ -10,7 +10,6 @@ import tyro
 
 import imitax
 from bench.experiments import expert, expert_scores
-from imitax.algorithms import sac
 
 pytestmark = pytest.mark.usefixtures("no_figures")
 
@@ -21,7 +20,7 @@ def recipe(tmp_path, monkeypatch):
     train = imitax.train
 
     def small(cfg, **options):
-        assert cfg == replace(sac.Config(), gamma=0.9)
+        assert cfg == imitax.preset_config("sac", gamma=0.9)
         return train(toy.shrink(cfg), **options, chunk=5, checkpoint_every=10, quiet=True)
 
     monkeypatch.setattr(imitax, "train", small)
