@@ -104,7 +104,7 @@ def filter_jit(f: Callable[..., Any]) -> Callable[..., Any]:
     return call
 
 
-def kept(make: Callable[P, R]) -> Callable[P, R]:
+def shared(make: Callable[P, R]) -> Callable[P, R]:
     """A function that makes a compiled one, which is made once for equal arguments: runs of one process that differ in
     nothing that is traced, such as those of other seeds, share it.
 
@@ -126,7 +126,7 @@ def kept(make: Callable[P, R]) -> Callable[P, R]:
 
 @lru_cache(maxsize=32)
 def programs(make: Callable[..., Any], structure: Any, leaves: tuple[Any, ...], types: tuple[type, ...]) -> Any:
-    """The latest results of all `kept` functions."""
+    """The latest results of all `shared` functions."""
     args, kwargs = jax.tree.unflatten(structure, leaves)
     return make(*args, **kwargs)
 

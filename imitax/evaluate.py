@@ -11,7 +11,7 @@ import numpy as np
 from jaxtyping import Array, Bool, Float, Int, Key, PRNGKeyArray, Shaped
 
 from imitax import seeding
-from imitax.compiled import filter_jit, jit, kept
+from imitax.compiled import filter_jit, jit, shared
 from imitax.envs import EPISODE_LIMIT, SoleVectorEnv, Task
 from imitax.envs.limits import warn_of_cut
 from imitax.execution import Execution
@@ -61,7 +61,7 @@ def make_act(policies: Policy, keys: Key[Array, "S"], mode: ActionMode) -> Calla
     return act
 
 
-@kept
+@shared
 def _predicting(static: Policy, arrays: Any, seeds: int, mode: ActionMode) -> Callable[..., Shaped[Array, "S N k"]]:
     """`(leaves, obs [S, N, ...], keys [S], step) -> actions`, compiled; `arrays` is the structure of the leaves."""
 

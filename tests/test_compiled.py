@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from imitax.compiled import IN_CACHE, ONLY_PRODUCTS, WIDE, _known, _options, filter_jit, guarded, jit, kept
+from imitax.compiled import IN_CACHE, ONLY_PRODUCTS, WIDE, _known, _options, filter_jit, guarded, jit, shared
 from imitax.errors import ConfigError
 
 
@@ -66,15 +66,15 @@ def test_a_compiled_function_within_another_one():
 
 @pytest.mark.parametrize("other", [({"a": 1.0}, 2), ({"a": True}, 2), ({"b": 1}, 2), ({"a": 1}, 3), ({"a": [1]}, 2)])
 def test_a_program_is_kept_for_equal_arguments_of_equal_types(other):
-    make = kept(lambda part, factor: jit(lambda x: part["a"] * factor * x))
+    make = shared(lambda part, factor: jit(lambda x: part["a"] * factor * x))
     first = make({"a": 1}, 2)
     assert make({"a": 1}, 2) is first
     assert make(*other) is not first
-    assert kept(lambda part, factor: None)({"a": 1}, 2) is None  # of another function
+    assert shared(lambda part, factor: None)({"a": 1}, 2) is None  # of another function
 
 
 def test_what_cannot_be_compared_is_not_kept():
-    make = kept(lambda array: jit(lambda x: array * x))
+    make = shared(lambda array: jit(lambda x: array * x))
     assert make(jnp.ones(2)) is not make(jnp.ones(2))
     assert make(np.ones(2))(3.0).tolist() == [3, 3]
 

@@ -12,7 +12,7 @@ from jaxtyping import Array, Int, Key, PRNGKeyArray
 
 from imitax.algorithm import Algorithm, Turn
 from imitax.buffers import Buffers
-from imitax.compiled import jit, kept
+from imitax.compiled import jit, shared
 from imitax.stacking import over_seeds
 from imitax.types import Batch, Metrics
 
@@ -26,7 +26,7 @@ Augment = Callable[[Batch, PRNGKeyArray], Batch]
 """What is done to a batch before an update learns from it."""
 
 
-@kept
+@shared
 def make_chunk(
     algorithm: Algorithm, cfg: Any, static: Any, seeds: int, devices: int = 1, augment: Augment | None = None
 ) -> Run:
@@ -62,7 +62,7 @@ def make_chunk(
     return run_chunk
 
 
-@kept
+@shared
 def make_turn(turn: Turn, index: int, cfg: Any, static: Any, seeds: int, devices: int = 1) -> Run:
     """A jitted, donated turn of an algorithm's slow work: `(arrays, buffers, keys, step) -> (arrays, metrics [S])`.
 
