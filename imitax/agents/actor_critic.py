@@ -27,7 +27,7 @@ from imitax.choices.temperature import FINITE_SHARE, SOFT_SHARE, LogScalar, Temp
 from imitax.choices.terminal import Terminal
 from imitax.errors import ConfigError
 from imitax.learner import Learner, OptimizerConfig, growing_rate, polyak
-from imitax.networks import Critic, CriticConfig, PolicyConfig, PolicyHead, Precision, policy_head
+from imitax.networks import Critic, CriticConfig, FiniteLoss, PolicyConfig, PolicyHead, Precision, policy_head
 from imitax.settings import Positive, Share, ShareBelowOne, settings
 from imitax.types import Metrics, Obs, Transition
 
@@ -59,6 +59,9 @@ class SoftActorCritic:
     """Critics that the policy of a finite set follows. online: the trained ones, and its entropy moves the temperature.
     target: their slow copies, and the entropy of softmax(Q / alpha) moves the temperature: what is best under trained
     critics flips with their noise, and a policy that learns the mean of the flips stays random at any temperature."""
+    finite_loss: FiniteLoss = "cross_entropy"
+    """How it follows them. cross_entropy: of softmax(Q / alpha). regression: its logits are regressed on Q / alpha, and
+    learn the mean of values that flip, in place of the mean of what is best."""
     precision: Precision = "float32"
     """Of matrix products: bfloat16 rounds their operands and accumulates in float32."""
 
@@ -171,37 +174,34 @@ def regression(
 
 def actor_loss(
     actor: PolicyHead,
-    critic: Critic,
+    agent: ActorCritic,
     obs: Obs,
     mask: Float[Array, "B"],
-    alpha: Float[Array, ""],
+    cfg: SoftActorCritic,
     key: PRNGKeyArray,
 ) -> tuple[Float[Array, ""], Metrics]:
     """The policy follows `min_i Q_i(s, a)` (`Choices.climb`): equation 7 with reparametrised actions.
 
     Args:
         actor: the network that the gradient is for.
-        critic: its smallest member is the value of an action.
+        agent: gives the critics and the temperature.
         obs: normalised observations.
         mask: 1 for states that count, 0 for the absorbing one.
-        alpha: entropy weight.
+        cfg: of the agent.
         key: of the actions.
     """
-    choices = actor.choices(obs, key)
+    choices, alpha = actor.choices(obs, key), agent.temperature.net()
+    slow = cfg.finite_values == "target" and actor.spec.is_finite
+    critic = agent.target if slow else agent.critic.net
     q = critic.among(obs, choices).min(0)  # [M B]
-    loss = (choices.climb(q, alpha) * mask).sum() / jnp.maximum(mask.sum(), 1.0)
+    loss = (choices.climb(q, alpha, cfg.finite_loss) * mask).sum() / jnp.maximum(mask.sum(), 1.0)
     return loss, choices.entropies(q, alpha) | {"q_policy": choices.mean(q)}
-
-
-def followed(agent: ActorCritic, cfg: SoftActorCritic) -> Critic:
-    """The critics that the policy follows."""
-    return agent.target if cfg.finite_values == "target" and agent.actor.net.spec.is_finite else agent.critic.net
 
 
 def improve(agent: ActorCritic, t: Transition, cfg: SoftActorCritic, key: PRNGKeyArray) -> tuple[ActorCritic, Metrics]:
     """The rest of an update after the critic's own step: policy, temperature, moving average, target critic."""
     mask = 1.0 - t.absorbing  # [B]
-    actor, metrics = agent.actor.descend(actor_loss, followed(agent, cfg), t.obs, mask, agent.temperature.net(), key)
+    actor, metrics = agent.actor.descend(actor_loss, agent, t.obs, mask, cfg, key)
     return follow(agent, actor, metrics, mask, cfg)
 
 

@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import jax.random as jr
 from jaxtyping import Array, Float, PRNGKeyArray
 
-from imitax.agents.actor_critic import ActorCritic, SoftActorCritic, actor_loss, follow, followed, masked_mean
+from imitax.agents.actor_critic import ActorCritic, SoftActorCritic, actor_loss, follow, masked_mean
 from imitax.networks import Critic, PolicyHead
 from imitax.settings import Count, NonNegative, Positive, Share, settings
 from imitax.types import Metrics, Transition
@@ -124,8 +124,8 @@ def climbing_loss(
         key: of the policy's actions.
     """
     mask = 1.0 - t.absorbing  # [B]
-    (soft, update), alpha = cfg, agent.temperature.net()
-    loss, metrics = actor_loss(actor, followed(agent, soft), t.obs, mask, alpha, key)
+    soft, update = cfg
+    loss, metrics = actor_loss(actor, agent, t.obs, mask, soft, key)
     if not (update.cloning and demonstrated):
         return loss, metrics
     nll = -actor.log_prob(t.obs, t.action)  # [B]

@@ -70,6 +70,7 @@ class Config:
         critic_optimizer=OptimizerConfig(),
         terminal=Terminal("absorbing"),
         temperature=Temperature("fixed", initial=0.01),
+        finite_loss="regression",
     )
     discriminator: Annotated[Discriminator, INLINE] = field(default_factory=Discriminator)
     replay: Annotated[Replay, INLINE] = Replay(warmup_steps=2000)

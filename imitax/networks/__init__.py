@@ -2,7 +2,7 @@
 
 from imitax.networks.action_range import ActionRange
 from imitax.networks.categorical import Categorical
-from imitax.networks.choices import Choices
+from imitax.networks.choices import Choices, FiniteLoss
 from imitax.networks.chunks import ActionChunks, ChunkActor, chunked, chunks_of, predict
 from imitax.networks.convolution import CNN
 from imitax.networks.critic import Critic, CriticConfig, CriticInput
@@ -71,6 +71,7 @@ __all__ = [
     "EnergyConfig",
     "EnergyInput",
     "FiniteEnergyActor",
+    "FiniteLoss",
     "FlatEncoder",
     "Gaussian",
     "ImplicitActor",

@@ -1,7 +1,7 @@
 """Actions over which an expectation under a policy is taken: samples, or all of a finite set."""
 
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -9,6 +9,10 @@ import jax.random as jr
 from jaxtyping import Array, Bool, Float, PRNGKeyArray
 
 from imitax.types import AnyArray, Metrics
+
+FiniteLoss = Literal["cross_entropy", "regression"]
+LOWEST = -20.0
+"""Logit that a regressed policy gives the actions that are far behind the best."""
 
 
 class Choices(NamedTuple):
@@ -27,16 +31,23 @@ class Choices(NamedTuple):
             return (jnp.broadcast_to(self.weight, x.shape) * x).sum(-2)
         return x[..., 0, :] if x.shape[-2] == 1 else x.mean(-2)
 
-    def climb(self, q: Float[Array, "M B"], alpha: Float[Array, ""]) -> Float[Array, "B"]:
+    def climb(
+        self, q: Float[Array, "M B"], alpha: Float[Array, ""], finite_loss: FiniteLoss = "cross_entropy"
+    ) -> Float[Array, "B"]:
         """Loss [B] of a policy that is to follow values: its minimum is `exp(Q / alpha)`, normalised.
 
         Samples: `E_pi[alpha log pi - Q]`, alpha times `KL(pi || exp(Q / alpha))` (Haarnoja et al. 2018b, equation 7).
         All actions: the cross-entropy of `softmax(Q / alpha)`, which is `KL(exp(Q / alpha) || pi)` but for a constant.
         The slope of the former in a logit has the factor pi, so that a softmax certain of a bad action stays so;
-        that of the latter is `pi - softmax(Q / alpha)`.
+        that of the latter is `pi - softmax(Q / alpha)`. Or (`regression`) the squared distance of `log pi` and
+        `Q / alpha`, both without their mean over actions: its slope is linear in them, so that of values with noise it
+        finds the mean. It is weighted so that the largest slope in a logit is about 1.
         """
         if self.weight is None:
             return self.mean(alpha * self.log_prob - q)
+        if finite_loss == "regression":
+            gap = self.log_prob - jax.lax.stop_gradient(jnp.maximum(behind(q, alpha), LOWEST))
+            return 0.5 / -LOWEST * ((gap - gap.mean(0, keepdims=True)) ** 2).sum(0)
         return -(jax.lax.stop_gradient(jax.nn.softmax(behind(q, alpha), axis=0)) * self.log_prob).sum(0)
 
     def entropies(self, q: Float[Array, "M B"], alpha: Float[Array, ""]) -> Metrics:

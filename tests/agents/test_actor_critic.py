@@ -17,23 +17,27 @@ from imitax.agents.start import Start
 from imitax.choices.temperature import Temperature
 from imitax.choices.terminal import Terminal, absorbing_transition
 from imitax.errors import ConfigError
-from imitax.networks import Critic, CriticConfig, Normalizer, PolicyConfig, TanhGaussian
+from imitax.networks import CriticConfig, Normalizer, PolicyConfig
 from imitax.spaces import FiniteActions, Leaf, ObservationSpace, Spec
 from imitax.types import concat
 
 
 def test_the_policy_loss_by_hand():
     spec = Spec.flat(3, (-1.0, -1.0), (1.0, 2.0))
-    actor = TanhGaussian(spec, PolicyConfig(hidden=(8,)), key=jr.key(0))
-    critic = Critic(spec, CriticConfig(hidden=(8,), members=3), key=jr.key(1))
-    obs = jr.normal(jr.key(2), (6, 3))
-    loss, metrics = actor_loss(actor, critic, obs, jnp.ones(6), jnp.asarray(0.3), jr.key(3))
+    cfg = SoftActorCritic(
+        policy=PolicyConfig(hidden=(8,)),
+        critic=CriticConfig(hidden=(8,), members=3),
+        temperature=Temperature("fixed", initial=0.3),
+    )
+    agent = actor_critic.create(cfg, start(spec), jr.key(0))
+    actor, critic, obs = agent.actor.net, agent.critic.net, jr.normal(jr.key(2), (6, 3))
+    loss, metrics = actor_loss(actor, agent, obs, jnp.ones(6), cfg, jr.key(3))
     action, logp = actor.sample(obs, jr.key(3))
     q = np.asarray(critic(obs, action)).min(0)
     assert float(loss) == pytest.approx(float((0.3 * np.asarray(logp) - q).mean()), rel=1e-5)
     np.testing.assert_allclose(metrics["entropy"], -logp)
     real = np.array([1, 1, 0, 1, 0, 1], np.float32)  # the absorbing state is left out
-    loss, _ = actor_loss(actor, critic, obs, jnp.asarray(real), jnp.asarray(0.3), jr.key(3))
+    loss, _ = actor_loss(actor, agent, obs, jnp.asarray(real), cfg, jr.key(3))
     assert float(loss) == pytest.approx(float((0.3 * np.asarray(logp) - q)[real > 0].mean()), rel=1e-5)
 
 
@@ -304,13 +308,15 @@ def test_soft_values_are_exact_expectations(tables):
     value = actor_critic.soft_value(agent, agent.target, jnp.eye(3), cfg, jr.key(0))
     np.testing.assert_allclose(value, expected, rtol=1e-5)
     mask = jnp.array([1.0, 1.0, 0.0])
-    loss, metrics = actor_critic.actor_loss(
-        agent.actor.net, agent.target, jnp.eye(3), mask, jnp.asarray(ALPHA), jr.key(0)
-    )
+    slow = replace(cfg, finite_values="target")
+    loss, metrics = actor_loss(agent.actor.net, agent, jnp.eye(3), mask, slow, jr.key(0))
     followed = softmax(q / ALPHA)
     assert float(loss) == pytest.approx(-(followed * np.log(pi)).sum(-1)[:2].mean(), rel=1e-5)
     np.testing.assert_allclose(metrics["entropy"], -(pi * np.log(pi)).sum(-1), rtol=1e-5)
     np.testing.assert_allclose(metrics["soft_entropy"], -(followed * np.log(followed)).sum(-1), rtol=1e-5)
+    loss, _ = actor_loss(agent.actor.net, agent, jnp.eye(3), mask, replace(slow, finite_loss="regression"), jr.key(0))
+    gap = (np.log(pi) - q / ALPHA) @ (np.eye(2) - 0.5)  # less the mean
+    assert float(loss) == pytest.approx((gap**2).sum(-1)[:2].mean() / 40, rel=1e-5)
     best = with_tables(agent, np.stack([q, q]), q / ALPHA)
     value = actor_critic.soft_value(best, best.target, jnp.eye(3), cfg, jr.key(0))
     np.testing.assert_allclose(value, ALPHA * np.log(np.exp(q / ALPHA).sum(-1)), rtol=1e-5)

@@ -102,8 +102,7 @@ def test_cloning_beside_the_critic_by_hand():
     """Three of six transitions are demonstrated, and the third of them is absorbing: two are cloned."""
     t, state, update = transitions(5, terminated=True, absorbing=1), agent(), PolicyUpdate(cloning=0.5)
     t = replace(t, absorbing=jnp.arange(6) == 2)
-    mask, alpha = 1.0 - t.absorbing, state.temperature.net()
-    climb, _ = actor_loss(state.actor.net, state.critic.net, t.obs, mask, alpha, jr.key(2))
+    climb, _ = actor_loss(state.actor.net, state, t.obs, 1.0 - t.absorbing, AGENT, jr.key(2))
     loss, metrics = climbing_loss(state.actor.net, state, t, 3, (AGENT, update), jr.key(2))
     nll = -np.asarray(state.actor.net.log_prob(t.obs, t.action))[:2].mean()
     assert float(loss) == pytest.approx(float(climb) + 0.5 * nll, rel=1e-5)

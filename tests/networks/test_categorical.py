@@ -1,5 +1,7 @@
 """The categorical policy against probabilities worked out by hand."""
 
+from functools import partial
+
 import equinox as eqx
 import jax
 import jax.numpy as jnp
@@ -80,6 +82,41 @@ def test_the_loss_that_follows_values_has_its_minimum_at_their_softmax(actor):
     sample = choices._replace(log_prob=choices.log_prob[:1], weight=None)  # as of a Gaussian
     expected = alpha * np.asarray(choices.log_prob)[0] - q[0]
     np.testing.assert_allclose(sample.climb(values[:1], jnp.asarray(alpha)), expected, rtol=1e-5)
+
+
+def test_a_regression_finds_the_mean_of_values_with_noise():
+    """The cross-entropy finds the mean of what is best: a third of the time the worse action."""
+    q, alpha = np.array([1.0, 0.0]), 0.5
+    noise = np.random.default_rng(0).normal(size=(2, 20_000))
+    noise -= noise.mean(1, keepdims=True)
+    values, steps = jnp.asarray(q[:, None] + noise, jnp.float32), jnp.zeros((2, 1))
+
+    def loss(logits, kind):
+        log_prob = jnp.broadcast_to(jax.nn.log_softmax(logits, axis=0), values.shape)
+        choices = Choices(jnp.zeros((*values.shape, 2)), log_prob, jnp.exp(log_prob), jnp.zeros((20_000, 2)))
+        return choices.climb(values, jnp.asarray(alpha), kind).mean()
+
+    found = {}
+    for kind in ("cross_entropy", "regression"):
+        logits, slope = steps, jax.jit(jax.grad(partial(loss, kind=kind)))
+        for _ in range(200):
+            logits = logits - 5 * slope(logits)
+        found[kind] = float((logits[0] - logits[1])[0])
+    assert found["regression"] == pytest.approx(1 / alpha, rel=1e-3)
+    assert found["cross_entropy"] < 0.8 / alpha
+
+
+def test_what_is_far_behind_is_cut_off():
+    """The slope in a logit is at most about 1, however far values are apart."""
+    values = jnp.array([[0.0], [-3e5], [-1.0]])
+
+    def loss(logits):
+        log_prob = jax.nn.log_softmax(logits, axis=0)
+        choices = Choices(jnp.zeros((3, 1, 3)), log_prob, jnp.exp(log_prob), jnp.zeros((1, 3)))
+        return choices.climb(values, jnp.asarray(0.01), "regression").sum()
+
+    np.testing.assert_allclose(jax.grad(loss)(jnp.zeros((3, 1)))[:, 0] * 20, [-40 / 3, 20 / 3, 20 / 3], rtol=1e-5)
+    assert float(loss(jnp.array([[0.0], [-20.0], [-20.0]]))) == pytest.approx(0.0, abs=1e-9)
 
 
 @pytest.mark.parametrize("alpha", [1.0, 1e-7, 1e-12])
