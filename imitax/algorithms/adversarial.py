@@ -38,6 +38,7 @@ from imitax.choices.discrimination import Discrimination, RewardHead
 from imitax.choices.discriminator import Discriminator, create_reward, learned_reward
 from imitax.choices.gradient_penalty import GradientPenalty
 from imitax.choices.learned_reward import LearnedReward
+from imitax.choices.td_loss import within_rewards
 from imitax.choices.temperature import Temperature
 from imitax.choices.terminal import Terminal, absorbing_transition
 from imitax.choices.weight_penalty import l2
@@ -83,6 +84,9 @@ class Config:
     """Discriminator steps in an update, each on a batch of its own."""
     expert_share: ShareBelowOne = 0.5
     """Share of demonstrations in the batch that critic and policy learn from (0: DAC; 0.5: CleanIL, HyPE)."""
+    bound_targets: bool = False
+    """Keep the critic's targets between the smallest and the largest reward of the batch, divided by 1 - gamma. Values
+    of demonstrated states to which the policy never comes can grow far beyond."""
     horizon_share: ShareAboveZero | None = 0.2
     """Where the environment's time limit is within the horizon 1 / (1 - gamma) and no demonstration terminates, the
     horizon becomes this share of the limit, or 10 steps if that is more. None leaves gamma as it is."""
@@ -93,6 +97,8 @@ class Config:
                 f"expert_share={self.expert_share} of batch_size={self.batch_size} leaves no transition of the "
                 "learner: lower it, or enlarge the batch"
             )
+        if self.bound_targets and self.agent.gamma == 1:
+            raise ConfigError("bound_targets needs gamma below 1: the bound is a reward divided by 1 - gamma")
         self.log_policy.require(self.discriminator)
 
 
@@ -210,6 +216,8 @@ def critic_loss(
 ) -> tuple[Float[Array, ""], Metrics]:
     """Soft temporal-difference loss of all critics; `end` is the reward of the absorbing state."""
     y = t.reward + cfg.agent.gamma * next_value(agent, t, cfg.agent, key, end)
+    if cfg.bound_targets:
+        y = within_rewards(y, jnp.append(t.reward, end), cfg.agent.gamma)
     return regression(critic, t, y, cfg.agent)
 
 

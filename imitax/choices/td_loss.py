@@ -41,3 +41,11 @@ class TdLoss:
     def learned(self, q: Float[Array, "*B"]) -> Float[Array, "*B"]:
         """Values of the batch's actions as they enter a loss."""
         return self.clip(q) if self.clip_learned else q
+
+
+def within_rewards(target: Float[Array, "B"], rewards: Float[Array, "K"], gamma: float) -> Float[Array, "B"]:
+    """Targets kept between the smallest and the largest of some rewards, received for ever: `r / (1 - gamma)`.
+
+    No value lies beyond, but for bonuses of entropy.
+    """
+    return jnp.clip(target, rewards.min() / (1 - gamma), rewards.max() / (1 - gamma))

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import equinox as eqx
 import jax
 import jax.numpy as jnp
@@ -14,6 +16,7 @@ from imitax.choices.learned_reward import LearnedReward
 from imitax.choices.temperature import Temperature
 from imitax.choices.terminal import Terminal, absorbing_transition
 from imitax.config import override
+from imitax.errors import ConfigError
 from imitax.learner import OptimizerConfig
 from imitax.networks import CriticConfig, Normalizer, PolicyConfig, RewardConfig
 from imitax.spaces import Spec
@@ -135,6 +138,21 @@ def test_the_policys_batch(share, experts, monkeypatch):
     assert float(metrics["reward_learner"]) == pytest.approx(float(rewards[experts:].mean()), rel=1e-4)
     shown = rewards[:experts] if experts else reward_of(after.discriminator.net, part(data.expert, 8, 12), cfg)
     assert float(metrics["reward_expert"]) == pytest.approx(float(shown.mean()), rel=1e-4)
+
+
+def test_bound_targets():
+    """The end's reward counts among the batch's: here it is the largest."""
+    t = replace(transitions(4, 1), reward=jnp.array([-1.0, 0.0, 1.0, 0.5]), terminated=jnp.zeros(4, bool))
+    agent, end = start(BASE).agent, jnp.asarray(3.0)
+    high = eqx.tree_at(lambda a: a.target.mlp.biases[-1], agent, replace_fn=lambda b: b + 1e3)
+    free, bounded = (
+        adversarial.critic_loss(high.critic.net, high, t, end, override(BASE, bound_targets=bound), jr.key(0))[1]
+        for bound in (False, True)
+    )
+    assert float(free["target"]) == pytest.approx(500.0, abs=5)
+    assert float(bounded["target"]) == pytest.approx(3 / (1 - 0.5))
+    with pytest.raises(ConfigError, match="bound_targets needs gamma below 1"):
+        override(BASE, bound_targets=True, gamma=1.0)
 
 
 @pytest.mark.parametrize(

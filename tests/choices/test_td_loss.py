@@ -3,7 +3,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from imitax.choices.td_loss import TdLoss
+from imitax.choices.td_loss import TdLoss, within_rewards
 from imitax.errors import ConfigError
 
 
@@ -33,6 +33,11 @@ def test_learned_values_are_clipped_where_asked():
     clipped = TdLoss(value_clip=5.0, clip_learned=True)
     np.testing.assert_array_equal(clipped.learned(q), [-5, 1, 5])
     np.testing.assert_array_equal(jax.grad(lambda q: clipped.learned(q).sum())(q), [0, 1, 0])
+
+
+def test_targets_stay_within_what_rewards_can_be_worth():
+    target, rewards = jnp.array([-50.0, -20.0, 3.0, 10.0, 900.0]), jnp.array([-2.0, 1.0, 0.5])
+    np.testing.assert_allclose(within_rewards(target, rewards, 0.9), [-20, -20, 3, 10, 10], rtol=1e-5)
 
 
 @pytest.mark.parametrize(
