@@ -84,9 +84,9 @@ class Config:
     """Discriminator steps in an update, each on a batch of its own."""
     expert_share: ShareBelowOne = 0.5
     """Share of demonstrations in the batch that critic and policy learn from (0: DAC; 0.5: CleanIL, HyPE)."""
-    bound_targets: bool | None = None
+    bound_targets: bool = False
     """Keep the critic's targets between the smallest and the largest reward of the batch, divided by 1 - gamma. Values
-    of demonstrated states to which the policy never comes can grow far beyond. None does so for finite actions."""
+    of demonstrated states to which the policy never comes can grow far beyond."""
     horizon_share: ShareAboveZero | None = 0.2
     """Where the environment's time limit is within the horizon 1 / (1 - gamma) and no demonstration terminates, the
     horizon becomes this share of the limit, or 10 steps if that is more. None leaves gamma as it is."""
@@ -109,7 +109,6 @@ _PAPER = Config(
     agent=SoftActorCritic(critic_optimizer=OptimizerConfig()),
     discriminator=Discriminator(reward=_NET, gradient_penalty=GradientPenalty("none")),
     expert_share=0.0,
-    bound_targets=False,
     horizon_share=None,
 )
 
@@ -125,7 +124,6 @@ PRESETS = {
             reward_optimizer=OptimizerConfig(lr=3e-4, clip=1000.0),
         ),
         normalize_obs=False,
-        bound_targets=False,
         horizon_share=None,
     ),
     "gail": replace(_PAPER, discriminator=replace(_PAPER.discriminator, head=RewardHead("gail"))),
@@ -218,10 +216,7 @@ def critic_loss(
 ) -> tuple[Float[Array, ""], Metrics]:
     """Soft temporal-difference loss of all critics; `end` is the reward of the absorbing state."""
     y = t.reward + cfg.agent.gamma * next_value(agent, t, cfg.agent, key, end)
-    bounded = cfg.bound_targets
-    if bounded is None:
-        bounded = critic.spec.is_finite and cfg.agent.gamma < 1
-    if bounded:
+    if cfg.bound_targets:
         y = within_rewards(y, jnp.append(t.reward, end), cfg.agent.gamma)
     return regression(critic, t, y, cfg.agent)
 
