@@ -7,6 +7,7 @@ lock, which is held until both have ended.
 
 import argparse
 import fcntl
+import signal
 import subprocess
 import sys
 import time
@@ -90,9 +91,19 @@ def work(
             args = arguments(own, run, [seed], results)
             print(f"{time.strftime('%H:%M:%S')} {run.name}", flush=True)
             command = [sys.executable, "-m", "imitax.cli", "train", *args, "--quiet"]
-            if subprocess.run(command, pass_fds=(lock,)).returncode:
+            if status(command, lock):
                 raise ConfigError(f"{run.name} failed: imitax train {' '.join(args)}")
     return unfinished(rows, folder, seeds)
+
+
+def status(command: Sequence[str], lock: int) -> int:
+    """The exit status of a training that holds the lock; SIGTERM ends the training, which writes a checkpoint first."""
+    before = signal.signal(signal.SIGTERM, lambda *_: training.terminate())
+    try:
+        with subprocess.Popen(command, pass_fds=(lock,)) as training:
+            return training.wait()
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def work_in_groups(groups: Sequence[Sequence[Row]], args: argparse.Namespace) -> list[tuple[Row, int]]:

@@ -3,7 +3,9 @@
 import contextlib
 import json
 import os
+import signal
 import subprocess
+import sys
 import types
 
 import pytest
@@ -20,7 +22,7 @@ def started(monkeypatch):
     """Commands that the queue ran; each leaves a finished run, but where its name is in `failing`."""
     calls = types.SimpleNamespace(args=[], failing=set())
 
-    def run(command, **_):
+    def status(command, lock):
         args = command[command.index("train") + 1 :]
         calls.args.append(args)
         out = args[args.index("--out" if "--out" in args else "--resume") + 1]
@@ -29,9 +31,9 @@ def started(monkeypatch):
         failed = os.path.basename(out) in calls.failing
         if not failed:
             open(f"{out}/summary.json", "w").close()
-        return types.SimpleNamespace(returncode=int(failed))
+        return int(failed)
 
-    monkeypatch.setattr(subprocess, "run", run)
+    monkeypatch.setattr(queue, "status", status)
     return calls
 
 
@@ -92,6 +94,15 @@ def test_a_job_stays_taken_while_its_training_lives(tmp_path):
     training.communicate()
     with queue.claimed(lock) as third:
         assert third is not None
+
+
+def test_ending_the_queue_ends_its_training(tmp_path):
+    before = signal.getsignal(signal.SIGTERM)
+    ends_the_queue = "import os, signal; os.kill(os.getppid(), signal.SIGTERM); signal.pause()"
+    with queue.claimed(tmp_path / "lock") as lock:
+        assert queue.status([sys.executable, "-c", ends_the_queue], lock) == -signal.SIGTERM
+        assert signal.getsignal(signal.SIGTERM) == before
+        assert queue.status([sys.executable, "-c", "raise SystemExit(3)"], lock) == 3
 
 
 def test_no_job_starts_after_its_time(started, tmp_path):
