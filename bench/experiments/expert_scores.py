@@ -1,6 +1,8 @@
 """Scores of the policies behind the bundled expert sets: 100 fresh episodes each, with deterministic actions.
 
-python -m bench.experiments.expert_scores --results bench/results/experts.jsonl
+    python -m bench.experiments.expert_scores --results bench/results/experts.jsonl
+
+LunarLander needs `gymnasium[box2d]`.
 """
 
 import argparse

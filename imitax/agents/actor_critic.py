@@ -5,7 +5,7 @@
     temperature  min_alpha E[alpha (H - target)],  target = -|A|
 
 Expectations over actions are taken as the policy says: with one sample from a Gaussian, exactly over a finite set
-(Christodoulou 2019, arXiv:1910.07207), where the policy's loss is the cross-entropy of softmax(min_i Q_i / alpha).
+(Christodoulou 2019, arXiv:1910.07207), where the policy follows softmax(min_i Q_i / alpha) as `finite_loss` says.
 
 The absorbing state, where there is one, has the value of its critic at the zero action, without entropy; it takes no
 part in the policy's and the temperature's loss.

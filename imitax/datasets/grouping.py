@@ -80,6 +80,8 @@ def check_continued(arrays: Mapping[str, Any], order: np.ndarray, ends: np.ndarr
     certain: after several rows of one, another episode may have the same number.
     """
     away = (np.diff(order) > 1) & ~ends[:-1]
+    if not away.any():
+        return
     if "next_observations" in arrays:
         observations, following = arrays["observations"], arrays["next_observations"]
         check_alike(observations, following)
