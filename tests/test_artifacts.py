@@ -17,7 +17,7 @@ from imitax.networks import Normalizer, Termination
 from imitax.spaces import Spec
 
 
-@pytest.mark.parametrize("kind", ["none", "mask", "reward_flag", "closed_form", "absorbing"])
+@pytest.mark.parametrize("kind", ["none", "mask", "reward_flag", "closed_form", "absorbing", "stay"])
 def test_a_reward_file_holds_the_reward(kind, demos, tmp_path):
     cfg, t = toy.shrink(adversarial.Config(), terminal=Terminal(kind)), demos.transitions()
     normalizer = Normalizer(jnp.asarray(t.obs.mean(0)), jnp.asarray(t.obs.std(0)))
@@ -33,6 +33,11 @@ def test_a_reward_file_holds_the_reward(kind, demos, tmp_path):
     if kind == "reward_flag":  # one number, whatever the state and action
         assert np.ptp(end) == 0
         assert np.ptp(values) > 0
+    elif kind == "stay":  # of the terminal state, whatever state and action led there
+        elsewhere = again(t.obs[:3] + 1, -t.action[:3], t.next_obs[:3], ended)
+        np.testing.assert_array_equal(end, elsewhere)
+        assert np.ptp(end) > 0
+        assert (end != values).all()
     else:
         np.testing.assert_array_equal(end, values)
 

@@ -143,15 +143,15 @@ def next_value(
 
     Args:
         agent: whose target critic and policy value the next state.
-        t: transitions with normalised observations.
+        t: transitions with normalised observations; under `stay` with the rewards that are learned from.
         cfg: of the agent.
         key: of the sampled actions.
         absorbing_reward: reward of the absorbing state, for `closed_form`.
         entropy: whether the value has its entropy bonus.
     """
-    end: Float[Array, ""] | float = 0.0
-    if cfg.terminal.kind == "closed_form":
-        end = absorbing_reward / (1 - cfg.gamma)
+    end: Float[Array, "*E"] | float = 0.0
+    if cfg.terminal.kind in ("closed_form", "stay"):
+        end = (t.reward if cfg.terminal.kind == "stay" else absorbing_reward) / (1 - cfg.gamma)
     elif cfg.terminal.kind == "absorbing":
         end = absorbing_value(agent.target)
     return cfg.terminal.next_value(soft_value(agent, agent.target, t.next_obs, cfg, key, entropy), t.terminated, end)

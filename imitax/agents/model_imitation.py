@@ -64,7 +64,7 @@ def reward_metrics(cfg: Mixture, rewards: Float[Array, "B"], end: Float[Array, "
     e, r = cfg.counts
     parts = {"expert": rewards[:e], "recorded": rewards[e : e + r], "rollouts": rewards[e + r :]}
     metrics = {f"reward_{name}": x.mean() for name, x in parts.items() if len(x)}
-    return metrics | ({"reward_absorbing": end} if terminal.flagged else {})
+    return metrics | ({"reward_absorbing": end} if terminal.has_one_end else {})
 
 
 @settings()

@@ -99,6 +99,11 @@ class Config:
             )
         if self.bound_targets and self.agent.gamma == 1:
             raise ConfigError("bound_targets needs gamma below 1: the bound is a reward divided by 1 - gamma")
+        if self.log_policy.subtract_log_policy and self.agent.terminal.kind == "stay":
+            raise ConfigError(
+                "subtract_log_policy compares actions, and under terminal.kind=stay terminating transitions are seen "
+                "without theirs: use terminal.kind=absorbing"
+            )
         self.log_policy.require(self.discriminator)
 
 
@@ -247,7 +252,7 @@ def update(state: State, batch: Batch, cfg: Config, key: PRNGKeyArray) -> tuple[
         expert_reward = reward_of(discriminator.net, part(data.expert, first, first + n), cfg)
     metrics |= {"reward_learner": mixed.reward[n_expert:].mean(), "reward_expert": expert_reward.mean()}
     several = cfg.discriminator.disagreement(discriminator.net, cfg.agent.terminal.reward_input(mixed))
-    metrics |= several | ({"reward_absorbing": end} if cfg.agent.terminal.flagged else {})
+    metrics |= several | ({"reward_absorbing": end} if cfg.agent.terminal.has_one_end else {})
     return State(agent, discriminator, state.normalizer), metrics | mc | ma
 
 

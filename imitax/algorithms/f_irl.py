@@ -251,7 +251,7 @@ def update(state: State, batch: Batch, cfg: Config, key: PRNGKeyArray) -> tuple[
     critic, mc = state.agent.critic.descend(critic_loss, state.agent, replay, end, cfg, kc)
     agent, ma = improve(replace(state.agent, critic=critic), replay, cfg.agent, ka)
     md |= disagreement(net.net, lambda one: one(learner))
-    md |= {"reward_absorbing": end} if cfg.agent.terminal.flagged else {}
+    md |= {"reward_absorbing": end} if cfg.agent.terminal.has_one_end else {}
     return State(agent, net, density, state.normalizer), md | mr | mc | ma
 
 

@@ -224,7 +224,7 @@ def update(state: State, batch: Batch, cfg: Config, key: PRNGKeyArray) -> tuple[
     agent, ma = improve(replace(state.agent, critic=critic), replay, cfg.agent, ka)
     several = disagreement(net, lambda one: one(terminal.reward_input(replay)))
     metrics = {"reward_replay": replay.reward.mean()} | several
-    metrics |= {"reward_absorbing": end} if terminal.flagged else {}
+    metrics |= {"reward_absorbing": end} if terminal.has_one_end else {}
     return replace(state, agent=agent), metrics | mc | ma
 
 

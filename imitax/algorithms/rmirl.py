@@ -40,7 +40,7 @@ from imitax.choices.learned_reward import LearnedReward
 from imitax.choices.pessimism import Pessimism
 from imitax.choices.td_loss import TdLoss
 from imitax.choices.temperature import Temperature
-from imitax.choices.terminal import Terminal, absorbing_transition
+from imitax.choices.terminal import Terminal, absorbing_transition, require_one_end
 from imitax.choices.weight_penalty import l2
 from imitax.errors import ConfigError
 from imitax.learner import Learner, OptimizerConfig
@@ -74,6 +74,7 @@ class Config:
     """Standardise observations with the statistics of demonstrations and recorded data."""
 
     def __post_init__(self):
+        require_one_end(self.agent.terminal)
         if self.reward_steps.reward_form == "trajectory" and self.discriminator.discrimination.kind == "mixup":
             raise ConfigError(
                 "reward_form=trajectory weights transitions by their discount, and discrimination.kind=mixup mixes them"

@@ -37,7 +37,8 @@ class LearnedReward(eqx.Module):
         next_obs: Obs,
         terminated: Bool[AnyArray, "B"],
     ) -> Float[Array, "B"]:
-        """Reward of each transition; of those that end the MDP, without what follows the end."""
+        """Reward of each transition; of those that end the MDP, without what follows the end. Under terminal.kind=stay
+        theirs is that of the terminal state, whatever the action."""
         t = self._seen(obs, action, next_obs, terminated)
         return combined(self.net, lambda one: self._of(one, t))
 
@@ -57,20 +58,32 @@ class LearnedReward(eqx.Module):
         return replace(self, net=replace(self.net, combine=combine))
 
     def absorbing(self) -> Float[Array, ""]:
-        """Reward of each step after the end; zero where the run gave the end no reward of its own."""
-        if not self.terminal.samples_absorbing:
-            return jnp.zeros(())
-        return combined(self.net, lambda one: self._of(one, absorbing_transition(one.spec)))[0]
+        """Reward of each step after the end, where all ends are alike; zero where the run gave them no reward."""
+        return self._end() if self.terminal.samples_absorbing else jnp.zeros(())
 
-    def above_end(self, rewards: Float[Array, "B"]) -> Float[Array, "B"]:
+    def after_end(self) -> float | None:
+        """`absorbing()` as a number; None where each end has its own, that of its terminating step."""
+        return None if self.terminal.kind == "stay" else float(self.absorbing())
+
+    def above_end(self, rewards: Float[Array, "B"], terminated: Bool[AnyArray, "B"]) -> Float[Array, "B"]:
         """Rewards less that of a step after the end, so that what follows the end is worth nothing.
+
+        Under terminal.kind=stay ends differ: rewards are those less the reward of an end in the mean demonstrated
+        state, and a terminating step has in its own what is left of the steps after it, discounted.
 
         A learner that masks the value of terminal states optimises with these what the run's own policy did: with R a
         step after the end, every value is R / (1 - gamma) lower, whatever the policy does. Adding
         gamma R / (1 - gamma) to terminating steps instead says the same in single rewards of a hundred steps' size,
         from which critics learn badly.
         """
-        return rewards - self.absorbing()
+        if self.terminal.kind != "stay":
+            return rewards - self.absorbing()
+        above = rewards - self._end()
+        return jnp.where(terminated, above / (1 - self.net.gamma), above)
+
+    def _end(self) -> Float[Array, ""]:
+        """Reward of the zero transition, with the flag of the end."""
+        return combined(self.net, lambda one: self._of(one, absorbing_transition(one.spec)))[0]
 
     def _seen(
         self, obs: Obs, action: Float[AnyArray, "B A"], next_obs: Obs, terminated: Bool[AnyArray, "B"]

@@ -44,7 +44,7 @@ def judge(
     *,
     expert: str | None = None,
     gamma: float = 0.99,
-    after_end: float = 0.0,
+    after_end: float | None = 0.0,
     seed: int = 0,
 ) -> dict[str, Any]:  # over 50 lines for its docstring
     """Compare a reward with the recorded one.
@@ -55,7 +55,8 @@ def judge(
             the ranking says.
         expert: which of them are demonstrations; margins are taken on these.
         gamma: discount factor of the STARC distance.
-        after_end: the reward's own value of a step after the end (`LearnedReward.absorbing`).
+        after_end: the reward's own value of a step after the end (`LearnedReward.after_end`); None for that of the
+            terminating step, repeated.
         seed: of bootstraps, features and disturbances.
 
     Returns:
@@ -104,15 +105,15 @@ def _given(name: str, samples: Samples, reward: RewardFunction) -> np.ndarray:
 
 
 def _agreement(
-    samples: Samples, given: np.ndarray, known: np.ndarray, ends: tuple[float, float], seed: int
+    samples: Samples, given: np.ndarray, known: np.ndarray, ends: tuple[float, float | None], seed: int
 ) -> dict[str, Estimate]:
-    """How rewards [B] go together with known ones. `ends`: gamma, and the reward of every step after the end."""
+    """How rewards [B] go together with known ones. `ends`: gamma, and `after_end`."""
 
     def over(statistic: Callable[[np.ndarray, np.ndarray], float]) -> Estimate:
         return bootstrap(samples.episode, lambda rows: statistic(given[rows], known[rows]), seed)
 
     gamma, after_end = ends
-    received = given + (discounted_steps(samples, gamma) - 1) * after_end
+    received = given + (discounted_steps(samples, gamma) - 1) * (given if after_end is None else after_end)
     return {"pearson": over(pearson), "spearman": over(spearman), "starc": starc(samples, received, known, gamma, seed)}
 
 

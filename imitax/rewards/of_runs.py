@@ -172,7 +172,7 @@ def _judged(run: "Run", seed: int, sets: Mapping[str, Dataset]) -> dict[str, Any
     """What is known of a seed's reward by these episodes."""
     learned = run.load_reward(seed)
     gamma, reward = learned.net.gamma, in_blocks(partial(run.reward, seed=seed))
-    options = {"gamma": gamma, "after_end": float(learned.absorbing()), "seed": seed}
+    options = {"gamma": gamma, "after_end": learned.after_end(), "seed": seed}
     found = judge(reward, sets, expert=DEMONSTRATIONS, **options) | {"gamma": gamma}
     if learned.net.cfg.members > 1:
         deviation = in_blocks(lambda *transitions: run.reward_members(*transitions, seed=seed).std(0))

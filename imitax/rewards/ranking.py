@@ -23,7 +23,11 @@ class Margin:
 
 
 def learned_returns(
-    rewards: np.ndarray, episode: np.ndarray, terminated: np.ndarray, after_end: float = 0.0, horizon: int | None = None
+    rewards: np.ndarray,
+    episode: np.ndarray,
+    terminated: np.ndarray,
+    after_end: float | None = 0.0,
+    horizon: int | None = None,
 ) -> np.ndarray:
     """Sum of rewards of each episode [E].
 
@@ -31,15 +35,16 @@ def learned_returns(
         rewards: of the transitions.
         episode: which episode each is of, counted from 0.
         terminated: whether the task ended there.
-        after_end: reward of every step after the end, which an ended episode receives up to the horizon. Without it a
-            reward that is negative everywhere would prefer whoever falls first.
+        after_end: reward of every step after the end, which an ended episode receives up to the horizon; None for that
+            of its terminating step. Without it a reward that is negative everywhere would prefer whoever falls first.
         horizon: steps of the longest episode; that of these if None.
     """
     count = int(episode.max()) + 1
     sums, steps = np.bincount(episode, rewards, count), np.bincount(episode, minlength=count)
     ended = np.bincount(episode, terminated, count) > 0
     longest = steps.max() if horizon is None else horizon
-    return sums + np.where(ended, np.maximum(longest - steps, 0) * after_end, 0.0)
+    each = np.bincount(episode, rewards * terminated, count) if after_end is None else after_end
+    return sums + np.where(ended, np.maximum(longest - steps, 0) * each, 0.0)
 
 
 def kendall(first: Vector, second: Vector, seed: int = 0) -> Estimate:

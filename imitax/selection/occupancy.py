@@ -16,6 +16,7 @@ from jaxtyping import Bool, Float, Int
 
 from imitax.datasets import Dataset, normalization
 from imitax.errors import EnvWarning
+from imitax.observations import rows
 from imitax.seeding import Purpose, generator
 from imitax.selection.energy import Sample
 from imitax.spaces import Leaf, Spec
@@ -37,6 +38,8 @@ class Occupancy:
     lengths: Int[np.ndarray, "E"]
     ended: Bool[np.ndarray, "E"]
     """Which episodes terminated."""
+    last: Transition
+    """[K], the terminating transitions of these, raw."""
 
     @classmethod
     def of(cls, data: Dataset, seed: int) -> "Occupancy":
@@ -45,7 +48,8 @@ class Occupancy:
         if len(index) > ROWS:
             index = np.sort(generator(seed, Purpose.SELECTION).choice(index, ROWS, replace=False))
         ended = np.array([episode.terminated for episode in data.episodes])
-        return cls(jax.tree.map(lambda x: x[index], flat), data.lengths, ended)
+        last = (np.cumsum(data.lengths) - 1)[ended]
+        return cls(rows(flat, index), data.lengths, ended, rows(flat, last))
 
     @property
     def longest(self) -> int:
@@ -54,8 +58,12 @@ class Occupancy:
 
     def after_end(self, horizon: int) -> float:
         """Share of time after an end, where every episode that ended goes on to the horizon."""
-        after = int((horizon - self.lengths)[self.ended].sum())
+        after = int(self.steps_after(horizon).sum())
         return after / (after + int(self.lengths.sum()))
+
+    def steps_after(self, horizon: int) -> Int[np.ndarray, "K"]:
+        """Steps after each end."""
+        return (horizon - self.lengths)[self.ended]
 
 
 def sampler(spec: Spec, demonstrations: Dataset) -> Callable[[Occupancy, int], Sample]:

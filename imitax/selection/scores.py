@@ -25,7 +25,7 @@ from imitax.selection.occupancy import ROWS, Occupancy, sampler
 from imitax.selection.rules import NEEDS_HELD_OUT, NEEDS_ROLLOUTS
 from imitax.spaces import Spec
 from imitax.stacking import stack
-from imitax.types import AnyArray, Obs
+from imitax.types import AnyArray, Obs, Transition
 
 FIRST = 1_000_000
 """Added to a run's seed where rollouts are collected: they start elsewhere than what `imitax collect` has written."""
@@ -141,13 +141,18 @@ def mean_reward(reward: LearnedReward, occupancy: Occupancy, horizon: int) -> fl
         occupancy: of the policy.
         horizon: steps of the longest episode of all policies.
     """
-    drawn, space = occupancy.drawn, reward.net.spec.action
-    padded = np.arange(max(len(drawn), ROWS)) % len(drawn)  # one shape, so that it is compiled once
-    obs, following = rows(drawn.obs, padded), rows(drawn.next_obs, padded)
-    given = space.encode(drawn.action[padded]), following, drawn.terminated[padded]
-    values = np.asarray(_rewards(reward, obs, *given), np.float64)[: len(drawn)]
-    after = occupancy.after_end(horizon)
-    return float((1 - after) * values.mean() + after * float(reward.absorbing()))
+    values, end = _values(reward, occupancy.drawn), reward.after_end()
+    after, steps = occupancy.after_end(horizon), occupancy.steps_after(horizon)
+    if end is None:
+        end = float((_values(reward, occupancy.last) * steps).sum() / steps.sum()) if after else 0.0
+    return float((1 - after) * values.mean() + after * end)
+
+
+def _values(reward: LearnedReward, t: Transition) -> Float[np.ndarray, "N"]:
+    """Rewards of raw transitions."""
+    padded = np.arange(max(len(t), ROWS)) % len(t)  # one shape, so that it is compiled once
+    given = reward.net.spec.action.encode(t.action[padded]), rows(t.next_obs, padded), t.terminated[padded]
+    return np.asarray(_rewards(reward, rows(t.obs, padded), *given), np.float64)[: len(t)]
 
 
 @filter_jit

@@ -143,7 +143,7 @@ def rewards_above_end(reward: LearnedReward, t: Transition) -> np.ndarray:
 
 @filter_jit
 def _rewards_above_end(reward: LearnedReward, t: Transition) -> Array:
-    return reward.above_end(reward(t.obs, t.action, t.next_obs, t.terminated))
+    return reward.above_end(reward(t.obs, t.action, t.next_obs, t.terminated), t.terminated)
 
 
 def continue_from(checkpoint: Checkpoint, setup: Setup, state: Any, streams: Streams) -> Any:

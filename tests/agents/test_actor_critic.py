@@ -43,7 +43,7 @@ def test_the_policy_loss_by_hand():
 
 # the tabular limit: one-hot states and a linear critic, so that the weight of a state is its value
 
-KINDS = ["none", "mask", "reward_flag", "closed_form", "absorbing"]
+KINDS = ["none", "mask", "reward_flag", "closed_form", "absorbing", "stay"]
 GAMMA = 0.9
 
 
@@ -181,6 +181,9 @@ def test_the_target_of_the_last_step_by_hand():
     cfg, agent = create("closed_form")
     _, metrics = td_loss(agent, data, 0.3, cfg, jr.key(1))
     assert float(metrics["target"]) == pytest.approx(1 + 0.5 * 0.3 / (1 - 0.5), rel=1e-6)
+    cfg, agent = create("stay")
+    _, metrics = td_loss(agent, data, 0.3, cfg, jr.key(1))
+    assert float(metrics["target"]) == pytest.approx(1 / (1 - 0.5), rel=1e-6)
     cfg, agent = create("absorbing")
     _, metrics = td_loss(agent, data, 0.3, cfg, jr.key(1))
     q = agent.target(jnp.zeros((1, 2)), jnp.zeros((1, 1)), jnp.ones(1)).min()
@@ -195,6 +198,7 @@ def test_the_target_of_the_last_step_by_hand():
         ("reward_flag", (0, 0)),
         ("closed_form", (0.3 / 0.5, 0.3 / 0.5)),
         ("absorbing", (3 + 10, 7 + 20)),
+        ("stay", (1 / 0.5, 1 / 0.5)),
     ],
 )
 def test_whose_next_value_it_is_by_hand(kind, ends):
@@ -221,7 +225,7 @@ def test_whose_next_value_it_is_by_hand(kind, ends):
 def test_no_discount_is_allowed_where_the_end_has_no_reward():
     cfg, agent = create("mask", gamma=1.0)
     assert np.isfinite(td_loss(agent, mixed(0.0), 0.0, cfg, jr.key(1))[0])
-    for kind in ("reward_flag", "closed_form", "absorbing"):
+    for kind in ("reward_flag", "closed_form", "absorbing", "stay"):
         with pytest.raises(
             ConfigError, match=f"gamma=1 makes what follows the end infinite under terminal.kind={kind}"
         ):

@@ -23,7 +23,7 @@ from imitax.spaces import Spec
 from imitax.types import Batch, Transition, part
 
 SPEC = Spec.flat(2, (-1.0,), (0.5,))
-KINDS = ["none", "mask", "reward_flag", "closed_form", "absorbing"]
+KINDS = ["none", "mask", "reward_flag", "closed_form", "absorbing", "stay"]
 STILL = OptimizerConfig(lr=0.0)
 BASE = override(
     Config(),
@@ -117,6 +117,9 @@ def test_the_policys_reward_by_hand():
     cfg, net = linear([*WEIGHTS, 7.0], override(BASE, terminal=Terminal("reward_flag")))
     ended = hand([[1, 0], [0, 2]], [[0.5], [-1]], terminated=(False, True))
     np.testing.assert_allclose(reward_of(net, ended, cfg), [2.0, 7.0], rtol=1e-6)  # whatever state and action
+    cfg, net = linear([*WEIGHTS, 7.0], override(BASE, terminal=Terminal("stay")))
+    there = WEIGHTS[0] * ended.next_obs[1, 0] + WEIGHTS[1] * ended.next_obs[1, 1]
+    np.testing.assert_allclose(reward_of(net, ended, cfg), [2.0, there + 7.0], rtol=1e-6)  # of the terminal state
     cfg, net = linear([*WEIGHTS, 7.0], override(BASE, terminal=Terminal("closed_form")))
     np.testing.assert_allclose(reward_of(net, ended, cfg), [2.0, -3.0], rtol=1e-6)
     np.testing.assert_allclose(reward_of(net, absorbing_transition(SPEC), cfg), [7.0], rtol=1e-6)
@@ -213,7 +216,7 @@ def test_metrics_and_ends(kind):
         "logit_expert", "logit_learner", "accuracy", "saturation", "gradient_norm", "discriminator_loss", "penalty",
         "reward_expert", "reward_learner", "critic_loss", "q", "q_max", "target", "entropy", "q_policy", "alpha",
     }  # fmt: skip
-    assert set(metrics) == expected | ({"reward_absorbing"} if Terminal(kind).flagged else set())
+    assert set(metrics) == expected | ({"reward_absorbing"} if Terminal(kind).has_one_end else set())
     for leaf in jax.tree.leaves(eqx.filter((after, metrics), eqx.is_inexact_array)):
         assert np.isfinite(leaf).all()
 
@@ -243,7 +246,10 @@ def test_the_saved_reward_is_the_policys(kind, inputs):
         end = float(reward_of(state.discriminator.net, absorbing_transition(SPEC), cfg)[0])
         assert end != 0
     assert float(saved.absorbing()) == pytest.approx(end, rel=1e-6)
-    np.testing.assert_allclose(saved.above_end(rewards), paid - end, rtol=1e-5, atol=1e-6)
+    if kind == "stay":
+        end = float(reward_of(state.discriminator.net, absorbing_transition(SPEC), cfg)[0])
+        paid = jnp.where(raw.terminated, (paid - end) / (1 - 0.5) + end, paid)
+    np.testing.assert_allclose(saved.above_end(rewards, raw.terminated), paid - end, rtol=1e-5, atol=1e-6)
 
 
 def test_the_saved_reward_has_no_shaping():

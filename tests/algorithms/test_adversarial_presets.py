@@ -13,6 +13,7 @@ from imitax.algorithms import adversarial
 from imitax.algorithms.adversarial import Config
 from imitax.choices.discrimination import Discrimination, RewardHead
 from imitax.choices.temperature import Temperature
+from imitax.choices.terminal import Terminal
 from imitax.config import override
 from imitax.errors import ConfigError
 from imitax.networks import Normalizer, Reward
@@ -53,6 +54,10 @@ def test_presets_are_their_methods():
         ({"reward_updates": 0}, "reward_updates must be at least 1"),
         ({"gamma": 1.5}, r"gamma must lie in \[0, 1\], got 1.5"),
         ({"log_policy_bound": 10.0}, "log_policy_bound is for subtract_log_policy"),
+        (
+            {"terminal": Terminal("stay"), "subtract_log_policy": True},
+            "subtract_log_policy compares actions, and under terminal.kind=stay",
+        ),
         ({"ema": 1.0}, r"ema must lie in \[0, 1\), got 1.0"),
         ({"gamma": 1.0}, "gamma=1 makes what follows the end infinite under terminal.kind=absorbing"),
         *(

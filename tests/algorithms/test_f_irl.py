@@ -217,7 +217,7 @@ def test_neither_expert_actions_nor_the_rewards_of_either_are_read():
     assert eqx.tree_equal(updated(data=data), updated(data=other))
 
 
-@pytest.mark.parametrize("kind", ["none", "mask", "reward_flag", "closed_form", "absorbing"])
+@pytest.mark.parametrize("kind", ["none", "mask", "reward_flag", "closed_form", "absorbing", "stay"])
 def test_demonstrations_without_actions(kind):
     """Their source fills in zeros, which nothing reads."""
     cfg = override(BASE, terminal=Terminal(kind))

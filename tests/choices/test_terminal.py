@@ -1,4 +1,4 @@
-"""The five ways in which an episode ends, and what rewards and values see of it."""
+"""The six ways in which an episode ends, and what rewards and values see of it."""
 
 import equinox as eqx
 import implied
@@ -13,12 +13,13 @@ from imitax.choices.terminal import (
     continue_after_end,
     require_given_rewards,
     require_implied_rewards,
+    require_one_end,
 )
 from imitax.errors import ConfigError
 from imitax.spaces import Spec
 from imitax.types import Transition
 
-KINDS = ["none", "mask", "reward_flag", "closed_form", "absorbing"]
+KINDS = ["none", "mask", "reward_flag", "closed_form", "absorbing", "stay"]
 
 
 def test_terminal_states():
@@ -35,16 +36,25 @@ def test_mask_stops_what_is_not_finite():
 
 @pytest.mark.parametrize(
     ("kind", "values"),
-    [("none", [2, 3]), ("mask", [2, 0]), ("reward_flag", [2, 0]), ("closed_form", [2, 7]), ("absorbing", [2, 7])],
+    [
+        ("none", [2, 3]),
+        ("mask", [2, 0]),
+        ("reward_flag", [2, 0]),
+        ("closed_form", [2, 7]),
+        ("absorbing", [2, 7]),
+        ("stay", [2, 7]),
+    ],
 )
 def test_the_next_value_by_hand(kind, values):
     v, ended = jnp.array([2.0, 3.0]), jnp.array([False, True])
     np.testing.assert_array_equal(Terminal(kind).next_value(v, ended, 7.0), values)
-    np.testing.assert_array_equal(Terminal(kind).next_value(v, ended, jnp.asarray(7.0)), values)
+    for end in (jnp.asarray(7.0), jnp.array([5.0, 7.0])):  # of all ends, or of each transition's
+        np.testing.assert_array_equal(Terminal(kind).next_value(v, ended, end), values)
 
 
 def test_which_kinds_have_what():
-    assert [k for k in KINDS if Terminal(k).flagged] == ["reward_flag", "closed_form", "absorbing"]
+    assert [k for k in KINDS if Terminal(k).flagged] == ["reward_flag", "closed_form", "absorbing", "stay"]
+    assert [k for k in KINDS if Terminal(k).has_one_end] == ["reward_flag", "closed_form", "absorbing"]
     assert [k for k in KINDS if Terminal(k).samples_absorbing] == ["closed_form", "absorbing"]
 
 
@@ -54,6 +64,7 @@ def test_which_kinds_have_what():
         ("none", 2, [[1, 2], [3, 4]], [[5], [6]], [0, 0], [[7, 8], [9, 1]], [0, 0]),
         ("mask", 2, [[1, 2], [3, 4]], [[5], [6]], [0, 0], [[7, 8], [9, 1]], [0, 1]),
         ("reward_flag", 2, [[1, 2], [0, 0]], [[5], [0]], [0, 1], [[7, 8], [0, 0]], [0, 1]),
+        ("stay", 2, [[1, 2], [9, 1]], [[5], [0]], [0, 1], [[7, 8], [9, 1]], [0, 1]),
         ("closed_form", 3, [[1, 2], [3, 4], [0, 0]], [[5], [6], [0]], [0, 0, 1], [[7, 8], [0, 0], [0, 0]], [0, 1, 1]),
         ("absorbing", 3, [[1, 2], [3, 4], [0, 0]], [[5], [6], [0]], [0, 0, 1], [[7, 8], [0, 0], [0, 0]], [0, 1, 1]),
     ],
@@ -122,7 +133,12 @@ def test_what_is_refused():
                 require_given_rewards(terminal, ", so")
         else:
             require_given_rewards(terminal)
-        if kind != "reward_flag":
+        if kind != "stay":
+            require_one_end(terminal)
+        if kind not in ("reward_flag", "stay"):
             require_implied_rewards(terminal)
-    with pytest.raises(ConfigError, match="reward_flag replaces an explicit reward at the end"):
-        require_implied_rewards(Terminal("reward_flag"))
+    for kind in ("reward_flag", "stay"):
+        with pytest.raises(ConfigError, match=f"{kind} replaces an explicit reward at the end"):
+            require_implied_rewards(Terminal(kind))
+    with pytest.raises(ConfigError, match="stay is for the methods with an explicit reward and an environment"):
+        require_one_end(Terminal("stay"))

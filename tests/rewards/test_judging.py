@@ -60,6 +60,14 @@ def test_a_level_that_goes_on_after_the_end_changes_nothing(level):
     found = judge(lambda obs, action, *_: action[:, 0] + level, data, after_end=level)
     assert found["all"]["starc"].value < 1e-3
 
+    def stays(obs, action, following, terminated):  # where every end has its own reward, here all the same
+        return np.where(terminated, level, action[:, 0] + level)
+
+    truth = judge(lambda *given: np.where(given[3], 0, given[1][:, 0]), data)
+    again = judge(stays, data, after_end=None)
+    assert again["sets"]["some"]["kendall"].value == pytest.approx(truth["sets"]["some"]["kendall"].value)
+    assert again["all"]["starc"].value == pytest.approx(truth["all"]["starc"].value, abs=1e-3)
+
 
 def test_a_reward_of_states_has_no_margins_and_one_episode_no_ranks():
     one = Dataset(SETS["expert"].episodes[:1])

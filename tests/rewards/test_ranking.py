@@ -14,6 +14,7 @@ def test_returns_by_hand():
     assert learned_returns(rewards, EPISODE, ends).tolist() == [3, 12]
     assert learned_returns(rewards, EPISODE, ends, after_end=-2.0).tolist() == [1, 12]  # one step less than the other
     assert learned_returns(rewards, EPISODE, ends, after_end=-2.0, horizon=5).tolist() == [-3, 12]
+    assert learned_returns(rewards, EPISODE, ends, after_end=None, horizon=5).tolist() == [3 + 3 * 2, 12]  # its own
     cut = np.zeros(5, bool)
     assert learned_returns(rewards, EPISODE, cut, after_end=-2.0).tolist() == [3, 12]  # nobody ended
 

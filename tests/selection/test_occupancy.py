@@ -34,6 +34,9 @@ def test_after_an_end_there_is_time_and_after_a_time_limit_there_is_none():
     assert ended.after_end(10) == pytest.approx((8 + 6) / 20)
     assert cut.after_end(10) == 0
     assert ended.after_end(4) == pytest.approx(2 / 8)
+    assert ended.steps_after(10).tolist() == [8, 6]
+    assert ended.last.terminated.tolist() == [True, True]
+    assert len(cut.last) == 0
 
 
 def test_an_early_end_is_a_difference_although_everything_before_it_is_alike():

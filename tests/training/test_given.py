@@ -98,6 +98,6 @@ def test_refusals(learned, demos, tmp_path):
     assert float(two.load_reward(1).absorbing()) == 0
     with pytest.raises(CheckpointError, match="sac learns none"):
         imitax.Run(tmp_path / "never").load_reward()
-    for kind in ("reward_flag", "closed_form", "absorbing"):
+    for kind in ("reward_flag", "closed_form", "absorbing", "stay"):
         with pytest.raises(ConfigError, match="is for learned rewards"):
             override(SAC, terminal=Terminal(kind))
