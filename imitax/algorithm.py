@@ -49,6 +49,8 @@ class Needs:
     horizon_share: float | None = None
     """Where the environment's time limit is within the horizon 1 / (1 - gamma) and no demonstration terminates, the
     share of the limit that the horizon becomes. None leaves `gamma` as it is."""
+    stay_share: float | None = None
+    """Where more than this share of the demonstrations terminates, `terminal.kind` becomes stay. None leaves it."""
     segments: bool = False
     """Consecutive transitions of demonstrations: they must not be subsampled."""
     initial: bool = False

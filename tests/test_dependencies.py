@@ -120,7 +120,7 @@ READS_TERMINATED = {
     "agents/model_rollouts.py": "a rollout ends there",
     "buffers.py": "stored, and counted for absorbing transitions",
     "training/evaluation.py": "reported",
-    "training/task.py": "tasks that end are told from those that a time limit cuts",
+    "training/decided.py": "tasks that end are told from those that a time limit cuts",
     "training/begin.py": "a given reward is asked about it",
     "training/dynamics_errors.py": "models are fitted to it",
     "rewards/distances.py": "there is no value after the end",

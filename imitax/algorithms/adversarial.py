@@ -90,6 +90,9 @@ class Config:
     horizon_share: ShareAboveZero | None = 0.2
     """Where the environment's time limit is within the horizon 1 / (1 - gamma) and no demonstration terminates, the
     horizon becomes this share of the limit, or 10 steps if that is more. None leaves gamma as it is."""
+    stay_share: ShareBelowOne | None = 0.5
+    """Where more than this share of the demonstrations terminates, terminal.kind=absorbing becomes stay, which tells
+    ends apart. None leaves it as it is."""
 
     def __post_init__(self):
         if round(self.expert_share * self.batch_size) == self.batch_size:
@@ -115,6 +118,7 @@ _PAPER = Config(
     discriminator=Discriminator(reward=_NET, gradient_penalty=GradientPenalty("none")),
     expert_share=0.0,
     horizon_share=None,
+    stay_share=None,
 )
 
 PRESETS = {
@@ -130,6 +134,7 @@ PRESETS = {
         ),
         normalize_obs=False,
         horizon_share=None,
+        stay_share=None,
     ),
     "gail": replace(_PAPER, discriminator=replace(_PAPER.discriminator, head=RewardHead("gail"))),
     "dac": replace(
@@ -162,17 +167,17 @@ PRESETS = {
 
 def needs(cfg: Config) -> Needs:
     """Demonstrations, whose actions count unless only states are compared, and an environment."""
-    seen = (
-        cfg.discriminator.reward.inputs == "state_action" or cfg.log_policy.subtract_log_policy or cfg.expert_share > 0
-    )
+    terminal, log_policy = cfg.agent.terminal, cfg.log_policy.subtract_log_policy
+    seen = cfg.discriminator.reward.inputs == "state_action" or log_policy or cfg.expert_share > 0
     return Needs(
         box_only="",
         expert=True,
         actions=seen,
         without_actions="it sees them but for reward.inputs=state_next and expert_share=0 (preset gaifo)",
         horizon_share=cfg.horizon_share,
+        stay_share=cfg.stay_share if terminal.kind == "absorbing" and not log_policy else None,
         env=True,
-        absorbing=cfg.agent.terminal.samples_absorbing,
+        absorbing=terminal.samples_absorbing,
         normalize_obs=cfg.normalize_obs,
     )
 

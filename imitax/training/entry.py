@@ -24,6 +24,7 @@ from imitax.registry import algorithm_of, find
 from imitax.run import Run
 from imitax.settings import check_parts, number
 from imitax.stacking import reserve_cpus
+from imitax.training.decided import decide
 from imitax.training.folder import check_folder, claim, default_folder, locked, release
 from imitax.training.given import REWARD_END, digest
 from imitax.training.loop import Callback, Callbacks, several, train_loop
@@ -33,7 +34,6 @@ from imitax.training.results import summarise_run
 from imitax.training.selecting import select_policy
 from imitax.training.setup import Setup, prepare
 from imitax.training.signals import Signals
-from imitax.training.task import with_horizon
 
 FORMAT = 2
 """Of run folders; 1 (or none) is imitax 0.1's."""
@@ -100,7 +100,7 @@ def train(
     check_folder(folder, overwrite)
     place = (options.env if isinstance(env, str) else env) if spaces is None else Spaces.of(spaces)
     setup = prepare(found, algorithm, options, place, (demos, offline_data), folder)
-    cfg, decided = with_horizon(setup.cfg, setup.needs, setup.task, setup.data.demos, options)
+    cfg, decided = decide(setup.cfg, setup.needs, setup.task, setup.data.demos, options)
     setup = replace(setup, cfg=cfg, decided=decided)
     if out is None and setup.task.recorded is not None:
         folder = default_folder(found.name, setup.task.label)

@@ -6,7 +6,13 @@ from imitax.config import from_flat, setting_names
 
 T = TypeVar("T")
 
-LACKED = {"horizon_share": None, "amortised": "energy", "policy_update": {}, "finite_loss": "cross_entropy"}
+LACKED = {
+    "horizon_share": None,
+    "stay_share": None,
+    "amortised": "energy",
+    "policy_update": {},
+    "finite_loss": "cross_entropy",
+}
 """Settings whose defaults would change runs of versions that did not have them, and what those runs did."""
 
 

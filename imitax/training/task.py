@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from imitax.algorithm import Needs
-from imitax.config import Training, flatten, override
+from imitax.config import Training, override
 from imitax.datasets import Dataset, bounds
 from imitax.datasets.environment import bare, from_file
 from imitax.datasets.episode import kwargs_json
@@ -22,8 +22,6 @@ HELD_OUT = 0.1
 """Share of the episodes that are held out unless the user says otherwise."""
 SPARED = 5
 """Episodes of which one is spared where there is an environment to evaluate in."""
-LEAST_HORIZON = 10
-"""Steps; the horizon of values is not lowered below it."""
 SHOWN = 12
 """Actions whose bounds are printed."""
 
@@ -209,26 +207,6 @@ def with_termination(cfg: Any, needs: Needs, task: Task, options: Training) -> A
         return cfg
     say(options, "where the task ends is not known, so the model learns it (--dynamics.termination learned)")
     return override(cfg, **{"dynamics.termination": "learned"})
-
-
-def with_horizon(
-    cfg: Any, needs: Needs, task: Task, demos: Dataset | None, options: Training
-) -> tuple[Any, dict[str, float]]:
-    """The configuration whose values end about where the time limit of a task without ends does, and what was given.
-
-    After the limit values go on, with steps that nobody has seen. Where the horizon 1 / (1 - gamma) is as long as the
-    limit or longer, it becomes `Needs.horizon_share` of that, but no less than LEAST_HORIZON. Demonstrations show
-    whether the task ends by itself. For new runs alone: a resumed one goes on with what it has.
-    """
-    share, steps, given = needs.horizon_share, task.max_episode_steps, flatten(cfg).get("gamma", 0.0)
-    if share is None or steps is None or demos is None or given < 1 - 1 / steps:
-        return cfg, {}
-    gamma = round(1 - 1 / max(share * steps, LEAST_HORIZON), 6)
-    if gamma >= given or any(episode.terminated for episode in demos.episodes):
-        return cfg, {}
-    limit = f"a time limit ends episodes after {steps} steps"
-    say(options, f"{limit}, so gamma is {gamma:g}, not {given:g} (horizon_share=None or --horizon-share none keeps it)")
-    return override(cfg, gamma=gamma), {"gamma": given}
 
 
 def say(options: Training, text: str) -> None:

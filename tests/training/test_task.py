@@ -12,27 +12,23 @@ import toy
 import imitax
 from imitax import cli
 from imitax.algorithms import (
-    adversarial,
     bc,
-    iq_learn,
-    ls_iq,
     mopo,
     omlirl,
     rambo,
     recoil,
-    recoil_online,
     rmirl,
     rmirl_implicit,
     sac,
 )
-from imitax.config import Training, override
+from imitax.config import Training
 from imitax.datasets import Dataset, Episode, save_d4rl
 from imitax.envs import Recorded, recorded_task
 from imitax.errors import CheckpointError, ConfigError, DataError, ImitaxError
-from imitax.files import load_arrays, read_json, read_lines, write_json
+from imitax.files import load_arrays, read_json, read_lines
 from imitax.spaces import BoxActions
 from imitax.training.given import termination_of
-from imitax.training.task import hold_out, with_horizon, with_termination
+from imitax.training.task import hold_out, with_termination
 
 BC = toy.shrink(bc.Config())
 SHORT = {"chunk": 2, "eval_every": 4, "checkpoint_every": 4, "steps": 8, "quiet": True}
@@ -288,75 +284,6 @@ def test_where_a_task_ends_is_known_by_its_name_or_learned(module):
         found = module.needs(with_termination(cfg, module.needs(cfg), task, options))
         assert found.model.dynamics.termination == kind
         assert (termination_of(found, task) is None) == (kind == "learned")
-
-
-@pytest.mark.parametrize(
-    ("steps", "terminated", "gamma", "found"),
-    [
-        (50, False, 0.99, 0.9),
-        (100, False, 0.99, 0.95),
-        (101, False, 0.99, 0.99),  # longer than the horizon
-        (50, True, 0.99, 0.99),  # the task ends them
-        (50, False, 0.97, 0.97),
-        (50, False, 0.98, 0.9),
-        (80, False, 0.99, 0.9375),
-        (20, False, 0.99, 0.9),  # never below ten steps
-        (4, False, 0.99, 0.9),
-        (8, False, 0.9, 0.9),
-    ],
-)
-def test_values_end_about_where_a_time_limit_does(steps, terminated, gamma, found):
-    cfg, options = override(adversarial.Config(), gamma=gamma), Training(quiet=True)
-    given = adversarial.needs(cfg), limited(steps), episodes(terminated), options
-    lowered, decided = with_horizon(cfg, *given)
-    assert lowered.agent.gamma == pytest.approx(found)
-    assert decided == ({"gamma": gamma} if found != gamma else {})
-    assert with_horizon(lowered, *given) == (lowered, {})
-
-
-@pytest.mark.parametrize("module", [iq_learn, ls_iq, recoil_online])
-def test_implicit_rewards_have_the_rule_in_our_presets_alone(module):
-    short = limited(100), episodes(False), Training(quiet=True)
-    found = {name: with_horizon(cfg, module.needs(cfg), *short)[0].agent.gamma for name, cfg in module.PRESETS.items()}
-    assert found.pop("default") == found.pop("observations") == pytest.approx(0.95)
-    assert set(found.values()) == {0.99}
-
-
-def limited(steps):
-    task = recorded_task(Recorded("x", "inferred", ""), 2, BoxActions((-1.0,), (1.0,)))
-    return dataclasses.replace(task, max_episode_steps=steps)
-
-
-def episodes(terminated):
-    made = [Episode(np.zeros((4, 2)), np.zeros((3, 1)), None, end, not end) for end in (False, terminated)]
-    return Dataset(tuple(made), name="x")
-
-
-def test_the_horizon_is_lowered_where_it_is_asked_for(capsys):
-    without, cfg = override(adversarial.Config(), horizon_share=None), adversarial.Config()
-    asked = ((adversarial.PRESETS["dac"], 50, episodes(False)), (without, 50, episodes(False)))
-    for own, steps, demos in (*asked, (cfg, None, episodes(False)), (cfg, 50, None)):
-        assert with_horizon(own, adversarial.needs(own), limited(steps), demos, Training()) == (own, {})
-    assert not capsys.readouterr().err
-    with_horizon(cfg, adversarial.needs(cfg), limited(50), episodes(False), Training())
-    assert "after 50 steps, so gamma is 0.9, not 0.99" in capsys.readouterr().err
-
-
-def test_a_run_keeps_what_was_given_for_gamma(tmp_path, demos, no_figures):
-    cut = Dataset(tuple(dataclasses.replace(e, terminated=False, truncated=True) for e in demos.episodes), name="cut")
-    options = {"steps": 80, "eval_every": 80, "checkpoint_every": 40, "eval_episodes": 1, "quiet": True, "chunk": 10}
-    run = imitax.train(toy.shrink(adversarial.Config()), env=toy.ENV, demos=cut, out=tmp_path / "run", **options)
-    assert run.config["decided"] == {"gamma": 0.99}
-    assert run.config["config"]["gamma"] == 0.9
-    before = read_json(run.folder / "config.json")
-    old = {**before, "config": before["config"] | {"gamma": 0.99}}
-    del old["config"]["horizon_share"], old["decided"]
-    for config, gamma in ((before, 0.9), (old, 0.99)):  # the second is of a version that did not know the rule
-        write_json(run.folder / "config.json", config)
-        steps = 120 if gamma == 0.9 else 160
-        again = imitax.resume(run.folder, steps=steps, demos=cut)
-        assert again.config["config"]["gamma"] == gamma
-        assert again.load_reward(0).net.gamma == gamma
 
 
 def test_demonstrations_and_other_data(train, plain):
