@@ -53,6 +53,8 @@ class Needs:
     """Where more than this share of the demonstrations terminates, `terminal.kind` becomes stay. None leaves it."""
     segments: bool = False
     """Consecutive transitions of demonstrations: they must not be subsampled."""
+    ends: bool = False
+    """The terminating transitions of demonstrations, likewise."""
     initial: bool = False
     """The first transitions of demonstrations, as `Batch.initial`."""
     offline: bool = False

@@ -127,6 +127,7 @@ READS_TERMINATED = {
     "rewards/samples.py": "rewards are functions of it",
     "rewards/judging.py": "episodes that end are told from those that are cut",
     "rewards/views.py": "a learned reward wants it",
+    "rewards/ranking.py": "rewards see the end there, not the action",
     "selection/occupancy.py": "what follows an end counts",
     "selection/scores.py": "a learned reward wants it",
 }

@@ -40,7 +40,7 @@ from imitax.choices.gradient_penalty import GradientPenalty
 from imitax.choices.learned_reward import LearnedReward
 from imitax.choices.td_loss import within_rewards
 from imitax.choices.temperature import Temperature
-from imitax.choices.terminal import Terminal, absorbing_transition
+from imitax.choices.terminal import Terminal, absorbing_transition, require_one_end
 from imitax.choices.weight_penalty import l2
 from imitax.errors import ConfigError
 from imitax.learner import Learner, OptimizerConfig
@@ -91,8 +91,8 @@ class Config:
     """Where the environment's time limit is within the horizon 1 / (1 - gamma) and no demonstration terminates, the
     horizon becomes this share of the limit, or 10 steps if that is more. None leaves gamma as it is."""
     stay_share: ShareBelowOne | None = 0.5
-    """Where more than this share of the demonstrations terminates, terminal.kind=absorbing becomes stay, which tells
-    ends apart. None leaves it as it is."""
+    """Where more than this share of the demonstrations terminates, terminal.kind=absorbing, given or not, becomes stay,
+    which tells ends apart. None leaves it as it is."""
 
     def __post_init__(self):
         if round(self.expert_share * self.batch_size) == self.batch_size:
@@ -102,11 +102,10 @@ class Config:
             )
         if self.bound_targets and self.agent.gamma == 1:
             raise ConfigError("bound_targets needs gamma below 1: the bound is a reward divided by 1 - gamma")
-        if self.log_policy.subtract_log_policy and self.agent.terminal.kind == "stay":
-            raise ConfigError(
-                "subtract_log_policy compares actions, and under terminal.kind=stay terminating transitions are seen "
-                "without theirs: use terminal.kind=absorbing"
-            )
+        if self.log_policy.subtract_log_policy:
+            require_one_end(self.agent.terminal, "shows ends without the actions that subtract_log_policy compares")
+        if self.discriminator.reward.shaping:
+            require_one_end(self.agent.terminal, "shows no step into the end, which reward.shaping needs")
         self.log_policy.require(self.discriminator)
 
 
@@ -168,6 +167,7 @@ PRESETS = {
 def needs(cfg: Config) -> Needs:
     """Demonstrations, whose actions count unless only states are compared, and an environment."""
     terminal, log_policy = cfg.agent.terminal, cfg.log_policy.subtract_log_policy
+    can_stay = terminal.kind == "absorbing" and not (log_policy or cfg.discriminator.reward.shaping)
     seen = cfg.discriminator.reward.inputs == "state_action" or log_policy or cfg.expert_share > 0
     return Needs(
         box_only="",
@@ -175,7 +175,8 @@ def needs(cfg: Config) -> Needs:
         actions=seen,
         without_actions="it sees them but for reward.inputs=state_next and expert_share=0 (preset gaifo)",
         horizon_share=cfg.horizon_share,
-        stay_share=cfg.stay_share if terminal.kind == "absorbing" and not log_policy else None,
+        stay_share=cfg.stay_share if can_stay else None,
+        ends=terminal.kind == "stay",
         env=True,
         absorbing=terminal.samples_absorbing,
         normalize_obs=cfg.normalize_obs,
@@ -227,7 +228,8 @@ def critic_loss(
     """Soft temporal-difference loss of all critics; `end` is the reward of the absorbing state."""
     y = t.reward + cfg.agent.gamma * next_value(agent, t, cfg.agent, key, end)
     if cfg.bound_targets:
-        y = within_rewards(y, jnp.append(t.reward, end), cfg.agent.gamma)
+        rewards = jnp.append(t.reward, end) if cfg.agent.terminal.samples_absorbing else t.reward
+        y = within_rewards(y, rewards, cfg.agent.gamma)
     return regression(critic, t, y, cfg.agent)
 
 

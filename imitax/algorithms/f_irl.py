@@ -145,8 +145,15 @@ far as a replay allows: one batch size of 256 for all (there 100 for the policy)
 
 def needs(cfg: Config) -> Needs:
     """Demonstrations, whose states suffice, and an environment."""
-    absorbing = cfg.agent.terminal.samples_absorbing
-    return Needs(box_only="", expert=True, env=True, absorbing=absorbing, normalize_obs=cfg.normalize_obs)
+    terminal = cfg.agent.terminal
+    return Needs(
+        box_only="",
+        expert=True,
+        ends=terminal.kind == "stay",
+        env=True,
+        absorbing=terminal.samples_absorbing,
+        normalize_obs=cfg.normalize_obs,
+    )
 
 
 def schedule(cfg: Config) -> Schedule:

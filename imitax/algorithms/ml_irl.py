@@ -40,7 +40,7 @@ from imitax.choices.gradient_penalty import GradientPenalty
 from imitax.choices.learned_reward import LearnedReward
 from imitax.choices.proximal import Proximal, change
 from imitax.choices.temperature import Temperature
-from imitax.choices.terminal import Terminal, absorbing_transition
+from imitax.choices.terminal import Terminal, absorbing_transition, require_one_end
 from imitax.choices.weight_penalty import l2
 from imitax.errors import ConfigError
 from imitax.learner import Learner, OptimizerConfig
@@ -88,6 +88,8 @@ class Config:
             raise ConfigError("the reward grows without limit: give a reward.bound, a gradient_penalty or l2")
         if self.reward.inputs != "state_action" and self.gradient_penalty.inputs == "action":
             raise ConfigError(f"gradient_penalty.inputs=action: reward.inputs={self.reward.inputs} has no actions")
+        if self.reward.shaping:
+            require_one_end(self.agent.terminal, "shows no step into the end, which reward.shaping needs")
         if self.proximal.kind != "none" and self.reward_steps == 1:
             raise ConfigError(
                 f"proximal.kind={self.proximal.kind} does nothing at reward_steps=1, whose only step begins where the "
@@ -135,6 +137,7 @@ def needs(cfg: Config) -> Needs:
         actions=cfg.reward.inputs == "state_action",
         without_actions="its reward sees them but for reward.inputs=state or state_next (preset state)",
         env=True,
+        ends=cfg.agent.terminal.kind == "stay",
         absorbing=cfg.agent.terminal.samples_absorbing,
         normalize_obs=cfg.normalize_obs,
     )

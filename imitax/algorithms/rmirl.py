@@ -74,7 +74,7 @@ class Config:
     """Standardise observations with the statistics of demonstrations and recorded data."""
 
     def __post_init__(self):
-        require_one_end(self.agent.terminal)
+        require_one_end(self.agent.terminal, "is for methods that learn from no model")
         if self.reward_steps.reward_form == "trajectory" and self.discriminator.discrimination.kind == "mixup":
             raise ConfigError(
                 "reward_form=trajectory weights transitions by their discount, and discrimination.kind=mixup mixes them"

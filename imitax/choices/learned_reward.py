@@ -58,18 +58,20 @@ class LearnedReward(eqx.Module):
         return replace(self, net=replace(self.net, combine=combine))
 
     def absorbing(self) -> Float[Array, ""]:
-        """Reward of each step after the end, where all ends are alike; zero where the run gave them no reward."""
+        """Reward of each step after the end, where all ends are alike; zero where the run gave them no reward, and
+        under terminal.kind=stay, where each has its own (`after_end`)."""
         return self._end() if self.terminal.samples_absorbing else jnp.zeros(())
 
     def after_end(self) -> float | None:
         """`absorbing()` as a number; None where each end has its own, that of its terminating step."""
         return None if self.terminal.kind == "stay" else float(self.absorbing())
 
-    def above_end(self, rewards: Float[Array, "B"], terminated: Bool[AnyArray, "B"]) -> Float[Array, "B"]:
+    def above_end(self, rewards: Float[Array, "B"], terminated: Bool[AnyArray, "B"], gamma: float) -> Float[Array, "B"]:
         """Rewards less that of a step after the end, so that what follows the end is worth nothing.
 
-        Under terminal.kind=stay ends differ: rewards are those less the reward of an end in the mean demonstrated
-        state, and a terminating step has in its own what is left of the steps after it, discounted.
+        Under terminal.kind=stay ends differ: rewards are those less the reward of an end in the zero observation, as
+        networks see it, and a terminating step has in its own what the steps after it add, discounted by `gamma`, the
+        learner's. Where these ends are far below the other rewards, critics learn badly from that too.
 
         A learner that masks the value of terminal states optimises with these what the run's own policy did: with R a
         step after the end, every value is R / (1 - gamma) lower, whatever the policy does. Adding
@@ -79,7 +81,7 @@ class LearnedReward(eqx.Module):
         if self.terminal.kind != "stay":
             return rewards - self.absorbing()
         above = rewards - self._end()
-        return jnp.where(terminated, above / (1 - self.net.gamma), above)
+        return jnp.where(terminated, above / (1 - gamma), above)
 
     def _end(self) -> Float[Array, ""]:
         """Reward of the zero transition, with the flag of the end."""

@@ -100,17 +100,18 @@ def require_given_rewards(terminal: Terminal, hint: str = "") -> None:
         )
 
 
-def require_one_end(terminal: Terminal) -> None:
+def require_one_end(terminal: Terminal, why: str) -> None:
     """Refuse the kind that gives each end a reward of its own.
+
+    Args:
+        terminal: the kind.
+        why: after the kind's name.
 
     Raises:
         ConfigError: for stay.
     """
     if terminal.kind == "stay":
-        raise ConfigError(
-            "terminal.kind=stay is for the methods with an explicit reward and an environment: adversarial, f_irl and "
-            "ml_irl; use absorbing or closed_form here"
-        )
+        raise ConfigError(f"terminal.kind=stay {why}: use absorbing or closed_form")
 
 
 def require_implied_rewards(terminal: Terminal) -> None:

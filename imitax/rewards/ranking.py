@@ -63,11 +63,15 @@ def margins(
 ) -> list[Margin]:
     """How a reward tells demonstrated actions from the same with Gaussian noise, clipped to the actions' range.
 
-    The next observation stays the recorded one, since no simulator is asked. Of a reward that sees states alone, and of
+    Terminating steps are left out: some rewards see the end there, and not the action. The next observation stays the
+    recorded one, since no simulator is asked. Of a reward that sees states alone, and of
     actions that are all the same, there are no margins: the list is empty.
     """
     rng = np.random.default_rng(seed)
     low, high = samples.action.min(0), samples.action.max(0)
+    samples = Samples(*(x[~samples.terminated] for x in samples))
+    if not len(samples.action):
+        return []
     clean = samples.under(reward)
     scale = max(float(clean.std()), 1e-12)
     others = rng.permutation(len(samples.action))

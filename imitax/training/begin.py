@@ -16,6 +16,7 @@ from imitax.buffers import Buffer
 from imitax.checkpoint import Checkpoint, fill_tree
 from imitax.choices.learned_reward import LearnedReward
 from imitax.compiled import filter_jit
+from imitax.config import flatten
 from imitax.evaluate import make_act
 from imitax.learner import Learner
 from imitax.networks import Dynamics
@@ -124,7 +125,8 @@ def make_streams(setup: Setup, state: Any) -> Streams:
 def online_source(setup: Setup) -> OnlineSource:
     """The environments that a run trains in, and its replay."""
     schedule, options, given = setup.schedule, setup.training, setup.given
-    reward = None if given.reward is None else partial(rewards_above_end, given.reward)
+    gamma = flatten(setup.cfg)["gamma"]
+    reward = None if given.reward is None else partial(rewards_above_end, given.reward, gamma=gamma)
     empty = Buffer.empty(min(schedule.buffer_size, options.steps), setup.task.spec, setup.needs.absorbing)
     envs = make_vector_env(setup.task, len(options.seeds) * options.num_envs, options.env_workers)
     with ExitStack() as failed:
@@ -136,14 +138,14 @@ def online_source(setup: Setup) -> OnlineSource:
     return source
 
 
-def rewards_above_end(reward: LearnedReward, t: Transition) -> np.ndarray:
-    """Learned rewards [N] of host transitions, less that of a step after the end."""
-    return np.asarray(_rewards_above_end(reward, t))
+def rewards_above_end(reward: LearnedReward, t: Transition, gamma: float) -> np.ndarray:
+    """Learned rewards [N] of host transitions, less that of a step after the end (`LearnedReward.above_end`)."""
+    return np.asarray(_rewards_above_end(reward, t, gamma))
 
 
 @filter_jit
-def _rewards_above_end(reward: LearnedReward, t: Transition) -> Array:
-    return reward.above_end(reward(t.obs, t.action, t.next_obs, t.terminated), t.terminated)
+def _rewards_above_end(reward: LearnedReward, t: Transition, gamma: float) -> Array:
+    return reward.above_end(reward(t.obs, t.action, t.next_obs, t.terminated), t.terminated, gamma)
 
 
 def continue_from(checkpoint: Checkpoint, setup: Setup, state: Any, streams: Streams) -> Any:

@@ -1,24 +1,27 @@
-"""Settings that the demonstrations decide, unless the user says otherwise.
+"""Settings that the demonstrations decide, also where they were given, unless a setting of the rule forbids it.
 
 For new runs alone: a resumed one goes on with what it has.
 """
 
+from collections.abc import Sequence
+from dataclasses import asdict
 from typing import Any
 
 from imitax.algorithm import Needs
 from imitax.config import Training, flatten, override
 from imitax.datasets import Dataset
 from imitax.envs import Task
+from imitax.training.data import Data
 from imitax.training.task import say
 
 LEAST_HORIZON = 10
 """Steps; the horizon of values is not lowered below it."""
 
 
-def decide(cfg: Any, needs: Needs, task: Task, demos: Dataset | None, options: Training) -> tuple[Any, dict[str, Any]]:
+def decide(cfg: Any, needs: Needs, task: Task, data: Data, options: Training) -> tuple[Any, dict[str, Any]]:
     """The configuration that follows from the demonstrations, and what was given in place of it."""
-    cfg, horizon = with_horizon(cfg, needs, task, demos, options)
-    cfg, ends = with_ends(cfg, needs, demos, options)
+    cfg, horizon = with_horizon(cfg, needs, task, data.demos, options)
+    cfg, ends = with_ends(cfg, needs, [selection.train for selection in data.selections], options)
     return cfg, horizon | ends
 
 
@@ -43,18 +46,27 @@ def with_horizon(
 
 
 def with_ends(
-    cfg: Any, needs: Needs, demos: Dataset | None, options: Training
-) -> tuple[Any, dict[str, dict[str, str]]]:
+    cfg: Any, needs: Needs, demos: Sequence[Dataset], options: Training
+) -> tuple[Any, dict[str, dict[str, Any]]]:
     """The configuration that tells ends apart where most demonstrations have one, and what was given.
 
     An expert who is never seen to end shows that all ends are failures, and one state stands for all of them. Where
-    demonstrations end, such as with a landing, there are ends to reach and others to avoid.
+    demonstrations end, such as with a landing, there are ends to reach and others to avoid. Subsampled demonstrations
+    have lost most of their ends.
+
+    Args:
+        cfg: of the algorithm.
+        needs: its needs.
+        demos: that each seed learns from; the one with the fewest ends decides for all.
+        options: of the run.
     """
-    if needs.stay_share is None or demos is None:
+    if needs.stay_share is None or not demos or options.subsample != 1:
         return cfg, {}
-    ended, count = sum(episode.terminated for episode in demos.episodes), len(demos.episodes)
+    counts = [(sum(episode.terminated for episode in data.episodes), len(data.episodes)) for data in demos]
+    ended, count = min(counts, key=lambda pair: pair[0] / pair[1])
     if ended <= needs.stay_share * count:
         return cfg, {}
-    kept = "stay_share=None or --stay-share none keeps it"
-    say(options, f"{ended} of {count} demonstrations terminate, so terminal.kind is stay, not absorbing ({kept})")
-    return override(cfg, **{"terminal.kind": "stay"}), {"terminal": {"kind": "absorbing"}}
+    given = asdict(flatten(cfg)["terminal"])
+    what = f"so terminal.kind is stay, not {given['kind']}"
+    say(options, f"{ended} of {count} demonstrations terminate, {what} (stay_share=None or --stay-share none keeps it)")
+    return override(cfg, **{"terminal.kind": "stay"}), {"terminal": given}

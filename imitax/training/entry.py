@@ -100,7 +100,7 @@ def train(
     check_folder(folder, overwrite)
     place = (options.env if isinstance(env, str) else env) if spaces is None else Spaces.of(spaces)
     setup = prepare(found, algorithm, options, place, (demos, offline_data), folder)
-    cfg, decided = decide(setup.cfg, setup.needs, setup.task, setup.data.demos, options)
+    cfg, decided = decide(setup.cfg, setup.needs, setup.task, setup.data, options)
     setup = replace(setup, cfg=cfg, decided=decided)
     if out is None and setup.task.recorded is not None:
         folder = default_folder(found.name, setup.task.label)

@@ -8,7 +8,7 @@ from imitax.algorithm import Algorithm, Needs
 from imitax.artifacts import DYNAMICS, POLICY, REWARD, load_dynamics, load_policy, load_reward
 from imitax.choices.learned_reward import LearnedReward
 from imitax.choices.terminal import Terminal
-from imitax.config import Training
+from imitax.config import Training, flatten
 from imitax.envs import Task
 from imitax.errors import CheckpointError, ConfigError
 from imitax.files import sha256
@@ -18,7 +18,8 @@ from imitax.spaces import History, Spec
 from imitax.training.task import known_end
 
 REWARD_END = "zero"
-"""What follows the end of an episode is worth under a given reward; earlier versions added it to the last reward."""
+"""What follows the end of an episode is worth under a given reward; earlier versions added it to the last reward, as is
+still done where each end has its own."""
 
 
 @dataclass(frozen=True)
@@ -55,6 +56,8 @@ def load_given(algorithm: Algorithm, cfg: Any, options: Training, task: Task) ->
     check_fit("--reward", options.reward, "reward", (reward.net.spec, about), task)
     if options.reward_combine is not None:
         reward = reward.counted(options.reward_combine)
+    if reward.terminal.kind == "stay" and flatten(cfg)["gamma"] == 1:
+        raise ConfigError(f"--reward {options.reward}: what follows its ends is endless at gamma=1: lower gamma")
     # the end is handled as where the reward was learned; `LearnedReward.above_end` makes what follows it zero
     kept = reward.terminal if reward.terminal.kind == "none" else Terminal("mask")
     cfg = algorithm.with_reward(cfg, kept)

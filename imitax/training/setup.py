@@ -187,6 +187,11 @@ def check_options(algorithm: Algorithm, cfg: Any, options: Training, task: Task)
     require_multiples(options.num_envs, warmup_steps=schedule.warmup_steps, refit_every=schedule.refit_every, **periods)
     if options.subsample != 1 and needs.segments:
         raise ConfigError("reward_form=trajectory learns from consecutive transitions: leave --subsample out")
+    if options.subsample != 1 and needs.ends:
+        raise ConfigError(
+            "terminal.kind=stay learns from the last transitions of demonstrations, most of which --subsample leaves "
+            "out: leave it out, or use terminal.kind=absorbing"
+        )
 
 
 def check_outputs(options: Training) -> None:

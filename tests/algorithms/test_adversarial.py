@@ -143,17 +143,22 @@ def test_the_policys_batch(share, experts, monkeypatch):
     assert float(metrics["reward_expert"]) == pytest.approx(float(shown.mean()), rel=1e-4)
 
 
-def test_bound_targets():
-    """The end's reward counts among the batch's: here it is the largest."""
+@pytest.mark.parametrize(("kind", "largest"), [("mask", 1.0), ("stay", 1.0), ("closed_form", 3.0), ("absorbing", 3.0)])
+def test_bound_targets(kind, largest):
+    """The end's reward counts among the batch's, where all ends have one: here it is the largest."""
     t = replace(transitions(4, 1), reward=jnp.array([-1.0, 0.0, 1.0, 0.5]), terminated=jnp.zeros(4, bool))
-    agent, end = start(BASE).agent, jnp.asarray(3.0)
+    cfg, end = override(BASE, terminal=Terminal(kind)), jnp.asarray(3.0)
+    agent = start(cfg).agent
     high = eqx.tree_at(lambda a: a.target.mlp.biases[-1], agent, replace_fn=lambda b: b + 1e3)
     free, bounded = (
-        adversarial.critic_loss(high.critic.net, high, t, end, override(BASE, bound_targets=bound), jr.key(0))[1]
+        adversarial.critic_loss(high.critic.net, high, t, end, override(cfg, bound_targets=bound), jr.key(0))[1]
         for bound in (False, True)
     )
     assert float(free["target"]) == pytest.approx(500.0, abs=5)
-    assert float(bounded["target"]) == pytest.approx(3 / (1 - 0.5))
+    assert float(bounded["target"]) == pytest.approx(largest / (1 - 0.5))
+
+
+def test_bound_targets_need_a_horizon():
     with pytest.raises(ConfigError, match="bound_targets needs gamma below 1"):
         override(BASE, bound_targets=True, gamma=1.0)
 
@@ -249,7 +254,7 @@ def test_the_saved_reward_is_the_policys(kind, inputs):
     if kind == "stay":
         end = float(reward_of(state.discriminator.net, absorbing_transition(SPEC), cfg)[0])
         paid = jnp.where(raw.terminated, (paid - end) / (1 - 0.5) + end, paid)
-    np.testing.assert_allclose(saved.above_end(rewards, raw.terminated), paid - end, rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(saved.above_end(rewards, raw.terminated, 0.5), paid - end, rtol=1e-5, atol=1e-6)
 
 
 def test_the_saved_reward_has_no_shaping():

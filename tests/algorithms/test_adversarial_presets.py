@@ -16,7 +16,7 @@ from imitax.choices.temperature import Temperature
 from imitax.choices.terminal import Terminal
 from imitax.config import override
 from imitax.errors import ConfigError
-from imitax.networks import Normalizer, Reward
+from imitax.networks import Normalizer, Reward, RewardConfig
 
 
 def test_presets_are_their_methods():
@@ -56,7 +56,11 @@ def test_presets_are_their_methods():
         ({"log_policy_bound": 10.0}, "log_policy_bound is for subtract_log_policy"),
         (
             {"terminal": Terminal("stay"), "subtract_log_policy": True},
-            "subtract_log_policy compares actions, and under terminal.kind=stay",
+            "terminal.kind=stay shows ends without the actions that subtract_log_policy compares: use absorbing",
+        ),
+        (
+            {"terminal": Terminal("stay"), "reward": RewardConfig(shaping=True)},
+            "terminal.kind=stay shows no step into the end, which reward.shaping needs",
         ),
         ({"ema": 1.0}, r"ema must lie in \[0, 1\), got 1.0"),
         ({"gamma": 1.0}, "gamma=1 makes what follows the end infinite under terminal.kind=absorbing"),

@@ -16,6 +16,7 @@ from imitax.algorithms import ml_irl
 from imitax.buffers import Buffer, Buffers, Stored
 from imitax.choices.gradient_penalty import GradientPenalty
 from imitax.choices.proximal import Proximal, change
+from imitax.choices.terminal import Terminal
 from imitax.config import override
 from imitax.errors import ConfigError
 from imitax.learner import OptimizerConfig
@@ -201,6 +202,15 @@ def test_an_update_leaves_the_reward_and_reads_no_demonstration_and_no_recorded_
     assert float(metrics["reward_replay"]) == pytest.approx(float(paid), rel=1e-5)
 
 
+def test_where_each_end_has_its_own_reward_critics_learn_what_it_is_for_ever():
+    cfg = override(BASE, terminal=Terminal("stay"), critic_optimizer=OptimizerConfig(lr=0.0))
+    state, ended = start(cfg), replace(transitions(2), terminated=jnp.ones(8, bool))
+    _, metrics = ml_irl.update(state, Batch(transitions(1), ended), cfg, jr.key(3))
+    rewards = state.reward.net(cfg.agent.terminal.reward_input(state.normalizer.transition(ended)))
+    assert float(metrics["target"]) == pytest.approx(float(rewards.mean()) / (1 - cfg.agent.gamma), rel=1e-4)
+    assert "reward_absorbing" not in metrics
+
+
 def test_rewards_of_states_need_no_demonstrated_actions():
     assert ml_irl.needs(BASE).actions
     assert not ml_irl.needs(ml_irl.PRESETS["state"]).actions
@@ -224,6 +234,10 @@ def test_rewards_of_states_need_no_demonstrated_actions():
         (
             {"proximal": Proximal("adaptive"), "reward_steps": 1},
             "proximal.kind=adaptive does nothing at reward_steps=1",
+        ),
+        (
+            {"terminal": Terminal("stay"), "reward": RewardConfig(shaping=True)},
+            "terminal.kind=stay shows no step into the end, which reward.shaping needs",
         ),
     ],
 )

@@ -169,7 +169,7 @@ def test_rows_that_do_not_count_change_nothing(module):
     ("change", "message"),
     [
         ({"expert_share": 0.8, "real_share": 0.3}, "are shares of one batch, got 0.3 and 0.8"),
-        ({"terminal": Terminal("stay")}, "terminal.kind=stay is for the methods with an explicit reward and an"),
+        ({"terminal": Terminal("stay")}, "terminal.kind=stay is for methods that learn from no model: use"),
         ({"reward_every": 0}, "reward_every must be at least 1, got 0"),
         (
             {"reward_form": "trajectory", "discrimination": Discrimination("mixup")},

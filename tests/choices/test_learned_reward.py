@@ -22,7 +22,7 @@ def test_above_the_end_all_values_are_as_much_lower(gamma):
     ended, rewards = jnp.array([False, True]), jnp.array([1.0, 2.0])
     v_next = jnp.array([3.0, 4.0])
     lower = saved.absorbing() / (1 - gamma)
-    masked = saved.above_end(rewards, ended) + gamma * Terminal("mask").next_value(v_next - lower, ended)
+    masked = saved.above_end(rewards, ended, 0.8) + gamma * Terminal("mask").next_value(v_next - lower, ended)
     closed = rewards + gamma * terminal.next_value(v_next, ended, lower)
     np.testing.assert_allclose(masked, closed - lower, rtol=1e-5)
     assert saved.after_end() == pytest.approx(float(saved.absorbing()))
@@ -30,9 +30,9 @@ def test_above_the_end_all_values_are_as_much_lower(gamma):
 
 @pytest.mark.parametrize("gamma", [0.5, 0.9])
 def test_above_ends_of_their_own_all_values_are_as_much_lower(gamma):
-    """A terminating step has in its own reward the rest of R / (1 - gamma)."""
+    """A terminating step has in its own reward the rest of R / (1 - gamma), with the learner's discount."""
     terminal = Terminal("stay")
-    net = create_reward(RewardConfig(hidden=(8,)), SPEC, terminal, gamma, jr.key(0), "float32")
+    net = create_reward(RewardConfig(hidden=(8,)), SPEC, terminal, 0.8, jr.key(0), "float32")
     saved = LearnedReward(Normalizer.identity(2), net, terminal, RewardHead("logit"), 1.0)
     ended, v_next = jnp.array([False, True, True]), jnp.array([3.0, 4.0, 5.0])
     x = jnp.arange(6.0).reshape(3, 2)
@@ -40,7 +40,8 @@ def test_above_ends_of_their_own_all_values_are_as_much_lower(gamma):
     assert rewards[1] != rewards[2]  # two ends
     whole = rewards + gamma * terminal.next_value(v_next, ended, rewards / (1 - gamma))
     np.testing.assert_allclose(whole[1:], rewards[1:] / (1 - gamma), rtol=1e-5)
-    lower = whole[0] - (saved.above_end(rewards, ended)[0] + gamma * v_next[0])  # of one step
-    masked = saved.above_end(rewards, ended) + gamma * Terminal("mask").next_value(v_next - lower / (1 - gamma), ended)
+    above = saved.above_end(rewards, ended, gamma)
+    lower = whole[0] - (above[0] + gamma * v_next[0])  # of one step
+    masked = above + gamma * Terminal("mask").next_value(v_next - lower / (1 - gamma), ended)
     np.testing.assert_allclose(masked, whole - lower / (1 - gamma), rtol=1e-4)
     assert saved.after_end() is None

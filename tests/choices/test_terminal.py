@@ -75,6 +75,21 @@ def test_what_a_reward_sees_by_hand(kind, count, obs, action, flag, next_obs, ne
         np.testing.assert_array_equal(array, expected)
 
 
+def test_an_end_is_seen_leaf_by_leaf():
+    """Images and vectors, as they are after normalisation."""
+    obs, following = (
+        {"image": jnp.full((2, 2, 2, 1), x, jnp.float32), "vector": jnp.full((2, 3), x, jnp.float32)} for x in (1, 2)
+    )
+    ended = jnp.array([False, True])
+    t = Transition(obs, jnp.ones((2, 1)), jnp.zeros(2), following, ended, ended & False)
+    seen = Terminal("stay").reward_input(t)
+    for leaf in jax.tree.leaves(seen.obs):
+        np.testing.assert_array_equal(leaf[0], np.ones_like(leaf[0]))
+        np.testing.assert_array_equal(leaf[1], np.full_like(leaf[1], 2))
+    np.testing.assert_array_equal(seen.action, [[1], [0]])
+    assert seen.next_obs is following
+
+
 @pytest.mark.parametrize("kind", ["closed_form", "absorbing"])
 def test_the_absorbing_transition(kind):
     t = absorbing_transition(Spec.flat(2, (-1.0,), (1.0,)))
@@ -134,11 +149,11 @@ def test_what_is_refused():
         else:
             require_given_rewards(terminal)
         if kind != "stay":
-            require_one_end(terminal)
+            require_one_end(terminal, "is not for this")
         if kind not in ("reward_flag", "stay"):
             require_implied_rewards(terminal)
     for kind in ("reward_flag", "stay"):
         with pytest.raises(ConfigError, match=f"{kind} replaces an explicit reward at the end"):
             require_implied_rewards(Terminal(kind))
-    with pytest.raises(ConfigError, match="stay is for the methods with an explicit reward and an environment"):
-        require_one_end(Terminal("stay"))
+    with pytest.raises(ConfigError, match="stay is not for this: use absorbing or closed_form"):
+        require_one_end(Terminal("stay"), "is not for this")

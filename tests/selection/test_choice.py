@@ -210,8 +210,9 @@ def test_which_policies_are_kept(cloned, monkeypatch):
 
 
 @pytest.mark.long
-def test_the_learned_reward_is_its_mean_over_rollouts_and_over_what_follows_an_end(run):
-    terminal = Terminal("absorbing")
+@pytest.mark.parametrize("kind", ["absorbing", "stay"])
+def test_the_learned_reward_is_its_mean_over_rollouts_and_over_what_follows_an_end(run, kind):
+    terminal = Terminal(kind)
     net = create_reward(RewardConfig(hidden=(8,)), run.load_policy().actor.spec, terminal, 0.9, jr.key(0), "float32")
     reward = LearnedReward(Normalizer.identity(2), net, terminal, RewardHead("logit"), 1.0)
     for seed in run.seeds:
@@ -222,8 +223,9 @@ def test_the_learned_reward_is_its_mean_over_rollouts_and_over_what_follows_an_e
     t = episodes.transitions()
     values = np.asarray(reward(t.obs, t.action, t.next_obs, t.terminated))
     assert t.terminated.any()  # the good policy's reach the time limit of 20 steps
-    rest = sum(20 - len(e) for e in episodes.episodes if e.terminated)
-    total = values.sum() + rest * float(reward.absorbing())
+    after = np.array([20 - len(e) for e in episodes.episodes if e.terminated])
+    ends = values[t.terminated] if kind == "stay" else float(reward.absorbing())
+    rest, total = after.sum(), values.sum() + (after * ends).sum()
     assert last["learned_reward"] == pytest.approx(total / (len(values) + rest), abs=1e-5)
     best = max(choice.scores[3], key=lambda line: line["learned_reward"])["step"]
     assert choice.steps[3] == run.about(3, "selected")["step"] == best

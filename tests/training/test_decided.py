@@ -7,11 +7,12 @@ import pytest
 import toy
 
 import imitax
-from imitax.algorithms import adversarial, iq_learn, ls_iq, recoil_online
+from imitax.algorithms import adversarial, f_irl, iq_learn, ls_iq, ml_irl, recoil_online
 from imitax.choices.terminal import Terminal
 from imitax.config import Training, override
 from imitax.datasets import Dataset, Episode
 from imitax.envs import Recorded, recorded_task
+from imitax.errors import ConfigError
 from imitax.files import read_json, write_json
 from imitax.run_config import as_given
 from imitax.spaces import BoxActions
@@ -71,22 +72,29 @@ def test_the_horizon_is_lowered_where_it_is_asked_for(capsys):
 
 
 def test_ends_are_told_apart_where_most_demonstrations_have_one(capsys):
-    """One of two ends is not most of them."""
-    cfg, both = adversarial.Config(), Dataset(episodes(True).episodes[1:], name="x")
-    found, decided = with_ends(cfg, adversarial.needs(cfg), both, Training())
+    """One of two ends is not most of them. The seed whose demonstrations have the fewest decides."""
+    cfg, whole, half = adversarial.Config(), Dataset(episodes(True).episodes[1:], name="x"), episodes(True)
+    found, decided = with_ends(cfg, adversarial.needs(cfg), [whole, whole], Training())
     assert found == override(cfg, **{"terminal.kind": "stay"})
     assert decided == {"terminal": {"kind": "absorbing"}}
     assert "1 of 1 demonstrations terminate, so terminal.kind is stay, not absorbing" in capsys.readouterr().err
-    for demos in (episodes(True), episodes(False), None):
+    for demos in ([half], [whole, half], [episodes(False)], []):
         assert with_ends(cfg, adversarial.needs(cfg), demos, Training()) == (cfg, {})
-    kept = [override(cfg, stay_share=None), override(cfg, terminal=Terminal("mask")), found]
-    for own in (*kept, override(cfg, subtract_log_policy=True)):
-        assert with_ends(own, adversarial.needs(own), both, Training()) == (own, {})
-    presets = {
-        n: with_ends(c, adversarial.needs(c), both, Training(quiet=True)) for n, c in adversarial.PRESETS.items()
-    }
-    assert [name for name, (_, decided) in presets.items() if decided] == ["default"]
+    assert with_ends(cfg, adversarial.needs(cfg), [whole], Training(subsample=2)) == (cfg, {})
+    others = override(cfg, subtract_log_policy=True), override(cfg, **{"reward.shaping": True})
+    for own in (override(cfg, stay_share=None), override(cfg, terminal=Terminal("mask")), found, *others):
+        assert with_ends(own, adversarial.needs(own), [whole], Training()) == (own, {})
     assert not capsys.readouterr().err
+    quiet, presets = Training(quiet=True), adversarial.PRESETS
+    changed = [name for name, own in presets.items() if with_ends(own, adversarial.needs(own), [whole], quiet)[1]]
+    assert changed == ["default"]
+
+
+@pytest.mark.parametrize("module", [adversarial, f_irl, ml_irl])
+def test_ends_are_not_subsampled(module, tmp_path, demos):
+    cfg = override(toy.shrink(module.Config()), terminal=Terminal("stay"))
+    with pytest.raises(ConfigError, match=r"terminal\.kind=stay learns from the last transitions of demonstrations"):
+        imitax.train(cfg, env=toy.ENV, demos=demos, out=tmp_path / "run", steps=40, subsample=2, quiet=True)
 
 
 def test_a_run_keeps_what_was_given_for_its_ends(tmp_path, demos, no_figures):

@@ -46,9 +46,24 @@ def test_a_policy_gets_the_learned_reward(learned, tmp_path):
     chunk, _ = read_shard(run.folder / "replay" / "000000000-000000010.safetensors")
     t = Transition(*chunk[:5], absorbing=np.zeros(10, bool))
     expected = reward(t.obs, t.action, t.next_obs, t.terminated) - reward.absorbing()
-    np.testing.assert_allclose(rewards_above_end(reward, t), expected, rtol=1e-4, atol=1e-6)
+    np.testing.assert_allclose(rewards_above_end(reward, t, 0.9), expected, rtol=1e-4, atol=1e-6)
     assert not np.allclose(run.load_policy().actor.mlp.weights[0], plain.load_policy().actor.mlp.weights[0])
     assert run.config["reward"] is not None
+
+
+def test_ends_of_their_own_count_with_the_learners_discount(demos, tmp_path):
+    """One end is worth what a step in it is for ever, above the zero observation's end."""
+    run = imitax.train(config("stay"), demos=demos, out=tmp_path / "run", steps=30, **COMMON)
+    reward, x = run.load_reward(), np.arange(6, dtype=np.float32).reshape(3, 2)
+    ended = np.array([False, True, True])
+    t = Transition(x, x, x[:, 0], x[::-1], ended, ended & False)
+    rewards = np.asarray(reward(t.obs, t.action, t.next_obs, t.terminated))
+    above = rewards_above_end(reward, t, 0.75)
+    assert above[2] - above[1] == pytest.approx(4 * (rewards[2] - rewards[1]), rel=1e-3)
+    given = imitax.train(SAC, reward=run.folder, out=tmp_path / "given", steps=30, **COMMON)
+    assert given.config["config"]["terminal"]["kind"] == "mask"
+    with pytest.raises(ConfigError, match="what follows its ends is endless at gamma=1"):
+        imitax.train(override(SAC, gamma=1.0), reward=run.folder, out=tmp_path / "never", steps=30, **COMMON)
 
 
 def test_a_run_with_a_learned_reward_resumes_exactly(learned, tmp_path):
