@@ -125,8 +125,9 @@ def make_streams(setup: Setup, state: Any) -> Streams:
 def online_source(setup: Setup) -> OnlineSource:
     """The environments that a run trains in, and its replay."""
     schedule, options, given = setup.schedule, setup.training, setup.given
-    gamma = flatten(setup.cfg)["gamma"]
-    reward = None if given.reward is None else partial(rewards_above_end, given.reward, gamma=gamma)
+    reward = None
+    if given.reward is not None:
+        reward = partial(rewards_above_end, given.reward, gamma=flatten(setup.cfg)["gamma"])
     empty = Buffer.empty(min(schedule.buffer_size, options.steps), setup.task.spec, setup.needs.absorbing)
     envs = make_vector_env(setup.task, len(options.seeds) * options.num_envs, options.env_workers)
     with ExitStack() as failed:
